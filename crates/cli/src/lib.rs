@@ -1,1 +1,120 @@
-//! x
+//! The `provost` command: wiring, output and exit codes. Everything else lives in the crates below.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod ci;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod environment;
+pub mod evidence_file;
+pub mod exit;
+pub mod foreign;
+pub mod gather;
+pub mod home;
+pub mod judge;
+pub mod redact;
+pub mod render;
+pub mod setup;
+pub mod signing;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::Context;
+use crate::exit::Exit;
+
+/// Makes a CI/CD pipeline meet NIST SP 800-204D: wraps the steps, turns what happened into signed evidence, keeps it in
+/// an append-only log, and lets nothing go on that the policy does not allow.
+#[derive(Debug, Parser)]
+#[command(name = "provost", version, arg_required_else_help = true, after_help = AFTER)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER: &str = "\
+Start:
+  provost init                      configuration, policy and keys for this repository
+  provost run -- make               build, with evidence
+  provost verify ./artifact         is it what the policy allows?
+
+Exit codes: 0 passed, 1 denied or findings, 2 usage or configuration, 3 could not decide.
+`run` ends with the status of its command.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Set up a repository: configuration, build policy, keys, store. Never overwrites.
+    Init(commands::init::InitArgs),
+    /// Run a command and make evidence of it.
+    Run(commands::run::RunArgs),
+    /// Verify an artifact against the policy, offline.
+    Verify(commands::verify::VerifyArgs),
+    /// As `verify`, with every rule and the statements that support it.
+    Explain(commands::verify::VerifyArgs),
+    /// Put all evidence for an artifact into one file for its consumers.
+    Bundle(commands::bundle::BundleArgs),
+    /// Make an envelope, bundle, statement, checkpoint, policy or key readable.
+    Inspect(commands::inspect::InspectArgs),
+    /// Look at the evidence log: list, prove, check, export.
+    Log(commands::log::LogArgs),
+    /// Check, test and sign policies.
+    Policy(commands::policy::PolicyArgs),
+    /// Make and rotate keys.
+    Key(commands::key::KeyArgs),
+    /// Whose policies count here.
+    Trust(commands::trust::TrustArgs),
+    /// Write a report as one HTML page.
+    Report(commands::report::ReportArgs),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Pass };
+        }
+    };
+    match dispatch(&cli.command) {
+        Ok(exit) => exit,
+        Err(error) => {
+            anstream::eprintln!("{} {}", render::error("provost:"), provost_model::printable(&format!("{error:#}")));
+            exit_of(&cli.command, &error)
+        }
+    }
+}
+
+fn dispatch(command: &Command) -> anyhow::Result<Exit> {
+    if let Command::Inspect(args) = command {
+        return commands::inspect::run(args);
+    }
+    let context = Context { home: home::Home::find()? };
+    match command {
+        Command::Init(args) => commands::init::run(args, &context),
+        Command::Run(args) => commands::run::run(args, &context),
+        Command::Verify(args) => commands::verify::run(args, &context, false),
+        Command::Explain(args) => commands::verify::run(args, &context, true),
+        Command::Bundle(args) => commands::bundle::run(args, &context),
+        Command::Inspect(args) => commands::inspect::run(args),
+        Command::Log(args) => commands::log::run(args, &context),
+        Command::Policy(args) => commands::policy::run(args, &context),
+        Command::Key(args) => commands::key::run(args, &context),
+        Command::Trust(args) => commands::trust::run(args, &context),
+        Command::Report(args) => commands::report::run(args, &context),
+    }
+}
+
+/// What an error means: commands that decide could not decide; the others were used or set up wrongly.
+fn exit_of(command: &Command, error: &anyhow::Error) -> Exit {
+    use provost_evidence::EvidenceError;
+    let rolled_back = error.chain().any(|e| {
+        matches!(e.downcast_ref::<EvidenceError>(), Some(EvidenceError::Rollback(_) | EvidenceError::RolledBack { .. }))
+    });
+    match command {
+        Command::Verify(_) | Command::Explain(_) if rolled_back => Exit::Denied,
+        Command::Verify(_) | Command::Explain(_) | Command::Run(_) | Command::Log(_) | Command::Report(_) => {
+            Exit::Undecided
+        }
+        _ => Exit::Usage,
+    }
+}

@@ -116,6 +116,30 @@ impl Certificate {
         Ok(Self { der })
     }
 
+    /// All certificates of a PEM file, in its order.
+    ///
+    /// # Errors
+    /// One of them cannot be read, there is none, or there are more than eight.
+    pub fn chain_from_pem(text: &str) -> Result<Vec<Self>, KeyError> {
+        const END: &str = "-----END CERTIFICATE-----";
+        let chain = text
+            .split_inclusive(END)
+            .filter(|part| part.contains(END))
+            .map(|part| Self::from_pem(part.find("-----BEGIN").map_or(part, |at| &part[at..])))
+            .collect::<Result<Vec<_>, _>>()?;
+        match chain.len() {
+            0 => Err(KeyError::malformed("PEM certificate chain", "it holds no certificate")),
+            n if n > Limits::CHAIN => Err(KeyError::TooLarge { what: "the certificate chain", limit: Limits::CHAIN as u64 }),
+            _ => Ok(chain),
+        }
+    }
+
+    /// The PEM `CERTIFICATE` block, ending in a newline.
+    pub fn to_pem(&self) -> String {
+        x509_cert::der::pem::encode_string("CERTIFICATE", x509_cert::der::pem::LineEnding::LF, &self.der)
+            .unwrap_or_default()
+    }
+
     /// The DER bytes.
     pub fn der(&self) -> &[u8] {
         &self.der
@@ -129,6 +153,11 @@ impl Certificate {
         let parsed = self.parsed()?;
         let spki = parsed.tbs_certificate().subject_public_key_info();
         PublicKey::from_der(&spki.to_der().map_err(|e| KeyError::malformed("X.509 certificate", e))?)
+    }
+
+    /// True when subject and issuer are the same name, as a root's are.
+    pub fn is_self_issued(&self) -> bool {
+        self.parsed().is_ok_and(|c| c.tbs_certificate().subject() == c.tbs_certificate().issuer())
     }
 
     fn parsed(&self) -> Result<x509_cert::Certificate, KeyError> {

@@ -21,7 +21,7 @@ pub use external::ExternalSigner;
 pub use pkcs11::Pkcs11Signer;
 pub use private::{Passphrase, PrivateKey};
 pub use public::{KeyAlgorithm, KeyId, PublicKey};
-pub use signer::{Custody, Signer};
+pub use signer::{CertifiedSigner, Custody, Signer};
 
 /// Limits on foreign key material. Each is tested.
 pub struct Limits;

@@ -1,1 +1,213 @@
+//! Git facts: commit, tree, dirtiness, submodules. Reads objects and refs through gix; never runs a program that the
+//! repository's configuration names (filters, hooks, file-system monitors), since the repository may be hostile.
 
+use std::path::{Path, PathBuf};
+
+use provost_model::FileName;
+
+/// What can go wrong with a repository.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepoError {
+    /// There is something like a repository, but it cannot be read.
+    #[error("the git repository at {path} cannot be read: {why}")]
+    Unreadable {
+        /// Where the search began.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+}
+
+/// How many changed paths are named.
+const CHANGED: usize = 100;
+
+/// A submodule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubmoduleFacts {
+    /// Path in the repository.
+    pub path: FileName,
+    /// The commit that the superproject asks for.
+    pub expected: String,
+    /// The commit that is checked out.
+    pub checked_out: Option<String>,
+}
+
+/// A repository's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitFacts {
+    /// The working tree's root.
+    pub root: PathBuf,
+    /// The commit that HEAD names; `None` before the first one.
+    pub commit: Option<String>,
+    /// Its tree.
+    pub tree: Option<String>,
+    /// The ref that HEAD points to; `None` when detached.
+    pub head: Option<String>,
+    /// `remote.origin.url`, without credentials.
+    pub origin: Option<String>,
+    /// Whether the working tree or the index differ from the commit, untracked files included; `None` where that
+    /// could not be decided.
+    pub dirty: Option<bool>,
+    /// Paths that differ, at most 100.
+    pub changed: Vec<FileName>,
+    /// A shallow clone.
+    pub shallow: bool,
+    /// Submodules.
+    pub submodules: Vec<SubmoduleFacts>,
+    /// What could not be learned.
+    pub limits: Vec<String>,
+}
+
+/// Looks at the repository that a directory is in; `None` where it is in none.
+///
+/// # Errors
+/// There is one and it cannot be read.
+pub fn look(directory: &Path) -> Result<Option<GitFacts>, RepoError> {
+    let unreadable = |why: String| RepoError::Unreadable { path: directory.to_path_buf(), why };
+    // Isolated: neither the user's nor the system's configuration, nor GIT_* variables, take part.
+    let options = gix::open::Options::isolated();
+    let mapping = gix::sec::trust::Mapping { full: options.clone(), reduced: options };
+    let found =
+        gix::ThreadSafeRepository::discover_opts(directory, gix::discover::upwards::Options::default(), mapping);
+    let mut repository = match found {
+        Ok(repository) => repository.to_thread_local(),
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(unreadable(error.to_string())),
+    };
+    let mut limits = Vec::new();
+    disarm(&mut repository, &mut limits);
+    let root = repository.workdir().unwrap_or_else(|| repository.git_dir()).to_path_buf();
+    let head = repository.head_name().map_err(|e| unreadable(e.to_string()))?.map(|name| name.as_bstr().to_string());
+    let commit = repository.head_commit().ok();
+    let tree = commit.as_ref().and_then(|c| c.tree_id().ok()).map(|id| id.to_string());
+    let shallow = repository.is_shallow().map_err(|e| unreadable(e.to_string()))?;
+    if shallow {
+        limits.push("the clone is shallow: its history is not complete".to_owned());
+    }
+    let origin =
+        repository.config_snapshot().string("remote.origin.url").map(|url| without_credentials(&url.to_string()));
+    let (dirty, changed) = if repository.workdir().is_none() {
+        (None, Vec::new())
+    } else {
+        match changes(&repository) {
+            Ok(changed) => (Some(!changed.is_empty() || commit.is_none()), changed),
+            Err(why) => {
+                limits.push(format!("whether the working tree is clean could not be decided: {why}"));
+                (None, Vec::new())
+            }
+        }
+    };
+    let submodules = submodules(&repository, &mut limits);
+    Ok(Some(GitFacts {
+        root,
+        commit: commit.map(|c| c.id().to_string()),
+        tree,
+        head,
+        origin,
+        dirty,
+        changed,
+        shallow,
+        submodules,
+        limits,
+    }))
+}
+
+/// True when there is simply no repository, as against one that cannot be read.
+fn is_absent(error: &gix::Error) -> bool {
+    use gix::discover::upwards::Error;
+    matches!(
+        error.downcast_any_ref::<Error>(),
+        Some(
+            Error::NoGitRepository { .. }
+                | Error::NoGitRepositoryWithinCeiling { .. }
+                | Error::NoGitRepositoryWithinFs { .. }
+        )
+    )
+}
+
+/// Takes away what would make gix start programs: filter drivers named in the repository's configuration.
+fn disarm(repository: &mut gix::Repository, limits: &mut Vec<String>) {
+    let names: Vec<Option<String>> = repository
+        .config_snapshot()
+        .plumbing()
+        .sections_by_name("filter")
+        .into_iter()
+        .flatten()
+        .map(|section| section.header().subsection_name().map(ToString::to_string))
+        .collect();
+    if names.is_empty() {
+        return;
+    }
+    limits.push("content filters were not run: files that go through one may count as changed".to_owned());
+    let mut config = repository.config_snapshot_mut();
+    for name in &names {
+        while config.remove_section("filter", name.as_deref().map(Into::into)).is_some() {}
+    }
+}
+
+fn changes(repository: &gix::Repository) -> Result<Vec<FileName>, String> {
+    let status = repository
+        .status(gix::progress::Discard)
+        .map_err(|e| e.to_string())?
+        .untracked_files(gix::status::UntrackedFiles::Files)
+        .into_iter(None)
+        .map_err(|e| e.to_string())?;
+    let mut changed = Vec::new();
+    for item in status {
+        let item = item.map_err(|e| e.to_string())?;
+        let name = FileName::from_bytes(item.location());
+        if changed.len() < CHANGED && !changed.contains(&name) {
+            changed.push(name);
+        }
+    }
+    changed.sort();
+    Ok(changed)
+}
+
+fn submodules(repository: &gix::Repository, limits: &mut Vec<String>) -> Vec<SubmoduleFacts> {
+    let list = match repository.submodules() {
+        Ok(Some(list)) => list,
+        Ok(None) => return Vec::new(),
+        Err(error) => {
+            limits.push(format!("the submodules could not be read: {error}"));
+            return Vec::new();
+        }
+    };
+    let mut found: Vec<SubmoduleFacts> = list
+        .filter_map(|submodule| {
+            let path = submodule.path().ok()?;
+            let expected = submodule.index_id().ok().flatten()?.to_string();
+            let checked_out = submodule
+                .open()
+                .ok()
+                .flatten()
+                .and_then(|repository| repository.head_id().ok().map(|id| id.to_string()));
+            Some(SubmoduleFacts { path: FileName::from_bytes(&path), expected, checked_out })
+        })
+        .collect();
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// A remote's address without user name and password: evidence is no place for tokens.
+fn without_credentials(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_credentials;
+
+    #[test]
+    fn tokens_stay_out() {
+        assert_eq!(without_credentials("https://user:token@host.test/a/b.git?x=y"), "https://host.test/a/b.git");
+        assert_eq!(without_credentials("https://host.test"), "https://host.test");
+        assert_eq!(without_credentials("git@host.test:a/b.git"), "git@host.test:a/b.git");
+        assert_eq!(without_credentials("ssh://git@host.test:22/a@b"), "ssh://host.test:22/a@b");
+    }
+}

@@ -172,7 +172,7 @@ pub fn verify_inclusion(
 }
 
 /// Verifies that `old_root` over `old` leaves is a prefix of `new_root` over `new` leaves (RFC 9162, section 2.1.4.2).
-/// The empty tree is a prefix of every tree and needs no proof.
+/// The empty tree is a prefix of every tree: asking for a proof of that is refused as a mistake.
 ///
 /// # Errors
 /// Sizes that cannot be, a proof of the wrong length, or one that leads to other roots.
@@ -189,18 +189,13 @@ pub fn verify_consistency(
     }
     let wrong_length = TlogError::WrongLength { what: WHAT, found: proof.len() };
     let same = |expected: &Digest, found: Digest| {
-        if *expected == found {
-            Ok(())
-        } else {
-            Err(TlogError::WrongRoot { what: WHAT, expected: *expected, found })
-        }
+        if *expected == found { Ok(()) } else { Err(TlogError::WrongRoot { what: WHAT, expected: *expected, found }) }
     };
+    if old == 0 {
+        return Err(TlogError::OutOfRange("a consistency proof from the empty log proves nothing".into()));
+    }
     if old == new {
         return if proof.is_empty() { same(new_root, *old_root) } else { Err(wrong_length) };
-    }
-    if old == 0 {
-        same(old_root, empty_root())?;
-        return if proof.is_empty() { Ok(()) } else { Err(wrong_length) };
     }
     // Where the old size is a power of two, the old root is itself the first node and is left out of the proof.
     let (first, rest) = if old.is_power_of_two() {

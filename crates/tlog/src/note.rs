@@ -160,7 +160,8 @@ impl Note {
             return Err(TlogError::TooLarge { what: WHAT, limit: Limits::NOTE as u64 });
         }
         let whole = std::str::from_utf8(bytes).map_err(|e| TlogError::malformed(WHAT, e))?;
-        let at = whole.rfind("\n\n").ok_or_else(|| TlogError::malformed(WHAT, "no blank line before the signatures"))?;
+        let at =
+            whole.rfind("\n\n").ok_or_else(|| TlogError::malformed(WHAT, "no blank line before the signatures"))?;
         let (text, lines) = (&whole[..=at], &whole[at + 2..]);
         check_text(text)?;
         let lines = lines.strip_suffix('\n').ok_or_else(|| TlogError::malformed(WHAT, "the last line has no end"))?;
@@ -197,9 +198,9 @@ impl Note {
             if line.name != key.name || line.key_id != key.short_id() {
                 continue;
             }
-            key.key.verify(self.text.as_bytes(), &line.signature).map_err(|_| {
-                TlogError::Untrusted(format!("the signature by {} does not match the text", key.name))
-            })?;
+            key.key
+                .verify(self.text.as_bytes(), &line.signature)
+                .map_err(|_| TlogError::Untrusted(format!("the signature by {} does not match the text", key.name)))?;
             seen = true;
         }
         if seen { Ok(()) } else { Err(TlogError::Untrusted(format!("there is no signature by {key}"))) }

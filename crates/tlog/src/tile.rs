@@ -155,7 +155,9 @@ pub fn decode_entries(mut tile: &[u8]) -> Result<Vec<&[u8]>, TlogError> {
     let whole = tile.len();
     let mut entries = Vec::new();
     while !tile.is_empty() {
-        let cut = |rest: &[u8]| TlogError::malformed("entry tile", format!("it ends within entry at byte {}", whole - rest.len()));
+        let cut = |rest: &[u8]| {
+            TlogError::malformed("entry tile", format!("it ends within entry at byte {}", whole - rest.len()))
+        };
         let (length, rest) = tile.split_first_chunk::<2>().ok_or_else(|| cut(tile))?;
         let length = usize::from(u16::from_be_bytes(*length));
         let (entry, rest) = rest.split_at_checked(length).ok_or_else(|| cut(tile))?;
@@ -230,7 +232,8 @@ fn hash_tile_at(level: u8, number: u64, size: u64) -> Result<TilePath, TlogError
 
 impl Nodes for TileNodes<'_> {
     fn node(&self, level: u32, index: u64) -> Result<Digest, TlogError> {
-        let outside = || TlogError::OutOfRange(format!("node {index} of level {level} is not in a tree of {}", self.size));
+        let outside =
+            || TlogError::OutOfRange(format!("node {index} of level {level} is not in a tree of {}", self.size));
         let tile_level = u8::try_from(level / 8).map_err(|_| outside())?;
         let within = level % 8;
         let first = index.checked_shl(within).filter(|f| f >> within == index).ok_or_else(outside)?;
@@ -249,7 +252,8 @@ impl Nodes for LeafNodes<'_> {
         let width = 1_usize.checked_shl(level);
         let range = width.and_then(|w| usize::try_from(index).ok()?.checked_mul(w).map(|start| (start, w)));
         let part = range.and_then(|(start, w)| self.0.get(start..start.checked_add(w)?));
-        part.map(root_of).ok_or_else(|| TlogError::OutOfRange(format!("node {index} of level {level} is not in the tree")))
+        part.map(root_of)
+            .ok_or_else(|| TlogError::OutOfRange(format!("node {index} of level {level} is not in the tree")))
     }
 }
 

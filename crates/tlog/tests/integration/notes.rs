@@ -51,7 +51,8 @@ fn malformed_notes() {
 fn tessera_checkpoints() {
     let Some(root) = provost_testkit::vectors("tlog/log") else { return };
     // The public key of the vectors' build_log.sh.
-    let key: NoteKey = "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx".parse().expect("key");
+    let key: NoteKey =
+        "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx".parse().expect("key");
     for size in 0..=15 {
         let bytes = std::fs::read(root.join(format!("checkpoint.{size}"))).unwrap_or_default();
         if bytes.is_empty() {
@@ -131,7 +132,12 @@ fn proof_files() {
     assert_eq!(again, proof);
     again.verify(&leaf_hash(b"entry"), &key).expect("proved");
     assert!(again.verify(&leaf_hash(b"other"), &key).is_err());
-    for bad in ["", "c2sp.org/tlog-proof@v2\nindex 0\n\n", "c2sp.org/tlog-proof@v1\nindex 00\n\n", "c2sp.org/tlog-proof@v1\n\n"] {
+    for bad in [
+        "",
+        "c2sp.org/tlog-proof@v2\nindex 0\n\n",
+        "c2sp.org/tlog-proof@v1\nindex 00\n\n",
+        "c2sp.org/tlog-proof@v1\n\n",
+    ] {
         assert!(LogProof::parse(bad.as_bytes()).is_err());
     }
     let hashes = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n".repeat(Limits::PROOF + 1);

@@ -92,8 +92,19 @@ fn paths_have_one_spelling() {
         assert_eq!(good.parse::<TilePath>().expect(good).to_string(), good);
     }
     for bad in [
-        "tile/0/x000/067", "tile/0/67", "tile/0/001/067", "tile/0/000.p/256", "tile/0/000.p/0", "tile/0/000.p/01",
-        "tile/8/000", "tile/00/000", "tile/entries/../../etc/passwd", "/tile/0/000", "tile/0/000/", "", "tile/-1/000",
+        "tile/0/x000/067",
+        "tile/0/67",
+        "tile/0/001/067",
+        "tile/0/000.p/256",
+        "tile/0/000.p/0",
+        "tile/0/000.p/01",
+        "tile/8/000",
+        "tile/00/000",
+        "tile/entries/../../etc/passwd",
+        "/tile/0/000",
+        "tile/0/000/",
+        "",
+        "tile/-1/000",
         "tile/0/x999/x999/x999/x999/x999/x999/x999/999",
     ] {
         assert!(bad.parse::<TilePath>().is_err(), "{bad}");

@@ -1,0 +1,61 @@
+//! The predicates that provost makes and reads. `docs/predicates.md` describes each with an example.
+
+mod environment;
+mod files;
+mod link;
+mod process;
+mod provenance;
+mod vsa;
+
+pub use environment::{Attribute, Environment};
+pub use files::{Artifacts, GitState, Lockfile, Materials, Submodule};
+pub use link::Link;
+pub use process::{Completeness, Monitor, MonitorLog, MonitoredProcess, Process, ProcessEvent, TraceMetadata};
+pub use provenance::{BuildDefinition, BuildMetadata, Builder, Provenance, RunDetails};
+pub use vsa::{PolicyReference, VerificationSummary, Verifier};
+
+/// SCAI attribute report v0.3: the environment attestation (SP 800-204D 5.1.1).
+pub const ENVIRONMENT: &str = "https://in-toto.io/attestation/scai/v0.3";
+/// Runtime trace v0.2: the process attestation.
+pub const PROCESS: &str = "https://in-toto.io/attestation/runtime-trace/v0.2";
+/// Materials v0.1, documented in `docs/predicates.md`: no vetted predicate holds a file list by Merkle root.
+pub const MATERIALS: &str = "urn:provost:predicate:materials:v0.1";
+/// Artifacts v0.1, documented in `docs/predicates.md`.
+pub const ARTIFACTS: &str = "urn:provost:predicate:artifacts:v0.1";
+/// SLSA Provenance 1.x.
+pub const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
+/// in-toto link v0.3.
+pub const LINK: &str = "https://in-toto.io/attestation/link/v0.3";
+/// SLSA Verification Summary 1.x.
+pub const VSA: &str = "https://slsa.dev/verification_summary/v1";
+/// The build type of `provost run`, documented in `docs/predicates.md`.
+pub const RUN_BUILD_TYPE: &str = "urn:provost:build-type:run:v1";
+
+/// The short name that policies and people use for a predicate type; the type itself when it has none.
+pub fn short_name(predicate_type: &str) -> &str {
+    match predicate_type {
+        ENVIRONMENT => "environment",
+        PROCESS => "process",
+        MATERIALS => "materials",
+        ARTIFACTS => "artifacts",
+        PROVENANCE => "provenance",
+        LINK => "link",
+        VSA => "vsa",
+        other => other,
+    }
+}
+
+/// The predicate type behind a short name; a name with a colon is taken as the type itself.
+pub fn by_short_name(name: &str) -> Option<&str> {
+    Some(match name {
+        "environment" => ENVIRONMENT,
+        "process" => PROCESS,
+        "materials" => MATERIALS,
+        "artifacts" => ARTIFACTS,
+        "provenance" => PROVENANCE,
+        "link" => LINK,
+        "vsa" => VSA,
+        other if other.contains(':') => other,
+        _ => return None,
+    })
+}

@@ -1,0 +1,33 @@
+//! The subcommands, one file each.
+
+pub mod bundle;
+pub mod init;
+pub mod inspect;
+pub mod key;
+pub mod log;
+pub mod policy;
+pub mod report;
+pub mod run;
+pub mod trust;
+pub mod verify;
+
+use anyhow::Result;
+use provost_keys::PublicKey;
+
+use crate::home::Home;
+use crate::judge::{Anchors, TrustedPolicy};
+
+/// What every command has.
+pub struct Context {
+    /// The user's own directory.
+    pub home: Home,
+}
+
+/// The key that vouches for a policy, for an evidence file: the consumer still has to trust its id.
+///
+/// # Errors
+/// A key file cannot be read.
+pub fn policy_keys(home: &Home, policy: &TrustedPolicy) -> Result<Vec<PublicKey>> {
+    let anchors = Anchors::load(Some(home), &[], &[])?;
+    Ok(anchors.keys.into_iter().filter(|key| key.id().digest() == policy.anchor).collect())
+}

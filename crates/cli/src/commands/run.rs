@@ -1,0 +1,883 @@
+//! `provost run`: wrap a command; observe, state, sign, judge, log, show.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use provost_attest::predicate::{self, *};
+use provost_attest::{ClassicLink, Envelope, FileList, ResourceDescriptor, Statement};
+use provost_evidence::{NewRecord, Receipt, Store, fault};
+use provost_keys::{PublicKey, Signer};
+use provost_model::{
+    Digest, Ending, EnvironmentFact, FactSource, FileKind, FileSet, Outcome, RunRecord, Timestamp, Tool, Verdict,
+    count, human_bytes, printable, sha256,
+};
+use provost_policy::{Facts, Passed};
+use provost_trace::{BlockedSignals, Confinement, ConfinementWish, RunRequest, Selection, Snapshot};
+
+use crate::commands::Context;
+use crate::evidence_file::{EvidenceFile, beside};
+use crate::exit::Exit;
+use crate::home::Project;
+use crate::judge::{self, Anchors, Options, TrustedPolicy};
+use crate::signing::{self, Role, SECRET_VARIABLES};
+use crate::{ci, clock, config, environment, gather, redact, render, setup};
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Name of the step, as the policy names it.
+    #[arg(long, default_value = "build")]
+    step: String,
+    /// Where the command runs and which tree is recorded (default: the working directory).
+    #[arg(short = 'C', long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// A product that gets its evidence file beside it; a glob, may be given more than once.
+    #[arg(long, value_name = "GLOB")]
+    artifact: Vec<String>,
+    /// End the command after so many seconds (default: never).
+    #[arg(long, value_name = "SECONDS")]
+    time_limit: Option<u64>,
+    /// Refuse to start where the command cannot be kept from the keys.
+    #[arg(long, conflicts_with = "no_isolation")]
+    require_isolation: bool,
+    /// Do not confine the command; the evidence says so.
+    #[arg(long)]
+    no_isolation: bool,
+    /// Also write a classic in-toto link into this directory, for `in-toto-verify`.
+    #[arg(long, value_name = "DIR")]
+    in_toto_link: Option<PathBuf>,
+    /// Write the result as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// No summary.
+    #[arg(short, long)]
+    quiet: bool,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// What a run left behind, for the summary and for machines.
+struct Done {
+    record: RunRecord,
+    tools: Vec<Tool>,
+    verdict: Verdict,
+    refused: Vec<String>,
+    envelopes: Vec<(String, Digest, u64)>,
+    evidence_files: Vec<PathBuf>,
+    signer: PublicKey,
+    custody: &'static str,
+    git: Option<provost_repo::GitFacts>,
+    store: PathBuf,
+    size: u64,
+    root: Digest,
+    invocation: String,
+}
+
+/// Runs.
+///
+/// # Errors
+/// The command cannot be started, or its evidence cannot be made or kept: then the step fails.
+pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
+    // Before any thread is there.
+    let signals = BlockedSignals::block()?;
+    // Neither a core file of ours nor another process of this user may show the keys.
+    let _ = nix::sys::prctl::set_dumpable(false);
+    let directory = match &args.directory {
+        Some(path) => path.canonicalize().with_context(|| format!("cannot use {}", path.display()))?,
+        None => std::env::current_dir().context("the working directory is gone")?,
+    };
+    let mut project = Project::find(&directory)?;
+    if project.root.is_none() {
+        if args.step.is_empty() || args.step.contains('/') || args.step.starts_with('.') {
+            bail!("--step {}: a step's name is not empty, has no `/` and does not begin with a dot", args.step);
+        }
+        project.default_step.clone_from(&args.step);
+    }
+    if project.root.is_none()
+        || !project.signed_policy(&context.home).exists() && std::env::var_os("PROVOST_KEY").is_none()
+    {
+        let wish = setup::Wish { step: args.step.clone(), ..setup::Wish::default() };
+        setup::set_up(&context.home, &project, &wish).context("a run needs keys, a policy and a store")?;
+    }
+    let builder = signing::load(Role::Builder, &context.home, &project)?;
+    let log_key = signing::load(Role::Log, &context.home, &project)?;
+    let store_path = project.store(&context.home);
+    let store = Store::open(&store_path)?;
+    let policy = project_policy(context, &project)?;
+    fault::point("run: ready");
+
+    let done =
+        supervise(args, context, &project, &directory, &signals, &store, &policy, builder.as_ref(), log_key.as_ref())?;
+    if !args.quiet {
+        show(&done, &project, &directory);
+    }
+    if let Some(path) = &args.json {
+        std::fs::write(path, format!("{}\n", to_json(&done)))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(match done.record.ending {
+        Ending::Exited(0) if done.verdict.outcome == Outcome::Passed => Exit::Pass,
+        Ending::Exited(0) => Exit::Denied,
+        Ending::Exited(status) => Exit::Command(u8::try_from(status).unwrap_or(255)),
+        Ending::Signalled(number) => Exit::Signal(number),
+        Ending::TimedOut => Exit::Command(124),
+    })
+}
+
+/// The project's policy, verified with a trusted key.
+fn project_policy(context: &Context, project: &Project) -> Result<TrustedPolicy> {
+    let path = project.signed_policy(&context.home);
+    let bytes = std::fs::read(&path)
+        .with_context(|| format!("cannot read the signed policy {}: run `provost policy sign`", path.display()))?;
+    let envelope = Envelope::parse(&bytes).with_context(|| path.display().to_string())?;
+    let anchors = Anchors::load(Some(&context.home), &[], &[])?;
+    let trusted = judge::trusted_policy(&envelope, &anchors, &[]).with_context(|| path.display().to_string())?;
+    judge::refuse_older_policy(&context.home, &trusted)?;
+    // SP 800-204D 5.1.1: the policy is enforced before the build, not found wanting after it.
+    if clock::now() > trusted.policy.expires {
+        bail!(
+            "the policy {} expired on {}: renew it with `provost policy sign`",
+            path.display(),
+            trusted.policy.expires
+        );
+    }
+    Ok(trusted)
+}
+
+#[allow(clippy::too_many_arguments)]
+fn supervise(
+    args: &RunArgs,
+    context: &Context,
+    project: &Project,
+    directory: &Path,
+    signals: &BlockedSignals,
+    store: &Store,
+    policy: &TrustedPolicy,
+    builder: &dyn Signer,
+    log_key: &dyn Signer,
+) -> Result<Done> {
+    let config = &project.config;
+    let invocation = format!("urn:provost:run:{}", clock::random_id(16)?);
+    let arguments: Vec<String> = args.command.iter().map(|a| a.to_string_lossy().into_owned()).collect();
+    let selections = Selections::new(config)?;
+    let publish = Selection::new(&[config.publish.clone(), args.artifact.clone()].concat(), &[])?;
+    let any_published = !(config.publish.is_empty() && args.artifact.is_empty());
+
+    let hidden = hidden_directories(context, store);
+    let probes: Vec<PathBuf> = [store.root().join("format"), context.home.keys(&config.project_id).join("builder.key")]
+        .into_iter()
+        .filter(|p| p.exists())
+        .collect();
+    let wish = match (args.require_isolation || policy.policy.build.require_isolation, args.no_isolation) {
+        (_, true) => ConfinementWish::Off,
+        (true, _) => ConfinementWish::Required,
+        _ => config.isolation,
+    };
+    let confinement = Arc::new(Confinement::prepare(wish, &hidden, &probes)?);
+
+    let collected_from = clock::now();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut cache = environment::ToolCache::open(context.home.tool_cache());
+    let mut tools = cache.on_path(&path, directory);
+    let program = args.command.first().and_then(|name| environment::find_program(name, &path, directory));
+    let program_tool = program.as_ref().and_then(|file| {
+        let name = Path::new(&args.command[0]).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        cache.tool(&name, file)
+    });
+    if let Some(interpreter) = program.as_ref().and_then(|file| environment::interpreter(file)) {
+        tools.extend(cache.tool("interpreter", &interpreter));
+    }
+    tools.extend(program_tool.clone());
+    tools.sort();
+    tools.dedup_by(|a, b| a.name == b.name && a.sha256 == b.sha256);
+    cache.save();
+    let mut git = provost_repo::look(directory);
+
+    let progress = Progress::new(args.quiet, "reading materials");
+    let before = Snapshot::take(directory, &selections.tree, &selections.materials, None, &|f, b| progress.tell(f, b))?;
+    progress.done();
+    fault::point("run: materials recorded");
+
+    let request = RunRequest {
+        command: args.command.clone(),
+        directory: directory.to_path_buf(),
+        without: SECRET_VARIABLES.iter().map(OsString::from).collect(),
+        time_limit: args.time_limit.map(Duration::from_secs),
+    };
+    let outcome = provost_trace::run(&request, &confinement, signals, &clock::now)?;
+    fault::point("run: command ended");
+
+    let progress = Progress::new(args.quiet, "reading products");
+    let after =
+        Snapshot::take(directory, &selections.tree, &selections.artifacts, Some(&before), &|f, b| progress.tell(f, b))?;
+    progress.done();
+    let (products, deleted) = before.changes(&after, &selections.artifacts);
+    if let Ok(Some(facts)) = &mut git {
+        facts.limits.sort();
+    }
+    let record = RunRecord {
+        command: redact::command_line(&arguments, &|| {
+            std::env::vars_os()
+                .map(|(n, v)| (n.to_string_lossy().into_owned(), v.to_string_lossy().into_owned()))
+                .collect()
+        }),
+        directory: directory.to_string_lossy().into_owned(),
+        process_id: outcome.process_id,
+        collected_from,
+        started: outcome.started,
+        finished: outcome.finished,
+        ending: outcome.ending,
+        left_running: outcome.left_running,
+        isolation: confinement.isolation().clone(),
+        materials: before.to_set(&selections.materials),
+        products,
+        deleted,
+    };
+    let mut facts = environment::facts();
+    facts.extend(ci::facts(&|name| std::env::var(name).ok(), &|path| Path::new(path).exists()));
+    facts.push(EnvironmentFact {
+        name: "signing-key-custody".into(),
+        value: builder.custody().name().into(),
+        source: FactSource::Measured,
+        basis: "the signer in use".into(),
+    });
+
+    let mut writer = Statements {
+        step: &args.step,
+        invocation: &invocation,
+        record: &record,
+        policy,
+        config,
+        publish: any_published.then_some(&publish),
+        blobs: Vec::new(),
+        subjects: Vec::new(),
+    };
+    let (materials, artifacts) = writer.lists()?;
+    let environment = writer.environment(&facts, &tools)?;
+    let process = writer.process(&facts, program_tool.as_ref())?;
+    let materials_statement = writer.materials(&materials, &git, selections.materials.globs())?;
+    let artifacts_statement = writer.artifacts(&artifacts, selections.artifacts.globs())?;
+    let link = writer.link(&materials)?;
+    let mut envelopes = Vec::new();
+    for statement in [&environment, &process, &materials_statement, &artifacts_statement, &link] {
+        envelopes.push(statement.sign(builder)?);
+    }
+    fault::point("run: evidence signed");
+
+    // The build policy is judged on what was just signed as evidence, read back and verified like anyone else's; only
+    // a pass signs anything as passed (SP 800-204D 5.1.3).
+    let evidence =
+        EvidenceFile { envelopes: envelopes.clone(), file_lists: writer.blobs.clone(), ..EvidenceFile::default() };
+    let judged_step = policy.policy.steps.iter().any(|s| s.name == args.step).then(|| args.step.clone());
+    let facts_for_policy = Facts {
+        artifact: None,
+        only_step: Some(judged_step.unwrap_or_else(|| args.step.clone())),
+        now: clock::now(),
+        policy_signers: policy.signers.clone(),
+        pending: vec![predicate::PROVENANCE.into()],
+        builder: Some(config.builder_id.clone()),
+        before_logging: true,
+    };
+    let options = Options { now: facts_for_policy.now, home: None, log: None, accept_unproven_log: false };
+    let judgement = judge::judge(&evidence, policy, &facts_for_policy, &options)?;
+    if let Ok(passed) = Passed::from_verdict(&judgement.verdict) {
+        let provenance = writer.provenance(&materials, &artifacts, &git)?;
+        envelopes.push(passed.sign(&provenance, builder)?);
+        envelopes.push(passed.sign(&writer.summary(&judgement.verdict, &envelopes)?, builder)?);
+    } else {
+        envelopes.push(writer.summary(&judgement.verdict, &envelopes)?.sign(builder)?);
+    }
+    fault::point("run: judged");
+
+    for blob in &writer.blobs {
+        store.put_blob(blob)?;
+    }
+    let records: Vec<NewRecord> = envelopes
+        .iter()
+        .map(|envelope| NewRecord { envelope: envelope.clone(), key: builder.public_key().clone() })
+        .collect();
+    let receipts: Vec<Receipt> =
+        store.append(&records, log_key).context("the evidence could not be kept, so the step fails")?;
+    fault::point("run: logged");
+
+    if let Some(folder) = &args.in_toto_link {
+        let (name, content) = ClassicLink::from_statement(&link)?.sign(builder)?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::write(folder.join(&name), content).with_context(|| format!("cannot write {name}"))?;
+    }
+    let evidence_files = if any_published && judgement.verdict.outcome == Outcome::Passed {
+        publish_evidence(context, store, directory, &record.products, &publish, policy)?
+    } else {
+        Vec::new()
+    };
+    let checkpoint = receipts.last().map(|r| r.proof.checkpoint.unverified().clone());
+    Ok(Done {
+        tools,
+        envelopes: records
+            .iter()
+            .zip(&receipts)
+            .map(|(record, receipt)| (kind_of(&record.envelope), record.envelope.digest(), receipt.index))
+            .collect(),
+        verdict: judgement.verdict,
+        refused: judgement.refused,
+        evidence_files,
+        signer: builder.public_key().clone(),
+        custody: builder.custody().name(),
+        git: git.unwrap_or(None),
+        store: store.root().to_path_buf(),
+        size: checkpoint.as_ref().map_or(0, |c| c.size),
+        root: checkpoint.map_or_else(|| sha256(b""), |c| c.root),
+        invocation,
+        record,
+    })
+}
+
+fn kind_of(envelope: &Envelope) -> String {
+    Statement::parse(envelope.unverified_payload())
+        .map_or_else(|_| "?".to_owned(), |s| predicate::short_name(&s.predicate_type).to_owned())
+}
+
+/// Keys, store and memory: what the command must not reach.
+fn hidden_directories(context: &Context, store: &Store) -> Vec<PathBuf> {
+    let mut hidden = vec![context.home.path().to_path_buf(), store.root().to_path_buf()];
+    for name in ["PROVOST_KEY", "PROVOST_LOG_KEY"] {
+        // A key file that the environment names: its directory is hidden if nothing else is in it.
+        if let Some(parent) = std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|p| p.is_file())
+            .and_then(|p| p.canonicalize().ok())
+            .and_then(|p| p.parent().map(Path::to_path_buf))
+            && std::fs::read_dir(&parent).is_ok_and(|entries| {
+                entries.flatten().all(|e| e.path().extension().is_some_and(|x| x == "key" || x == "pem" || x == "pub"))
+            })
+        {
+            hidden.push(parent);
+        }
+    }
+    let mut hidden: Vec<PathBuf> = hidden.into_iter().filter_map(|p| p.canonicalize().ok()).collect();
+    hidden.sort();
+    let all = hidden.clone();
+    hidden.retain(|path| !all.iter().any(|other| other != path && path.starts_with(other)));
+    hidden.dedup();
+    hidden
+}
+
+struct Selections {
+    tree: Selection,
+    materials: Selection,
+    artifacts: Selection,
+}
+
+impl Selections {
+    fn new(config: &config::Config) -> Result<Self> {
+        let always: Vec<String> = config::ALWAYS_EXCLUDED.iter().map(|g| (*g).to_owned()).collect();
+        Ok(Self {
+            tree: Selection::new(&[], &always)?,
+            materials: Selection::new(
+                &config.materials_include,
+                &[always.clone(), config.materials_exclude.clone()].concat(),
+            )?,
+            artifacts: Selection::new(&config.artifacts_include, &[always, config.artifacts_exclude.clone()].concat())?,
+        })
+    }
+}
+
+/// Builds the statements of one run.
+struct Statements<'a> {
+    step: &'a str,
+    invocation: &'a str,
+    record: &'a RunRecord,
+    policy: &'a TrustedPolicy,
+    config: &'a config::Config,
+    publish: Option<&'a Selection>,
+    blobs: Vec<Vec<u8>>,
+    subjects: Vec<ResourceDescriptor>,
+}
+
+impl Statements<'_> {
+    /// The file lists, their blobs, and what the statements speak of: each product by name while they are few; the
+    /// list and the published products when they are many; the run itself when there is none.
+    fn lists(&mut self) -> Result<(FileList, FileList)> {
+        let (materials, materials_blob) = FileList::new(&self.record.materials)?;
+        let (artifacts, artifacts_blob) = FileList::new(&self.record.products)?;
+        let many = artifacts.entries.is_none();
+        for entry in &self.record.products.entries {
+            // Every empty file has the same digest: one of them would vouch for all.
+            let plain = entry.kind == FileKind::File && entry.size > 0;
+            let wanted = !many || self.publish.is_some_and(|p| p.takes(Path::new(&entry.name.text)));
+            if let (Some(digest), true, true) = (entry.digest, plain, wanted) {
+                self.subjects.push(ResourceDescriptor::named(entry.name.text.clone(), digest));
+            }
+        }
+        self.subjects.truncate(provost_attest::Limits::INLINE_FILES);
+        if many {
+            self.subjects.push(list_descriptor("artifacts", &artifacts));
+        }
+        if self.subjects.is_empty() {
+            self.subjects.push(ResourceDescriptor::named(
+                format!("{} (no artifact)", self.step),
+                sha256(self.invocation.as_bytes()),
+            ));
+        }
+        for (list, blob) in [(&materials, materials_blob), (&artifacts, artifacts_blob)] {
+            if list.entries.is_none() {
+                self.blobs.push(blob);
+            }
+        }
+        Ok((materials, artifacts))
+    }
+
+    fn statement(&self, kind: &str, predicate: &impl serde::Serialize) -> Result<Statement> {
+        Ok(Statement::new(self.subjects.clone(), kind, predicate)?)
+    }
+
+    fn environment(&self, facts: &[EnvironmentFact], tools: &[Tool]) -> Result<Statement> {
+        let mut producer = ResourceDescriptor { name: Some("provost".into()), ..ResourceDescriptor::default() };
+        producer.annotations.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+        let run = (self.invocation, self.record.finished);
+        let predicate = Environment::new(self.step, run, facts, tools, &self.record.isolation, producer);
+        self.statement(predicate::ENVIRONMENT, &predicate)
+    }
+
+    fn process(&self, facts: &[EnvironmentFact], program: Option<&Tool>) -> Result<Statement> {
+        let build = &self.policy.policy.build;
+        let mut environment = BTreeMap::new();
+        for name in build.environment.iter().chain(&build.environment_values) {
+            if let Some(value) = std::env::var_os(name) {
+                let value = build.environment_values.contains(name).then(|| value.to_string_lossy().into_owned());
+                environment.insert(name.clone(), value);
+            }
+        }
+        let event = ProcessEvent {
+            pid: self.record.process_id,
+            program: program.map(|tool| {
+                let mut descriptor = ResourceDescriptor::named(tool.name.clone(), tool.sha256);
+                descriptor.uri = Some(format!("file://{}", tool.path));
+                descriptor
+            }),
+            arguments: self.record.command.clone(),
+            working_directory: self.record.directory.clone(),
+            environment,
+            started_on: self.record.started,
+            finished_on: self.record.finished,
+            ending: self.record.ending,
+        };
+        let predicate = Process {
+            monitor: Monitor {
+                kind: format!("urn:provost:monitor:{}:v1", provost_trace::BACK_END),
+                trace_policy: BTreeMap::from([("version".into(), env!("CARGO_PKG_VERSION").into())]),
+            },
+            monitored_process: MonitoredProcess {
+                host_id: ci::host_id(facts),
+                kind: predicate::RUN_BUILD_TYPE.into(),
+                event: self.invocation.into(),
+            },
+            monitor_log: MonitorLog { process: vec![event], ..MonitorLog::default() },
+            metadata: TraceMetadata {
+                build_started_on: self.record.collected_from,
+                build_finished_on: self.record.finished,
+            },
+            step: self.step.into(),
+            completeness: Completeness {
+                complete: false,
+                events_lost: None,
+                left_running: self.record.left_running,
+                not_seen: provost_trace::NOT_SEEN.iter().map(|s| (*s).to_owned()).collect(),
+            },
+        };
+        self.statement(predicate::PROCESS, &predicate)
+    }
+
+    fn materials(
+        &self,
+        files: &FileList,
+        git: &Result<Option<provost_repo::GitFacts>, provost_repo::RepoError>,
+        globs: &[String],
+    ) -> Result<Statement> {
+        let mut lockfiles = Vec::new();
+        for entry in &self.record.materials.entries {
+            let name = entry.name.text.rsplit('/').next().unwrap_or_default();
+            let known = environment::LOCKFILES.iter().find(|(file, _)| *file == name);
+            if let (Some((_, ecosystem)), Some(digest), false) =
+                (known, entry.digest, entry.name.text.contains("node_modules/"))
+            {
+                let file = ResourceDescriptor::named(entry.name.text.clone(), digest);
+                lockfiles.push(Lockfile { ecosystem: (*ecosystem).into(), file });
+            }
+        }
+        lockfiles.truncate(provost_attest::Limits::INLINE_FILES);
+        let mut basis = "every selected file was read before the command was started".to_owned();
+        if let Err(error) = git {
+            basis.push_str(&format!("; {error}"));
+        }
+        let predicate = Materials {
+            step: self.step.into(),
+            invocation_id: self.invocation.into(),
+            finished_on: self.record.finished,
+            git: git.as_ref().ok().and_then(Option::as_ref).map(git_state),
+            lockfiles,
+            files: files.clone(),
+            globs: globs.to_vec(),
+            basis,
+        };
+        self.statement(predicate::MATERIALS, &predicate)
+    }
+
+    fn artifacts(&self, files: &FileList, globs: &[String]) -> Result<Statement> {
+        let predicate = Artifacts {
+            step: self.step.into(),
+            invocation_id: self.invocation.into(),
+            finished_on: self.record.finished,
+            files: files.clone(),
+            deleted: self.record.deleted.iter().take(100).cloned().collect(),
+            deleted_count: self.record.deleted.len(),
+            globs: globs.to_vec(),
+            basis: "files that are new, or have other content, after the command ended".into(),
+        };
+        self.statement(predicate::ARTIFACTS, &predicate)
+    }
+
+    fn link(&self, files: &FileList) -> Result<Statement> {
+        let materials = match &files.entries {
+            None => vec![list_descriptor("materials", files)],
+            Some(entries) => entries
+                .iter()
+                .filter(|e| e.kind == FileKind::File)
+                .filter_map(|e| Some(ResourceDescriptor::named(e.name.text.clone(), e.digest?)))
+                .collect(),
+        };
+        let status = match self.record.ending {
+            Ending::Exited(status) => status,
+            Ending::Signalled(number) => -number,
+            Ending::TimedOut => -1,
+        };
+        let predicate = Link {
+            name: self.step.into(),
+            command: self.record.command.clone(),
+            materials,
+            byproducts: BTreeMap::from([
+                ("return-value".into(), status.into()),
+                ("invocationId".into(), self.invocation.into()),
+                ("finishedOn".into(), self.record.finished.to_string().into()),
+            ]),
+            environment: BTreeMap::new(),
+        };
+        self.statement(predicate::LINK, &predicate)
+    }
+
+    fn provenance(
+        &self,
+        materials: &FileList,
+        artifacts: &FileList,
+        git: &Result<Option<provost_repo::GitFacts>, provost_repo::RepoError>,
+    ) -> Result<Statement> {
+        let mut dependencies = Vec::new();
+        if let Ok(Some(facts)) = git {
+            dependencies.push(git_state(facts).source);
+        }
+        dependencies.push(list_descriptor("materials", materials));
+        let predicate = Provenance {
+            build_definition: BuildDefinition {
+                build_type: predicate::RUN_BUILD_TYPE.into(),
+                external_parameters: BTreeMap::from([
+                    ("step".into(), self.step.into()),
+                    ("command".into(), self.record.command.clone().into()),
+                    ("directory".into(), self.record.directory.clone().into()),
+                ]),
+                internal_parameters: BTreeMap::from([
+                    ("policy".into(), self.policy.policy.digest.to_hex().into()),
+                    ("isolation".into(), self.record.isolation.mechanism.clone().into()),
+                ]),
+                resolved_dependencies: dependencies,
+            },
+            run_details: RunDetails {
+                builder: Builder {
+                    id: self.config.builder_id.clone(),
+                    version: BTreeMap::from([("provost".into(), env!("CARGO_PKG_VERSION").into())]),
+                },
+                metadata: BuildMetadata {
+                    invocation_id: Some(self.invocation.into()),
+                    started_on: Some(self.record.started),
+                    finished_on: Some(self.record.finished),
+                },
+                byproducts: vec![list_descriptor("artifacts", artifacts)],
+            },
+        };
+        self.statement(predicate::PROVENANCE, &predicate)
+    }
+
+    fn summary(&self, verdict: &Verdict, envelopes: &[Envelope]) -> Result<Statement> {
+        let at = verdict.judged_at;
+        summary(
+            self.config,
+            &self.policy.policy,
+            verdict,
+            &self.subjects,
+            &envelopes.iter().map(Envelope::digest).collect::<Vec<_>>(),
+            at,
+            &format!("urn:provost:step:{}", self.step),
+        )
+    }
+}
+
+/// A verification summary (SLSA VSA v1) for a verdict.
+pub fn summary(
+    config: &config::Config,
+    policy: &provost_policy::Policy,
+    verdict: &Verdict,
+    subjects: &[ResourceDescriptor],
+    inputs: &[Digest],
+    at: Timestamp,
+    resource: &str,
+) -> Result<Statement> {
+    let passed = verdict.outcome == Outcome::Passed;
+    let predicate = VerificationSummary {
+        verifier: Verifier {
+            id: config.verifier_id.clone(),
+            version: BTreeMap::from([("provost".into(), env!("CARGO_PKG_VERSION").into())]),
+        },
+        time_verified: Some(at),
+        resource_uri: resource.to_owned(),
+        policy: PolicyReference {
+            uri: format!("urn:provost:policy:{}", policy.digest),
+            digest: policy.digest.to_set(),
+        },
+        input_attestations: inputs
+            .iter()
+            .map(|digest| ResourceDescriptor { digest: digest.to_set(), ..ResourceDescriptor::default() })
+            .collect(),
+        verification_result: verdict.outcome,
+        // What this tool generates and verifies by itself is Build L1 (slsa.dev/spec/v1.2), and no more is claimed.
+        verified_levels: if passed { vec!["SLSA_BUILD_LEVEL_1".into()] } else { vec!["FAILED".into()] },
+        slsa_version: Some("1.2".into()),
+    };
+    Ok(Statement::new(subjects.to_vec(), predicate::VSA, &predicate)?)
+}
+
+fn list_descriptor(name: &str, list: &FileList) -> ResourceDescriptor {
+    let mut descriptor = ResourceDescriptor::named(format!("{name}.jsonl"), list.leaves);
+    descriptor.media_type = Some("application/jsonl".into());
+    descriptor.annotations.insert("count".into(), list.count.into());
+    descriptor.annotations.insert("merkleRoot".into(), list.merkle_root.to_hex().into());
+    descriptor
+}
+
+fn git_state(facts: &provost_repo::GitFacts) -> GitState {
+    let mut source = ResourceDescriptor::default();
+    if let Some(commit) = &facts.commit {
+        source.digest.insert("gitCommit".into(), commit.clone());
+    }
+    if let Some(tree) = &facts.tree {
+        source.digest.insert("gitTree".into(), tree.clone());
+    }
+    source.uri = Some(match &facts.origin {
+        Some(origin) => format!("git+{origin}"),
+        None => format!("git+file://{}", facts.root.display()),
+    });
+    GitState {
+        source,
+        head: facts.head.clone(),
+        dirty: facts.dirty,
+        changed: facts.changed.clone(),
+        shallow: facts.shallow,
+        submodules: facts
+            .submodules
+            .iter()
+            .map(|s| Submodule {
+                path: s.path.clone(),
+                expected: s.expected.clone(),
+                checked_out: s.checked_out.clone(),
+            })
+            .collect(),
+        limits: facts.limits.clone(),
+    }
+}
+
+/// Writes the evidence file beside each published product.
+fn publish_evidence(
+    context: &Context,
+    store: &Store,
+    directory: &Path,
+    products: &FileSet,
+    publish: &Selection,
+    policy: &TrustedPolicy,
+) -> Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    for entry in products.entries.iter().filter(|e| e.kind == FileKind::File && e.size > 0) {
+        let (Some(digest), Some(bytes)) = (entry.digest, entry.name.to_bytes()) else { continue };
+        let name = PathBuf::from(<OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes));
+        if !publish.takes(&name) {
+            continue;
+        }
+        let mut file = gather::for_artifact(store, &digest, false)?;
+        file.policy_keys = crate::commands::policy_keys(&context.home, policy)?;
+        let path = beside(&directory.join(&name));
+        // The place is inside the build's own tree: a link that it left there must not lead us elsewhere.
+        let _ = std::fs::remove_file(&path);
+        std::fs::write(&path, file.to_text()).with_context(|| format!("cannot write {}", path.display()))?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// Progress on long work, on a terminal only.
+struct Progress(Option<indicatif::ProgressBar>);
+
+impl Progress {
+    fn new(quiet: bool, what: &'static str) -> Self {
+        if quiet || !std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+            return Self(None);
+        }
+        let bar = indicatif::ProgressBar::new_spinner();
+        bar.set_message(what);
+        Self(Some(bar))
+    }
+
+    fn tell(&self, files: u64, bytes: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(format!("{}, {}", count(files, "file", "files"), human_bytes(bytes)));
+            bar.tick();
+        }
+    }
+
+    fn done(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn show(done: &Done, project: &Project, directory: &Path) {
+    let record = &done.record;
+    let mut out =
+        format!("\n{} {}\n", render::bold("provost"), render::dim(&format!("step {}", printable(&step_of(done)))));
+    let seconds = (record.finished.milliseconds() - record.started.milliseconds()) as f64 / 1000.0;
+    let ended = match record.ending {
+        Ending::Exited(status) => format!("exit {status}"),
+        Ending::Signalled(number) => format!("ended by signal {number}"),
+        Ending::TimedOut => "stopped at its time limit".into(),
+    };
+    let command = printable(&record.command.join(" "));
+    let command: String =
+        if command.chars().count() > 60 { command.chars().take(59).chain(['…']).collect() } else { command };
+    out += &render::line(
+        "ran",
+        &format!("{}  {}", render::bold(&command), render::dim(&format!("{ended}, {seconds:.1} s"))),
+    );
+    let mut came_in = format!(
+        "{}, {}",
+        count(record.materials.entries.len() as u64, "file", "files"),
+        human_bytes(record.materials.bytes())
+    );
+    if let Some(git) = &done.git {
+        let commit =
+            git.commit.as_deref().map_or_else(|| "no commit yet".into(), |c| c.chars().take(12).collect::<String>());
+        let state = match git.dirty {
+            Some(true) => ", with local changes",
+            Some(false) => ", clean",
+            None => "",
+        };
+        came_in += &format!(" at {commit}{state}");
+    }
+    came_in += &render::dim(&format!("; {}", count(done.tools.len() as u64, "tool", "tools by digest")));
+    out += &render::line("came in", &came_in);
+    let mut went_out = count(record.products.entries.len() as u64, "file", "files");
+    went_out += &format!(", {}", human_bytes(record.products.bytes()));
+    let mut largest: Vec<_> = record.products.entries.iter().filter(|e| e.kind == FileKind::File).collect();
+    largest.sort_by_key(|e| (std::cmp::Reverse((e.executable, e.size)), &e.name));
+    if let Some(entry) = largest.first() {
+        went_out +=
+            &render::dim(&format!("; first of them {} ({})", printable(&entry.name.text), human_bytes(entry.size)));
+    }
+    out += &render::line("went out", &went_out);
+    let uncertain = record.materials.uncertain() + record.products.uncertain() + record.materials.not_listed.len();
+    if uncertain > 0 {
+        out += &render::line(
+            "note",
+            &format!(
+                "{} without certain content: `provost inspect` names them",
+                count(uncertain as u64, "file", "files")
+            ),
+        );
+    }
+    let isolation = if record.isolation.keys_unreachable {
+        format!(
+            "keys and store out of the command's reach {}",
+            render::dim(&format!("({}, probed)", record.isolation.mechanism))
+        )
+    } else {
+        format!(
+            "{} the command could reach the keys: {}",
+            render::warning("not isolated:"),
+            printable(record.isolation.limits.get(1).map_or("", |s| s))
+        )
+    };
+    out += &render::line("isolation", &isolation);
+    out += &render::line(
+        "signed by",
+        &format!(
+            "{} {}… {}",
+            done.signer.algorithm().name(),
+            done.signer.id().digest().short(),
+            render::dim(&format!("({})", done.custody))
+        ),
+    );
+    out += &render::line(
+        "kept in",
+        &format!(
+            "{}, entries {} to {} {}",
+            printable(&done.store.display().to_string()),
+            done.envelopes.first().map_or(0, |e| e.2),
+            done.envelopes.last().map_or(0, |e| e.2),
+            render::dim(&format!("(log of {}, root {}…)", done.size, done.root.short()))
+        ),
+    );
+    for file in &done.evidence_files {
+        out +=
+            &render::line("evidence", &printable(&file.strip_prefix(directory).unwrap_or(file).display().to_string()));
+    }
+    let policy = if project.root.is_some() {
+        printable(&done.verdict.policy)
+    } else {
+        "default policy; `provost init` makes one for this project".into()
+    };
+    out += &render::line(
+        "verdict",
+        &format!("{}  {}", render::outcome(done.verdict.outcome), render::dim(&format!("by {policy}"))),
+    );
+    out += &render::verdict(&done.verdict, false);
+    for refused in &done.refused {
+        out += &format!("  {} {}\n", render::error("refused"), printable(refused));
+    }
+    anstream::eprint!("{out}");
+}
+
+fn step_of(done: &Done) -> String {
+    done.verdict.rules.iter().find_map(|r| r.step.clone()).unwrap_or_default()
+}
+
+fn to_json(done: &Done) -> serde_json::Value {
+    serde_json::json!({
+        "version": 1,
+        "kind": "run",
+        "invocationId": done.invocation,
+        "command": done.record.command,
+        "ending": done.record.ending,
+        "startedOn": done.record.started,
+        "finishedOn": done.record.finished,
+        "materials": done.record.materials.entries.len(),
+        "products": done.record.products.entries.iter().map(|e| serde_json::json!({"name": e.name.text, "sha256": e.digest, "size": e.size})).take(1000).collect::<Vec<_>>(),
+        "isolation": done.record.isolation,
+        "signer": done.signer.id().to_string(),
+        "log": {"store": done.store, "size": done.size, "root": done.root},
+        "statements": done.envelopes.iter().map(|(kind, digest, index)| serde_json::json!({"kind": kind, "envelope": digest, "index": index})).collect::<Vec<_>>(),
+        "evidenceFiles": done.evidence_files,
+        "verdict": done.verdict,
+    })
+}

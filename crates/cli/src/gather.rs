@@ -1,0 +1,130 @@
+//! From a store to evidence: all statements that an artifact's verdict needs, with proofs.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result};
+use provost_attest::predicate;
+use provost_attest::{FileList, FileListProof, Statement};
+use provost_evidence::{RecordRow, Store};
+use provost_model::{Digest, FileKind};
+use provost_policy::POLICY_PAYLOAD;
+
+use crate::evidence_file::{Consistency, EvidenceFile};
+
+/// How many published checkpoints before the newest get a consistency proof: a consumer who saw one of them needs
+/// nothing else.
+const EARLIER_CHECKPOINTS: u64 = 16;
+/// Runs that are followed from an artifact back through its materials.
+const RUNS: usize = 200;
+
+/// Everything that the store has for an artifact: the runs that made it, the runs that made what those took in, and
+/// the newest policy. `with_lists` adds the file lists themselves, for judging the flow of long lists.
+///
+/// # Errors
+/// The store cannot be read or is damaged.
+pub fn for_artifact(store: &Store, artifact: &Digest, with_lists: bool) -> Result<EvidenceFile> {
+    let mut rows: Vec<RecordRow> = Vec::new();
+    let mut seen_runs = BTreeSet::new();
+    let mut wanted = vec![*artifact];
+    let mut seen_digests = BTreeSet::new();
+    while let Some(digest) = wanted.pop() {
+        if !seen_digests.insert(digest) || seen_runs.len() >= RUNS {
+            continue;
+        }
+        for row in store.records_of_artifact(&digest)? {
+            let Some(invocation) = row.invocation.clone() else {
+                rows.push(row);
+                continue;
+            };
+            if !seen_runs.insert(invocation.clone()) || seen_runs.len() > RUNS {
+                continue;
+            }
+            for row in store.records_of_invocation(&invocation)? {
+                if row.predicate_type.as_deref() == Some(predicate::MATERIALS) {
+                    wanted.extend(products_among_materials(store, &row)?);
+                }
+                rows.push(row);
+            }
+        }
+    }
+    assemble(store, rows, Some(artifact), with_lists)
+}
+
+/// Everything of one run.
+///
+/// # Errors
+/// The store cannot be read or is damaged.
+pub fn for_invocation(store: &Store, invocation: &str) -> Result<EvidenceFile> {
+    assemble(store, store.records_of_invocation(invocation)?, None, false)
+}
+
+/// Materials that an earlier run of this store made.
+fn products_among_materials(store: &Store, row: &RecordRow) -> Result<Vec<Digest>> {
+    let statement = Statement::parse(store.envelope(row.index)?.unverified_payload())?;
+    let materials: predicate::Materials = statement.predicate_as(predicate::MATERIALS)?;
+    let entries = match &materials.files.entries {
+        Some(entries) => entries.clone(),
+        None => match store.blob(&materials.files.leaves)? {
+            Some(blob) => materials.files.open(&blob)?,
+            None => Vec::new(),
+        },
+    };
+    let mut found = Vec::new();
+    for digest in entries.iter().filter(|e| e.kind == FileKind::File && e.size > 0).filter_map(|e| e.digest) {
+        if !store.records_of_subject(&digest)?.is_empty() {
+            found.push(digest);
+        }
+    }
+    Ok(found)
+}
+
+/// The newest policy in the log that knows the steps at hand; the newest of all where none does.
+fn policy_for(store: &Store, rows: &[RecordRow]) -> Result<Option<RecordRow>> {
+    let steps: BTreeSet<&str> = rows.iter().filter_map(|row| row.step.as_deref()).collect();
+    let policies = store.records_of_payload(POLICY_PAYLOAD)?;
+    for row in policies.iter().rev() {
+        let envelope = store.envelope(row.index)?;
+        let text = String::from_utf8_lossy(envelope.unverified_payload()).into_owned();
+        if provost_policy::Policy::parse(&text).is_ok_and(|p| p.steps.iter().any(|s| steps.contains(s.name.as_str()))) {
+            return Ok(Some(row.clone()));
+        }
+    }
+    Ok(policies.into_iter().next_back())
+}
+
+fn assemble(
+    store: &Store,
+    mut rows: Vec<RecordRow>,
+    artifact: Option<&Digest>,
+    with_lists: bool,
+) -> Result<EvidenceFile> {
+    let checkpoint = store.checkpoint()?;
+    let size = checkpoint.unverified().size;
+    rows.extend(policy_for(store, &rows)?);
+    rows.sort_by_key(|row| row.index);
+    rows.dedup_by_key(|row| row.index);
+    let mut file = EvidenceFile::default();
+    for row in rows {
+        let bundle = store.bundle(row.index, &checkpoint)?;
+        let statement = Statement::parse(bundle.envelope().unverified_payload()).ok();
+        let list =
+            statement.as_ref().and_then(|s| serde_json::from_value::<FileList>(s.predicate.get("files")?.clone()).ok());
+        if let Some(list) = list.filter(|list| list.entries.is_none())
+            && let Some(blob) = store.blob(&list.leaves)?
+        {
+            let is_artifacts = row.predicate_type.as_deref() == Some(predicate::ARTIFACTS);
+            if let Some(artifact) = artifact.filter(|_| is_artifacts) {
+                file.file_proofs.extend(FileListProof::find(&blob, artifact)?);
+            }
+            if with_lists {
+                file.file_lists.push(blob);
+            }
+        }
+        file.bundles.push(bundle);
+    }
+    for from in store.checkpoint_sizes(EARLIER_CHECKPOINTS + 1)?.into_iter().filter(|from| *from > 0 && *from < size) {
+        let hashes = store.log().consistency(from, size).context("the log cannot prove its own history")?;
+        file.consistency.push(Consistency { origin: checkpoint.unverified().origin.clone(), from, to: size, hashes });
+    }
+    Ok(file)
+}

@@ -1,0 +1,231 @@
+//! The index: which entries speak of which digest. It holds nothing that the log does not, and is rebuilt from it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use provost_attest::{Envelope, Statement};
+use provost_model::Digest;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use crate::EvidenceError;
+
+const VERSION: i64 = 1;
+
+/// One entry, as the index knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordRow {
+    /// Index in the log.
+    pub index: u64,
+    /// Digest of the envelope.
+    pub envelope: Digest,
+    /// Payload type of the envelope.
+    pub payload_type: String,
+    /// Predicate type, when it is a statement.
+    pub predicate_type: Option<String>,
+    /// Step that the statement names.
+    pub step: Option<String>,
+    /// Invocation that joins the statements of one run.
+    pub invocation: Option<String>,
+}
+
+pub(crate) struct Index {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Index {
+    /// Opens or makes the index. A damaged or foreign file is thrown away: the log is the truth.
+    pub(crate) fn open(path: &Path) -> Result<Self, EvidenceError> {
+        match Self::try_open(path) {
+            Ok(index) => Ok(index),
+            Err(rusqlite::Error::SqliteFailure(code, _))
+                if matches!(code.code, rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) =>
+            {
+                for suffix in ["", "-wal", "-shm"] {
+                    let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+                }
+                Self::try_open(path).map_err(|e| wrong(path, &e))
+            }
+            Err(error) => Err(wrong(path, &error)),
+        }
+    }
+
+    fn try_open(path: &Path) -> rusqlite::Result<Self> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_secs(30))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if version != VERSION {
+            connection.execute_batch(&format!(
+                "BEGIN IMMEDIATE;
+                 DROP TABLE IF EXISTS record; DROP TABLE IF EXISTS subject; DROP TABLE IF EXISTS list;
+                 DROP TABLE IF EXISTS pack; DROP TABLE IF EXISTS checkpoint;
+                 CREATE TABLE record (idx INTEGER PRIMARY KEY, envelope BLOB NOT NULL, payload_type TEXT NOT NULL,
+                   predicate_type TEXT, step TEXT, invocation TEXT, pack INTEGER NOT NULL, line INTEGER NOT NULL) STRICT;
+                 CREATE INDEX record_by_payload ON record (payload_type, idx);
+                 CREATE INDEX record_by_invocation ON record (invocation);
+                 CREATE INDEX record_by_envelope ON record (envelope);
+                 CREATE TABLE subject (digest BLOB NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (digest, idx)) STRICT, WITHOUT ROWID;
+                 CREATE TABLE list (blob BLOB NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (blob, idx)) STRICT, WITHOUT ROWID;
+                 CREATE TABLE checkpoint (size INTEGER PRIMARY KEY) STRICT;
+                 PRAGMA user_version = {VERSION};
+                 COMMIT;"
+            ))?;
+        }
+        Ok(Self { path: path.to_path_buf(), connection })
+    }
+
+    fn failed(&self, error: &rusqlite::Error) -> EvidenceError {
+        wrong(&self.path, error)
+    }
+
+    /// How many entries are indexed.
+    pub(crate) fn size(&self) -> Result<u64, EvidenceError> {
+        self.connection
+            .query_row("SELECT coalesce(max(idx) + 1, 0) FROM record", [], |row| row.get::<_, i64>(0))
+            .map(|size| u64::try_from(size).unwrap_or(0))
+            .map_err(|e| self.failed(&e))
+    }
+
+    /// Adds the entries of one pack and the checkpoint after them.
+    pub(crate) fn add(&mut self, first: u64, envelopes: &[Envelope], size: u64) -> Result<(), EvidenceError> {
+        let path = self.path.clone();
+        let failed = |e: rusqlite::Error| wrong(&path, &e);
+        let transaction =
+            Transaction::new(&mut self.connection, rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
+        for (line, envelope) in envelopes.iter().enumerate() {
+            add_one(&transaction, first, line as u64, envelope).map_err(failed)?;
+        }
+        transaction.execute("INSERT OR IGNORE INTO checkpoint (size) VALUES (?1)", [number(size)]).map_err(failed)?;
+        transaction.commit().map_err(failed)
+    }
+
+    /// Where an entry's envelope lies: pack and line.
+    pub(crate) fn place(&self, index: u64) -> Result<Option<(u64, u64)>, EvidenceError> {
+        self.connection
+            .query_row("SELECT pack, line FROM record WHERE idx = ?1", [number(index)], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+            })
+            .optional()
+            .map(|found| found.map(|(pack, line)| (pack.unsigned_abs(), line.unsigned_abs())))
+            .map_err(|e| self.failed(&e))
+    }
+
+    /// Entries from `first` on, at most `limit`.
+    pub(crate) fn records(&self, first: u64, limit: u64) -> Result<Vec<RecordRow>, EvidenceError> {
+        self.rows("WHERE idx >= ?1 ORDER BY idx LIMIT ?2", params![number(first), number(limit)])
+    }
+
+    /// Entries of one invocation.
+    pub(crate) fn of_invocation(&self, invocation: &str) -> Result<Vec<RecordRow>, EvidenceError> {
+        self.rows("WHERE invocation = ?1 ORDER BY idx", params![invocation])
+    }
+
+    /// Entries whose envelope has this payload type.
+    pub(crate) fn of_payload(&self, payload_type: &str) -> Result<Vec<RecordRow>, EvidenceError> {
+        self.rows("WHERE payload_type = ?1 ORDER BY idx", params![payload_type])
+    }
+
+    /// Entries with a subject of this digest.
+    pub(crate) fn of_subject(&self, digest: &Digest) -> Result<Vec<RecordRow>, EvidenceError> {
+        self.rows(
+            "WHERE idx IN (SELECT idx FROM subject WHERE digest = ?1) ORDER BY idx",
+            params![digest.as_bytes().as_slice()],
+        )
+    }
+
+    /// Blobs of file lists too long to be subjects, newest first, with the entry that names them.
+    pub(crate) fn lists(&self) -> Result<Vec<(Digest, u64)>, EvidenceError> {
+        let failed = |e: rusqlite::Error| self.failed(&e);
+        let mut statement = self.connection.prepare("SELECT blob, idx FROM list ORDER BY idx DESC").map_err(failed)?;
+        let rows =
+            statement.query_map([], |row| Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, i64>(1)?))).map_err(failed)?;
+        rows.map(|row| row.map(|(blob, idx)| (Digest::from_bytes(blob), idx.unsigned_abs())).map_err(failed)).collect()
+    }
+
+    /// Sizes of the newest published checkpoints, newest first.
+    pub(crate) fn checkpoint_sizes(&self, limit: u64) -> Result<Vec<u64>, EvidenceError> {
+        let failed = |e: rusqlite::Error| self.failed(&e);
+        let mut statement =
+            self.connection.prepare("SELECT size FROM checkpoint ORDER BY size DESC LIMIT ?1").map_err(failed)?;
+        let rows = statement.query_map([number(limit)], |row| row.get::<_, i64>(0)).map_err(failed)?;
+        rows.map(|row| row.map(i64::unsigned_abs).map_err(failed)).collect()
+    }
+
+    fn rows(&self, condition: &str, values: impl rusqlite::Params) -> Result<Vec<RecordRow>, EvidenceError> {
+        let failed = |e: rusqlite::Error| self.failed(&e);
+        let text =
+            format!("SELECT idx, envelope, payload_type, predicate_type, step, invocation FROM record {condition}");
+        let mut statement = self.connection.prepare_cached(&text).map_err(failed)?;
+        let rows = statement
+            .query_map(values, |row| {
+                Ok(RecordRow {
+                    index: row.get::<_, i64>(0)?.unsigned_abs(),
+                    envelope: Digest::from_bytes(row.get(1)?),
+                    payload_type: row.get(2)?,
+                    predicate_type: row.get(3)?,
+                    step: row.get(4)?,
+                    invocation: row.get(5)?,
+                })
+            })
+            .map_err(failed)?;
+        rows.collect::<Result<_, _>>().map_err(failed)
+    }
+}
+
+fn wrong(path: &Path, error: &rusqlite::Error) -> EvidenceError {
+    EvidenceError::Index { path: path.to_path_buf(), why: error.to_string() }
+}
+
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn add_one(transaction: &Transaction<'_>, first: u64, line: u64, envelope: &Envelope) -> rusqlite::Result<()> {
+    let index = first + line;
+    // Only for finding it again; whoever uses the entry verifies it.
+    let statement = Statement::parse(envelope.unverified_payload()).ok();
+    let member = |names: &[&str]| {
+        let predicate = &statement.as_ref()?.predicate;
+        names.iter().find_map(|name| predicate.pointer(name)?.as_str().map(str::to_owned))
+    };
+    let step = member(&["/provost_step", "/step", "/name", "/buildDefinition/externalParameters/step"]);
+    let invocation = member(&[
+        "/provost_invocationId",
+        "/invocationId",
+        "/monitoredProcess/event",
+        "/runDetails/metadata/invocationId",
+        "/byproducts/invocationId",
+    ]);
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO record (idx, envelope, payload_type, predicate_type, step, invocation, pack, line)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            number(index),
+            envelope.digest().as_bytes().as_slice(),
+            envelope.payload_type(),
+            statement.as_ref().map(|s| s.predicate_type.as_str()),
+            step,
+            invocation,
+            number(first),
+            number(line),
+        ])?;
+    let Some(statement) = &statement else { return Ok(()) };
+    let mut subjects = transaction.prepare_cached("INSERT OR IGNORE INTO subject (digest, idx) VALUES (?1, ?2)")?;
+    for digest in statement.subject.iter().filter_map(provost_attest::ResourceDescriptor::sha256) {
+        subjects.execute(params![digest.as_bytes().as_slice(), number(index)])?;
+    }
+    let inline = statement.predicate.pointer("/files/entries").is_some();
+    let leaves = statement.predicate.pointer("/files/leaves").and_then(|l| l.as_str()?.parse::<Digest>().ok());
+    if let (Some(leaves), false, provost_attest::predicate::ARTIFACTS) =
+        (leaves, inline, statement.predicate_type.as_str())
+    {
+        transaction
+            .prepare_cached("INSERT OR IGNORE INTO list (blob, idx) VALUES (?1, ?2)")?
+            .execute(params![leaves.as_bytes().as_slice(), number(index)])?;
+    }
+    Ok(())
+}

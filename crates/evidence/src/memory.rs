@@ -1,0 +1,127 @@
+//! What a verifier remembers of each log: the newest checkpoint that it saw. A log that shows less, or something
+//! else, later has been rolled back or shows two faces.
+
+use std::path::{Path, PathBuf};
+
+use provost_model::{Digest, sha256};
+use provost_tlog::{Checkpoint, SignedCheckpoint, verify_consistency};
+
+use crate::EvidenceError;
+use crate::durable::{Writer, make_dir, read_if_there};
+
+/// A directory with the newest checkpoint of every log that was ever verified against.
+#[derive(Debug, Clone)]
+pub struct CheckpointMemory {
+    root: PathBuf,
+}
+
+/// How a checkpoint relates to what was seen before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// The log was never seen.
+    First,
+    /// The same checkpoint.
+    Same,
+    /// A later one, proved to continue the remembered one.
+    Continues {
+        /// The remembered size.
+        from: u64,
+    },
+    /// An earlier one, proved to be a prefix of the remembered one.
+    Earlier {
+        /// The remembered size.
+        newest: u64,
+    },
+}
+
+impl CheckpointMemory {
+    /// Remembers in this directory; it is made when there is something to remember.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    fn path(&self, log: &Digest) -> PathBuf {
+        self.root.join(format!("{log}.checkpoint"))
+    }
+
+    /// The remembered checkpoint of a log, by the full id of its key.
+    ///
+    /// # Errors
+    /// It cannot be read or is malformed: a memory that cannot be trusted must not pass for an empty one.
+    pub fn newest(&self, log: &Digest) -> Result<Option<SignedCheckpoint>, EvidenceError> {
+        let path = self.path(log);
+        let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
+        SignedCheckpoint::parse(&bytes).map(Some).map_err(|e| EvidenceError::Damaged { path, why: e.to_string() })
+    }
+
+    /// Holds a verified checkpoint against the remembered one. `prove` gives a consistency proof between two sizes,
+    /// where the caller has one: from the evidence file or the log itself.
+    ///
+    /// # Errors
+    /// [`EvidenceError::Rollback`] when the two cannot be one history, [`EvidenceError::Unproven`] when nothing shows
+    /// that they are.
+    pub fn compare(
+        &self,
+        log: &Digest,
+        checkpoint: &Checkpoint,
+        prove: &dyn Fn(u64, u64) -> Option<Vec<Digest>>,
+    ) -> Result<Seen, EvidenceError> {
+        let Some(remembered) = self.newest(log)? else { return Ok(Seen::First) };
+        let remembered = remembered.unverified();
+        let name = &checkpoint.origin;
+        if checkpoint.size == remembered.size {
+            if checkpoint.root == remembered.root {
+                return Ok(Seen::Same);
+            }
+            return Err(EvidenceError::Rollback(format!(
+                "split view: the log {name} shows the root {} at size {}, but showed {} before",
+                checkpoint.root, checkpoint.size, remembered.root
+            )));
+        }
+        let forwards = checkpoint.size > remembered.size;
+        let (old, new) = if forwards { (remembered, checkpoint) } else { (checkpoint, remembered) };
+        if old.size == 0 {
+            return Ok(Seen::Continues { from: 0 });
+        }
+        let Some(proof) = prove(old.size, new.size) else {
+            let what = if forwards { "continues" } else { "is an earlier state of" };
+            return Err(EvidenceError::Unproven(format!(
+                "nothing shows that the log {name} at size {} {what} the log that was seen at size {}: \
+                 give the log itself with --log DIR, or accept it once with --accept-unproven-log",
+                checkpoint.size, remembered.size
+            )));
+        };
+        verify_consistency(old.size, new.size, &old.root, &new.root, &proof).map_err(|e| {
+            EvidenceError::Rollback(format!(
+                "the log {name} was rolled back or shows two histories: size {} and size {} do not fit ({e})",
+                old.size, new.size
+            ))
+        })?;
+        Ok(if forwards { Seen::Continues { from: old.size } } else { Seen::Earlier { newest: new.size } })
+    }
+
+    /// Remembers a checkpoint, if it is larger than the remembered one.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn remember(&self, log: &Digest, checkpoint: &SignedCheckpoint) -> Result<(), EvidenceError> {
+        let newer = self.newest(log)?.is_none_or(|old| old.unverified().size < checkpoint.unverified().size);
+        if newer {
+            make_dir(&self.root.join("tmp"))?;
+            let mut writer = Writer::new(&self.root);
+            writer.write(&format!("{log}.checkpoint"), checkpoint.to_string().as_bytes())?;
+            writer.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Where it remembers.
+    pub fn path_of(&self) -> &Path {
+        &self.root
+    }
+
+    /// A short id for a log, for people.
+    pub fn short(log: &Digest) -> String {
+        sha256(log.as_bytes()).short()
+    }
+}

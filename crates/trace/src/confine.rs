@@ -1,0 +1,285 @@
+//! Keeping the command from the keys, the store and the supervisor.
+//!
+//! Two ways, the better one first:
+//!
+//! 1. **namespaces+landlock**: a mount namespace (with a user namespace for an ordinary user) in which an empty file
+//!    system lies over each protected directory, and a Landlock domain under which it cannot be taken away again.
+//! 2. **landlock**: access is granted to everything that exists but the protected directories and their parents'
+//!    own entries. Costs the command the right to make new files directly in those parents.
+//!
+//! In both the Landlock domain also keeps the command from tracing or signalling the supervisor. A probe, confined
+//! like the command, tries to open what is protected: the evidence states what the probe met, not what was intended.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset, RulesetAttr as _,
+    RulesetCreated, RulesetCreatedAttr as _, Scope,
+};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork, getgid, getuid};
+use provost_model::Isolation;
+
+use crate::TraceError;
+
+/// How much the caller insists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfinementWish {
+    /// Without it the command does not start.
+    Required,
+    /// As much as the kernel gives; the evidence says what that was.
+    BestEffort,
+    /// None.
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mechanism {
+    Namespaces { user: bool },
+    Landlock,
+    None,
+}
+
+/// A confinement that was tried out and can be applied to a child.
+pub struct Confinement {
+    mechanism: Mechanism,
+    hidden: Vec<CString>,
+    ruleset: Option<RulesetCreated>,
+    maps: Option<Maps>,
+    isolation: Isolation,
+}
+
+struct Maps {
+    uid: String,
+    gid: String,
+}
+
+const DELEGATION: &str = "a service of this user outside the confinement (systemd --user, a container engine, cron) could be asked to read them";
+
+impl Confinement {
+    /// Finds the best confinement that keeps a child from `hidden` directories, by trying. `probes` are files in
+    /// them that must turn out to be unreachable.
+    ///
+    /// # Errors
+    /// It is required and cannot be had.
+    pub fn prepare(wish: ConfinementWish, hidden: &[PathBuf], probes: &[PathBuf]) -> Result<Self, TraceError> {
+        let abi = landlock_abi();
+        let mut reasons = Vec::new();
+        if wish != ConfinementWish::Off {
+            if abi < 2 {
+                reasons.push("the kernel has no Landlock ABI 2 or later".to_owned());
+            } else {
+                let root = getuid().is_root();
+                let candidates = [
+                    root.then_some(Mechanism::Namespaces { user: false }),
+                    Some(Mechanism::Namespaces { user: true }),
+                    Some(Mechanism::Landlock),
+                ];
+                for mechanism in candidates.into_iter().flatten() {
+                    match Self::build(mechanism, hidden, abi).and_then(|c| c.probed(probes)) {
+                        Ok(confinement) => return Ok(confinement),
+                        Err(why) => reasons.push(why),
+                    }
+                }
+            }
+        } else {
+            reasons.push("it was switched off".to_owned());
+        }
+        if wish == ConfinementWish::Required {
+            return Err(TraceError::NoConfinement { why: reasons.join("; ") });
+        }
+        let mut limits = vec!["the command could read the keys and change the store".to_owned()];
+        limits.extend(reasons);
+        let isolation = Isolation { mechanism: "none".into(), landlock_abi: abi, keys_unreachable: false, limits };
+        Ok(Self { mechanism: Mechanism::None, hidden: Vec::new(), ruleset: None, maps: None, isolation })
+    }
+
+    /// What the evidence says of it.
+    pub fn isolation(&self) -> &Isolation {
+        &self.isolation
+    }
+
+    fn build(mechanism: Mechanism, hidden: &[PathBuf], abi: u32) -> Result<Self, String> {
+        let failed = |e: &dyn std::fmt::Display| format!("Landlock: {e}");
+        let mut limits = vec![DELEGATION.to_owned()];
+        let base = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
+        let ruleset = match mechanism {
+            Mechanism::None => return Err("none".into()),
+            Mechanism::Namespaces { .. } => {
+                // One right that nobody misses is enough to be in a domain: file systems can no longer be mounted or
+                // unmounted, and processes outside the domain neither traced nor signalled.
+                let rights: BitFlags<AccessFs> = AccessFs::MakeBlock.into();
+                let ruleset = base.handle_access(rights).map_err(|e| failed(&e))?;
+                let created = with_scope(ruleset)?.create().map_err(|e| failed(&e))?;
+                let top = PathFd::new("/").map_err(|e| failed(&e))?;
+                created.add_rule(PathBeneath::new(top, rights)).map_err(|e| failed(&e))?
+            }
+            Mechanism::Landlock => {
+                let rights = AccessFs::from_all(ABI::V5);
+                let ruleset = base.handle_access(rights).map_err(|e| failed(&e))?;
+                let mut created = with_scope(ruleset)?.create().map_err(|e| failed(&e))?;
+                for path in everything_but(hidden) {
+                    // What cannot be opened by us cannot be opened by the command either.
+                    let Ok(fd) = PathFd::new(&path) else { continue };
+                    let allowed = if path.is_dir() { rights } else { rights & AccessFs::from_file(ABI::V5) };
+                    created = created.add_rule(PathBeneath::new(fd, allowed)).map_err(|e| failed(&e))?;
+                }
+                limits.push("new files directly in the parents of the protected directories are refused".into());
+                created
+            }
+        };
+        if abi < 6 {
+            limits.push(
+                "the kernel does not keep the command from signalling the supervisor (Landlock ABI below 6)".into(),
+            );
+        }
+        let maps = match mechanism {
+            Mechanism::Namespaces { user: true } => {
+                limits.push("set-user-id programs such as sudo do not gain privileges in it".into());
+                let line = |id: u32| format!("{id} {id} 1\n");
+                Some(Maps { uid: line(getuid().as_raw()), gid: line(getgid().as_raw()) })
+            }
+            _ => None,
+        };
+        let name = match mechanism {
+            Mechanism::Namespaces { .. } => "namespaces+landlock",
+            _ => "landlock",
+        };
+        let hidden = hidden
+            .iter()
+            .filter(|path| path.is_dir())
+            .map(|path| CString::new(path.as_os_str().as_bytes()).map_err(|e| failed(&e)))
+            .collect::<Result<_, _>>()?;
+        let isolation = Isolation { mechanism: name.into(), landlock_abi: abi, keys_unreachable: false, limits };
+        Ok(Self { mechanism, hidden, ruleset: Some(ruleset), maps, isolation })
+    }
+
+    /// Tries it in a child; on success the isolation says what was met.
+    fn probed(mut self, probes: &[PathBuf]) -> Result<Self, String> {
+        let probes: Vec<CString> = probes.iter().filter_map(|p| CString::new(p.as_os_str().as_bytes()).ok()).collect();
+        let name = self.isolation.mechanism.clone();
+        // SAFETY: the child calls only `apply` and plain system calls, then `_exit`; it never returns into the
+        // caller. glibc keeps its allocator usable after fork, should a call below allocate.
+        match unsafe { fork() }.map_err(|e| format!("fork: {e}"))? {
+            ForkResult::Child => {
+                let code = match self.apply() {
+                    Err(_) => 2,
+                    Ok(()) => i32::from(probes.iter().any(|p| can_open(p))),
+                };
+                // SAFETY: `_exit` ends the process at once, without running anything of the parent's.
+                unsafe { nix::libc::_exit(code) }
+            }
+            ForkResult::Parent { child } => loop {
+                match waitpid(child, None) {
+                    Err(nix::Error::EINTR) => {}
+                    Ok(WaitStatus::Exited(_, 0)) => {
+                        self.isolation.keys_unreachable = true;
+                        return Ok(self);
+                    }
+                    Ok(WaitStatus::Exited(_, 1)) => {
+                        return Err(format!("{name}: the protected files could still be opened"));
+                    }
+                    Ok(WaitStatus::Exited(..)) => return Err(format!("{name}: the kernel or a container refuses it")),
+                    other => return Err(format!("{name}: the probe ended with {other:?}")),
+                }
+            },
+        }
+    }
+
+    /// Confines the calling process. Meant for the time between fork and exec.
+    pub(crate) fn apply(&self) -> nix::Result<()> {
+        if let Mechanism::Namespaces { user } = self.mechanism {
+            let flags =
+                if user { CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS } else { CloneFlags::CLONE_NEWNS };
+            unshare(flags)?;
+            if let Some(maps) = &self.maps {
+                write_file(c"/proc/self/setgroups", b"deny")?;
+                write_file(c"/proc/self/uid_map", maps.uid.as_bytes())?;
+                write_file(c"/proc/self/gid_map", maps.gid.as_bytes())?;
+            }
+            let none: Option<&std::ffi::CStr> = None;
+            // Mounts of the host still arrive, ours do not leave.
+            mount(none, c"/", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none)?;
+            for path in &self.hidden {
+                mount(
+                    Some(c"provost"),
+                    path.as_c_str(),
+                    Some(c"tmpfs"),
+                    MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC,
+                    Some(c"size=4k,mode=000"),
+                )?;
+            }
+        }
+        if let Some(ruleset) = &self.ruleset {
+            let ruleset = ruleset.try_clone().map_err(|_| nix::Error::EBADF)?;
+            ruleset.restrict_self().map_err(|_| nix::Error::EPERM)?;
+        }
+        // A working directory below a hidden one would still be reachable by relative names.
+        if let Ok(directory) = std::env::current_dir() {
+            std::env::set_current_dir(directory).map_err(|_| nix::Error::EACCES)?;
+        }
+        Ok(())
+    }
+}
+
+fn with_scope(ruleset: Ruleset) -> Result<Ruleset, String> {
+    ruleset.scope(Scope::Signal).map_err(|e| format!("Landlock: {e}"))
+}
+
+fn can_open(path: &CString) -> bool {
+    nix::fcntl::open(
+        path.as_c_str(),
+        nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_CLOEXEC,
+        nix::sys::stat::Mode::empty(),
+    )
+    .is_ok()
+}
+
+fn write_file(path: &std::ffi::CStr, bytes: &[u8]) -> nix::Result<()> {
+    let file = nix::fcntl::open(
+        path,
+        nix::fcntl::OFlag::O_WRONLY | nix::fcntl::OFlag::O_CLOEXEC,
+        nix::sys::stat::Mode::empty(),
+    )?;
+    let written = nix::unistd::write(&file, bytes)?;
+    if written == bytes.len() { Ok(()) } else { Err(nix::Error::EIO) }
+}
+
+/// The existing entries that cover the whole file system but the hidden directories: at each level above a hidden
+/// directory, its siblings.
+fn everything_but(hidden: &[PathBuf]) -> Vec<PathBuf> {
+    let mut open = Vec::new();
+    let mut above = vec![PathBuf::from("/")];
+    while let Some(directory) = above.pop() {
+        for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if hidden.iter().any(|h| *h == path) {
+                continue;
+            }
+            if hidden.iter().any(|h| h.starts_with(&path)) {
+                above.push(path);
+            } else if !is_symlink(&path) {
+                // A link is followed by the kernel to what it names, which has a rule of its own.
+                open.push(path);
+            }
+        }
+    }
+    open
+}
+
+fn is_symlink(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|m| m.file_type().is_symlink())
+}
+
+/// The Landlock ABI of the kernel; 0 where there is none.
+fn landlock_abi() -> u32 {
+    const VERSION: u32 = 1; // LANDLOCK_CREATE_RULESET_VERSION
+    // SAFETY: with this flag the call reads no memory and only returns the ABI's number (landlock_create_ruleset(2)).
+    let answer =
+        unsafe { nix::libc::syscall(nix::libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, VERSION) };
+    u32::try_from(answer).unwrap_or(0)
+}
