@@ -129,7 +129,9 @@ impl Certificate {
             .collect::<Result<Vec<_>, _>>()?;
         match chain.len() {
             0 => Err(KeyError::malformed("PEM certificate chain", "it holds no certificate")),
-            n if n > Limits::CHAIN => Err(KeyError::TooLarge { what: "the certificate chain", limit: Limits::CHAIN as u64 }),
+            n if n > Limits::CHAIN => {
+                Err(KeyError::TooLarge { what: "the certificate chain", limit: Limits::CHAIN as u64 })
+            }
             _ => Ok(chain),
         }
     }

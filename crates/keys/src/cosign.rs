@@ -51,7 +51,8 @@ pub(crate) fn open(json: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec
         ));
     }
     let decode = |text: &str| STANDARD.decode(text).map_err(|e| KeyError::malformed(WHAT, e));
-    let (salt, nonce, ciphertext) = (decode(&sealed.kdf.salt)?, decode(&sealed.cipher.nonce)?, decode(&sealed.ciphertext)?);
+    let (salt, nonce, ciphertext) =
+        (decode(&sealed.kdf.salt)?, decode(&sealed.cipher.nonce)?, decode(&sealed.ciphertext)?);
     let nonce: [u8; 24] = nonce.try_into().map_err(|_| KeyError::malformed(WHAT, "the nonce is not 24 bytes"))?;
     let Scrypt { n, r, p } = sealed.kdf.params;
     let (log_n, r, p) = check_scrypt(n, r, p)?;
@@ -93,8 +94,13 @@ mod tests {
         let (salt, nonce) = ([7_u8; 32], [9_u8; 24]);
         let log_n = u8::try_from(n.trailing_zeros()).expect("small");
         let mut derived = [0; 32];
-        scrypt::scrypt(passphrase.as_bytes(), &salt, &scrypt::Params::new(log_n.min(16), 8, 1).expect("ok"), &mut derived)
-            .expect("derived");
+        scrypt::scrypt(
+            passphrase.as_bytes(),
+            &salt,
+            &scrypt::Params::new(log_n.min(16), 8, 1).expect("ok"),
+            &mut derived,
+        )
+        .expect("derived");
         let ciphertext = XSalsa20Poly1305::new(Key::from_slice(&derived))
             .encrypt(Nonce::from_slice(&nonce), document.as_bytes())
             .expect("sealed");
@@ -105,7 +111,10 @@ mod tests {
         });
         let body = STANDARD.encode(json.to_string());
         let lines: Vec<&str> = body.as_bytes().chunks(64).map(|c| std::str::from_utf8(c).expect("ascii")).collect();
-        format!("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n{}\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n", lines.join("\n"))
+        format!(
+            "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n{}\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n",
+            lines.join("\n")
+        )
     }
 
     #[test]

@@ -345,7 +345,7 @@ impl<'a> Judge<'a> {
         let (mut rules, _) = judged.swap_remove(best.unwrap_or(0));
         let items: Vec<&Item> = runs.iter().flat_map(|r| r.items.iter().copied()).collect();
         let enough = signers.len() >= step.threshold;
-        if step.threshold > 1 || !enough {
+        if step.threshold > 1 {
             let reason = format!(
                 "{} of {} needed distinct keys signed a complete run of the step",
                 signers.len(),
