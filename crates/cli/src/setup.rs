@@ -73,7 +73,12 @@ pub fn set_up(home: &Home, project: &Project, wish: &Wish) -> Result<Made> {
         Store::create(&root, &origin, log_key.as_ref())?
     };
     let source = project.policy_source(home);
-    let text = template(wish, &project.config.project_name, builder.public_key(), &store.log_key().to_string());
+    // Each step of the default project has a policy of its own, under a name of its own.
+    let name = match &project.root {
+        Some(_) => project.config.project_name.clone(),
+        None => format!("{}/{}", project.config.project_name, project.default_step),
+    };
+    let text = template(wish, &name, builder.public_key(), &store.log_key().to_string());
     write_new(&source, text.as_bytes(), &mut made)?;
     let signed = project.signed_policy(home);
     if signed.exists() {

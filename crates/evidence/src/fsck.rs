@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use provost_attest::LogEntry;
+use provost_attest::{Envelope, LogEntry};
 use provost_keys::PublicKey;
 use provost_model::{Digest, sha256};
-use provost_tlog::{Limits as LogLimits, TilePath, decode_entries, entry_tile_path, leaf_hash, root_of};
+use provost_tlog::{
+    Limits as LogLimits, Nodes as _, TileNodes, TilePath, TileReader as _, decode_entries, entry_tile_path, leaf_hash,
+    root_of,
+};
 
 use crate::EvidenceError;
 use crate::durable::{read, read_if_there};
@@ -68,7 +71,19 @@ impl Store {
     /// For each entry, the envelope's log body as the pack gives it; `None` where it cannot be derived.
     fn bodies_from_packs(&self, size: u64, report: &mut FsckReport) -> Result<Vec<Option<Vec<u8>>>, EvidenceError> {
         let mut bodies = Vec::new();
+        // Keys seen anywhere in the log: an entry that is damaged cannot name its own.
         let mut keys: Vec<PublicKey> = Vec::new();
+        let mut start = 0;
+        while start < size {
+            let bytes = self.log().tile(&entry_tile_path(start, size)?).unwrap_or_default();
+            for entry in decode_entries(&bytes).unwrap_or_default() {
+                let Ok(entry) = LogEntry::parse(entry) else { continue };
+                if keys.iter().all(|known| known.to_der() != entry.key.as_slice()) {
+                    keys.extend(PublicKey::from_der(&entry.key));
+                }
+            }
+            start += LogLimits::TILE_WIDTH;
+        }
         while (bodies.len() as u64) < size {
             let first = bodies.len() as u64;
             let path = self.root().join(pack_name(first));
@@ -94,7 +109,7 @@ impl Store {
                                 format!("the envelope of entry {index} is not as it was written"),
                             );
                         }
-                        self.body_of(envelope, index, size, &mut keys)
+                        body_of(envelope, &keys)
                     }
                     Ok(_) => {
                         defect(Some(offset), "an empty line".into());
@@ -105,7 +120,7 @@ impl Store {
                         None
                     }
                 };
-                if body.is_none() {
+                if body.is_none() && self.entry_is_whole(index, size) {
                     defect(Some(offset), format!("the envelope of entry {index} does not fit the log's entry"));
                 }
                 offset += line.len() as u64;
@@ -120,24 +135,12 @@ impl Store {
         Ok(bodies)
     }
 
-    /// The log body of an envelope: its key is the one that its key id names, seen in the log.
-    fn body_of(
-        &self,
-        envelope: &provost_attest::Envelope,
-        index: u64,
-        size: u64,
-        keys: &mut Vec<PublicKey>,
-    ) -> Option<Vec<u8>> {
-        let hint = envelope.signatures().first()?.key_id.clone()?;
-        let entry = self.log().entry(index, size).ok().and_then(|e| LogEntry::parse(&e).ok());
-        if let Some(key) = entry.and_then(|e| PublicKey::from_der(&e.key).ok())
-            && keys.iter().all(|known| known.id() != key.id())
-        {
-            keys.push(key);
-        }
-        let key = keys.iter().find(|key| key.id().to_string() == hint)?;
-        key.verify(&envelope.signed_bytes(), &envelope.signatures().first()?.signature).ok()?;
-        LogEntry::for_envelope(envelope, key).ok()?.to_bytes().ok()
+    /// True when an entry hashes to what the hash tile holds for it.
+    fn entry_is_whole(&self, index: u64, size: u64) -> bool {
+        let nodes = TileNodes::new(self.log(), size);
+        self.log()
+            .entry(index, size)
+            .is_ok_and(|entry| nodes.node(0, index).is_ok_and(|hash| hash == leaf_hash(&entry)))
     }
 
     /// Compares every entry tile with the bodies from the packs; gives the leaf hashes.
@@ -183,6 +186,9 @@ impl Store {
                     (Some(entry), Some(body)) if entry != body.as_slice() => {
                         let at = offset + 2 + first_difference(body, entry);
                         defect(Some(at), format!("entry {} differs from its envelope", start + i as u64));
+                    }
+                    (Some(_), None) if !self.entry_is_whole(start + i as u64, size) => {
+                        defect(Some(offset), format!("entry {} is not what its hash tile says", start + i as u64));
                     }
                     (None, _) => defect(Some(offset), format!("entry {} is missing", start + i as u64)),
                     _ => {}
@@ -251,6 +257,15 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// The log body of an envelope, by the key that its key id names.
+fn body_of(envelope: &Envelope, keys: &[PublicKey]) -> Option<Vec<u8>> {
+    let signature = envelope.signatures().first()?;
+    let hint = signature.key_id.as_deref()?;
+    let key = keys.iter().find(|key| key.id().to_string() == hint)?;
+    key.verify(&envelope.signed_bytes(), &signature.signature).ok()?;
+    LogEntry::for_envelope(envelope, key).ok()?.to_bytes().ok()
 }
 
 fn first_difference(expected: &[u8], found: &[u8]) -> u64 {

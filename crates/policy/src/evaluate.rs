@@ -98,19 +98,28 @@ pub fn evaluate(policy: &Policy, evidence: &Evidence, facts: &Facts) -> Verdict 
     let mut wanted: BTreeMap<&str, BTreeSet<Digest>> = BTreeMap::new();
     let feeds: BTreeSet<&str> = policy.steps.iter().flat_map(|s| s.materials_from.iter().map(String::as_str)).collect();
     let mut per_step: Vec<Vec<RuleResult>> = Vec::new();
+    // Only what made the artifact, or what later took it in after another step made it, speaks for it: else any
+    // material would pass for a product, and a failed build for the run after it.
+    let made_by: BTreeSet<&str> = facts.artifact.map_or_else(BTreeSet::new, |artifact| {
+        let makes = |step: &&&Step| judge.runs_of(&step.name).iter().any(|run| judge.covers(run, &artifact));
+        steps.iter().filter(makes).map(|step| step.name.as_str()).collect()
+    });
     for step in steps.iter().rev() {
         let linked = feeds.contains(step.name.as_str()) && facts.only_step.is_none();
+        let made_elsewhere = made_by.iter().any(|maker| *maker != step.name);
         let candidates: Vec<Run<'_>> = judge
             .runs_of(&step.name)
             .into_iter()
-            .filter(|run| match (&facts.artifact, linked) {
-                (None, _) => true,
-                (Some(_), true) => {
-                    let products = judge.products(run);
-                    wanted.get(step.name.as_str()).is_some_and(|w| products.intersection(w).next().is_some())
-                        || facts.artifact.is_some_and(|a| judge.covers(run, &a))
+            .filter(|run| {
+                let Some(artifact) = &facts.artifact else { return true };
+                if made_by.contains(step.name.as_str()) {
+                    return judge.covers(run, artifact);
                 }
-                (Some(artifact), false) => judge.covers(run, artifact) || judge.consumes(run, artifact),
+                if linked {
+                    let products = judge.products(run);
+                    return wanted.get(step.name.as_str()).is_some_and(|w| products.intersection(w).next().is_some());
+                }
+                made_elsewhere && judge.consumes(run, artifact)
             })
             .collect();
         for run in &candidates {

@@ -137,6 +137,9 @@ impl Confinement {
                 "the kernel does not keep the command from signalling the supervisor (Landlock ABI below 6)".into(),
             );
         }
+        if getuid().is_root() {
+            limits.push("root in it is without CAP_SYS_ADMIN and CAP_PERFMON, and mounts nothing".into());
+        }
         let maps = match mechanism {
             Mechanism::Namespaces { user: true } => {
                 limits.push("set-user-id programs such as sudo do not gain privileges in it".into());
@@ -214,6 +217,9 @@ impl Confinement {
                 )?;
             }
         }
+        if self.mechanism != Mechanism::None {
+            drop_overriding_capabilities()?;
+        }
         if let Some(ruleset) = &self.ruleset {
             let ruleset = ruleset.try_clone().map_err(|_| nix::Error::EBADF)?;
             ruleset.restrict_self().map_err(|_| nix::Error::EPERM)?;
@@ -224,6 +230,43 @@ impl Confinement {
         }
         Ok(())
     }
+}
+
+/// Capabilities that let root read other processes' memory and environment past Landlock (`perfmon_capable` in the
+/// kernel), taken for good: from the bounding set, and from what the process holds now.
+const OVERRIDING: [u32; 2] = [21, 38]; // CAP_SYS_ADMIN, CAP_PERFMON
+
+fn drop_overriding_capabilities() -> nix::Result<()> {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    #[repr(C)]
+    #[derive(Clone, Copy, Default)]
+    struct Data {
+        effective: u32,
+        permitted: u32,
+        inheritable: u32,
+    }
+    // _LINUX_CAPABILITY_VERSION_3: 64 capabilities in two halves (capget(2)).
+    let mut header = Header { version: 0x2008_0522, pid: 0 };
+    let mut data = [Data::default(); 2];
+    // SAFETY: both pointers are to live, writable structures of the layout that this version asks for.
+    nix::Error::result(unsafe { nix::libc::syscall(nix::libc::SYS_capget, &raw mut header, data.as_mut_ptr()) })?;
+    for capability in OVERRIDING {
+        // SAFETY: PR_CAPBSET_DROP takes plain numbers. Without CAP_SETPCAP it is refused, and then there is nothing
+        // that exec could give back.
+        let _ = unsafe { nix::libc::prctl(nix::libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
+        let half = &mut data[capability as usize / 32];
+        let bit = !(1_u32 << (capability % 32));
+        half.effective &= bit;
+        half.permitted &= bit;
+        half.inheritable &= bit;
+    }
+    // SAFETY: as above; only bits are taken away.
+    nix::Error::result(unsafe { nix::libc::syscall(nix::libc::SYS_capset, &raw mut header, data.as_ptr()) })?;
+    Ok(())
 }
 
 fn with_scope(ruleset: Ruleset) -> Result<Ruleset, String> {

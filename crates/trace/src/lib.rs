@@ -8,12 +8,14 @@
 
 mod confine;
 mod error;
+mod filter;
 mod run;
 mod signals;
 mod snapshot;
 
 pub use confine::{Confinement, ConfinementWish};
 pub use error::TraceError;
+pub use filter::kill_on_socket;
 pub use run::{RunOutcome, RunRequest, run};
 pub use signals::{BlockedSignals, end_like};
 pub use snapshot::{Selection, Snapshot, hash_file};

@@ -1,7 +1,7 @@
 //! Running one command under the supervisor's eyes.
 
 use std::ffi::OsString;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -77,6 +77,7 @@ pub fn run(
     let mut child = spawn(&mut command, confinement, mask)
         .map_err(|source| TraceError::Start { command: program.to_string_lossy().into_owned(), source })?;
     let pid = Pid::from_raw(child.id().cast_signed());
+    let ended = pidfd(pid)?;
     let mut timed_out = false;
     let ending = loop {
         let left = request.time_limit.map(|limit| limit.saturating_sub(begun.elapsed()));
@@ -85,7 +86,8 @@ pub fn run(
             Some(left) => PollTimeout::try_from(left.min(Duration::from_secs(3600)).as_millis().max(1) as i32)
                 .unwrap_or(PollTimeout::MAX),
         };
-        let mut ready = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
+        let mut ready =
+            [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN), PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
         match poll(&mut ready, wait) {
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(errno) => {
@@ -130,6 +132,15 @@ fn spawn(command: &mut Command, confinement: &Arc<Confinement>, mask: SigSet) ->
         });
     }
     command.spawn()
+}
+
+/// A descriptor that becomes readable when the process ends.
+fn pidfd(pid: Pid) -> Result<OwnedFd, TraceError> {
+    // SAFETY: pidfd_open takes two numbers and gives a new descriptor or an error.
+    let fd = nix::Error::result(unsafe { nix::libc::syscall(nix::libc::SYS_pidfd_open, pid.as_raw(), 0) })
+        .map_err(|e| TraceError::kernel("pidfd_open", e))?;
+    // SAFETY: the descriptor is new, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).unwrap_or(-1)) })
 }
 
 /// Ends the command and everything below it.

@@ -45,8 +45,15 @@ impl BlockedSignals {
             .map_err(|e| TraceError::kernel("signalfd", e))
     }
 
+    /// The mask before, for the command.
     pub(crate) fn before(&self) -> SigSet {
         self.before
+    }
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        let _ = self.before.thread_swap_mask(SigmaskHow::SIG_SETMASK);
     }
 }
 

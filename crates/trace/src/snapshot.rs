@@ -79,6 +79,11 @@ struct Identity {
 }
 
 impl Identity {
+    /// What a write changes: a new inode, size or modification time.
+    fn written(&self) -> (u64, u64, u64, i128) {
+        (self.device, self.inode, self.size, self.modified)
+    }
+
     fn of(metadata: &Metadata) -> Self {
         let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
         Self {
@@ -174,9 +179,10 @@ impl Snapshot {
     pub fn changes(&self, later: &Self, selection: &Selection) -> (FileSet, Vec<FileName>) {
         let differs = |name: &Vec<u8>, seen: &Seen| match self.files.get(name) {
             None => true,
-            // Where one of the two was not hashed, identity decides: touched counts as made.
-            Some(before) if !before.hashed || !seen.entry.is_certain() => before.identity != seen.identity,
-            Some(before) => before.entry != seen.entry,
+            // A file that was written again is made by this run, also when its content came out the same.
+            Some(before) => {
+                before.entry != seen.entry && before.hashed || before.identity.written() != seen.identity.written()
+            }
         };
         let entries = later
             .files

@@ -369,6 +369,55 @@ fn evidence_of_another_run_cannot_be_mixed_in() {
 }
 
 #[test]
+fn a_material_is_no_product() {
+    let builder = key();
+    let run = Run { materials: vec![("src/main.c".into(), b"source".to_vec())], ..Run::default() };
+    assert_eq!(failing(&judge(&policy(&builder, "", ""), run.signed(&builder), b"source")), ["step-evidence"]);
+}
+
+#[test]
+fn a_failed_build_is_not_laundered_by_the_run_after_it() {
+    let builder = key();
+    let failed = Run { ending: Ending::Exited(1), ..Run::default() };
+    // The next run finds the file, leaves it alone and succeeds.
+    let after = Run {
+        invocation: "run-2".into(),
+        materials: vec![("app".into(), b"artifact".to_vec())],
+        products: vec![("other".into(), b"other".to_vec())],
+        ..Run::default()
+    };
+    let both = [failed.signed(&builder), after.signed(&builder)].concat();
+    assert_eq!(failing(&judge(&policy(&builder, "", ""), both, b"artifact")), ["step-succeeded"]);
+}
+
+#[test]
+fn a_test_step_takes_the_artifact_in() {
+    let builder = key();
+    let text = policy_text(&builder, "", "").replace(
+        "[evidence]",
+        "[[step]]\nname = \"test\"\nfunctionaries = [\"builder\"]\nrequire = [\"process\", \"materials\"]\n[evidence]",
+    );
+    let policy = provost_policy::Policy::parse(&text).expect("policy");
+    let test = |ending| Run {
+        step: "test".into(),
+        invocation: "run-t".into(),
+        materials: vec![("app".into(), b"artifact".to_vec())],
+        products: vec![("report".into(), b"ok".to_vec())],
+        ending,
+        ..Run::default()
+    };
+    let with =
+        |ending| judge(&policy, [Run::default().signed(&builder), test(ending).signed(&builder)].concat(), b"artifact");
+    assert_eq!(with(Ending::Exited(0)).outcome, Outcome::Passed);
+    assert_eq!(failing(&with(Ending::Exited(1))), ["step-succeeded"]);
+    assert_eq!(
+        failing(&judge(&policy, Run::default().signed(&builder), b"artifact")),
+        ["step-evidence"],
+        "not tested at all"
+    );
+}
+
+#[test]
 fn a_summary_is_no_evidence_of_a_build() {
     let builder = key();
     let summary = Statement::new(

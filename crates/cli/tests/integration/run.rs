@@ -1,0 +1,230 @@
+//! `run`: transparent for the command, honest in its evidence.
+
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
+
+use crate::{World, text_of};
+
+#[test]
+fn streams_and_status_pass_through_untouched() {
+    let world = World::new();
+    let mut child = world
+        .command(&["run", "--quiet", "--", "sh", "-c", "cat; printf err >&2; exit 7"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let input = vec![0xfe_u8; 300_000];
+    let mut stdin = child.stdin.take().expect("stdin");
+    let copy = input.clone();
+    let writer = std::thread::spawn(move || stdin.write_all(&copy));
+    let output = child.wait_with_output().expect("ends");
+    writer.join().expect("joins").expect("written");
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!(output.stdout, input);
+    assert_eq!(output.stderr, b"err");
+}
+
+#[test]
+fn a_signal_ends_us_as_it_ended_the_command() {
+    let world = World::new();
+    let output = world.run(&["run", "-q", "--", "sh", "-c", "kill -SEGV $$"]);
+    assert_eq!(output.status.signal(), Some(11), "{}", text_of(&output));
+    // A signal to us reaches the command, whose answer counts.
+    let mut child = world
+        .command(&["run", "-q", "--", "sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().expect("stdout")), &mut line)
+        .expect("ready");
+    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("sent");
+    assert_eq!(child.wait().expect("ends").code(), Some(5));
+}
+
+#[test]
+fn a_failed_step_leaves_evidence_and_nothing_signed_as_passed() {
+    let world = World::new();
+    world.expect(0, &["init"]);
+    let text = world.expect(3, &["run", "--", "sh", "-c", "echo x > made; exit 3"]);
+    assert!(text.contains("FAILED") && text.contains("step-succeeded"), "{text}");
+    let log = world.expect(0, &["log", "show"]);
+    assert!(log.contains("process") && log.contains("vsa"), "{log}");
+    assert!(!log.contains("provenance"), "no provenance for a failed build: {log}");
+    world.expect(1, &["verify", "made"]);
+}
+
+#[test]
+fn no_configuration_at_all() {
+    let world = World::new();
+    let text = world.expect(0, &["run", "--step", "compile", "--", "sh", "build.sh"]);
+    assert!(text.contains("default policy"), "{text}");
+    world.expect(0, &["verify", "out/app"]);
+    // Another step under the default project has a policy of its own.
+    world.expect(0, &["run", "--step", "test", "--", "true"]);
+    world.expect(0, &["verify", "out/app"]);
+}
+
+#[test]
+fn a_command_that_does_not_exist() {
+    let world = World::new();
+    let text = world.expect(3, &["run", "--", "no-such-command-here"]);
+    assert!(text.contains("cannot start `no-such-command-here`"), "{text}");
+}
+
+#[test]
+fn keys_store_and_passphrase_are_out_of_reach() {
+    let world = World::new();
+    world.expect(0, &["init"]);
+    let home = world.root().join("home").display().to_string();
+    // Everything that a hostile build would try: variables, descriptors, files, the supervisor itself.
+    let script = format!(
+        "env | grep -i -E 'passphrase-canary|PROVOST_' && exit 20
+         ls -l /proc/self/fd | grep -E '{home}|sqlite|\\.key' && exit 21
+         find {home} -name '*.key' 2>/dev/null | grep -q . && exit 22
+         cat /proc/$PPID/environ 2>/dev/null | tr '\\0' '\\n' | grep -q passphrase-canary && exit 23
+         ls {home}/stores/* >/dev/null 2>&1 && exit 24
+         dd if=/proc/$PPID/mem of=/dev/null count=1 2>/dev/null && exit 25
+         exit 0"
+    );
+    let mut command = world.command(&["run", "--", "sh", "-c", &script]);
+    command.env("PROVOST_KEY_PASSPHRASE", "passphrase-canary");
+    let output = command.output().expect("runs");
+    let text = text_of(&output);
+    if text.contains("not isolated") {
+        eprintln!("skipped: this machine gives no confinement");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{text}");
+}
+
+#[test]
+fn canaries_are_in_no_output() {
+    let world = World::new();
+    world.expect(0, &["init"]);
+    let mut command = world.command(&[
+        "run",
+        "--json",
+        "result.json",
+        "--",
+        "sh",
+        "-c",
+        "sh build.sh",
+        "--token=canary-one-1",
+        "--password",
+        "canary-two-2",
+        "https://u:canary-three-3@host.test/",
+    ]);
+    command.env("DEPLOY_TOKEN", "canary-four-4").env("CI", "true").env("PATH_SECRET", "canary-five-5");
+    let output = command.output().expect("runs");
+    assert!(output.status.success(), "{}", text_of(&output));
+    world.expect(0, &["bundle", "out/app"]);
+    world.expect(0, &["report", "-o", "report.html"]);
+    let mut places = vec![text_of(&output)];
+    for file in ["result.json", "out/app.provost.jsonl", "report.html"] {
+        places.push(std::fs::read_to_string(world.project().join(file)).expect("file"));
+    }
+    for entry in 0..8 {
+        places.push(world.expect(0, &["log", "show", "--entry", &entry.to_string()]));
+    }
+    for pack in provost_testkit::files_below(&world.root().join("home/stores")) {
+        if pack.extension().is_some_and(|e| e == "jsonl") {
+            for line in std::fs::read_to_string(&pack).expect("pack").lines() {
+                let file = world.root().join("envelope");
+                std::fs::write(&file, line).expect("written");
+                places.push(world.expect(0, &["inspect", "--json", &file.display().to_string()]));
+            }
+        }
+    }
+    for place in places {
+        assert!(
+            !place.contains("canary-"),
+            "{}",
+            place.split("canary-").nth(1).unwrap_or_default().chars().take(80).collect::<String>()
+        );
+    }
+}
+
+#[test]
+fn secrets_of_the_passphrase_do_not_stop_a_run() {
+    let world = World::new();
+    let output =
+        world.command(&["init", "--encrypt"]).env("PROVOST_KEY_PASSPHRASE", "correct horse").output().expect("runs");
+    assert!(output.status.success(), "{}", text_of(&output));
+    let output = world
+        .command(&["run", "--", "sh", "build.sh"])
+        .env("PROVOST_KEY_PASSPHRASE", "correct horse")
+        .output()
+        .expect("runs");
+    assert!(output.status.success() && text_of(&output).contains("encrypted-file"), "{}", text_of(&output));
+    let text = world.expect(3, &["run", "--", "true"]);
+    assert!(text.contains("PROVOST_KEY_PASSPHRASE"), "{text}");
+    let output = world.command(&["run", "--", "true"]).env("PROVOST_KEY_PASSPHRASE", "wrong").output().expect("runs");
+    assert!(text_of(&output).contains("does not open"), "{}", text_of(&output));
+}
+
+#[test]
+fn init_never_overwrites() {
+    let world = World::new();
+    world.expect(0, &["init"]);
+    let read = |file: &str| std::fs::read(world.project().join(file)).expect("file");
+    let before = [read("provost.toml"), read(".provost/policy.toml"), read(".provost/policy.dsse.json")];
+    let text = world.expect(0, &["init", "--strict"]);
+    assert!(text.contains("kept"));
+    assert_eq!(before, [read("provost.toml"), read(".provost/policy.toml"), read(".provost/policy.dsse.json")]);
+}
+
+#[test]
+fn many_files_make_small_envelopes() {
+    let world = World::new();
+    world.expect(0, &["init"]);
+    let text = world.expect(
+        0,
+        &[
+            "run",
+            "--json",
+            "r.json",
+            "--",
+            "sh",
+            "-c",
+            "mkdir many; i=0; while [ $i -lt 1500 ]; do echo $i > many/$i; i=$((i+1)); done",
+        ],
+    );
+    assert!(text.contains("1,500 files"), "{text}");
+    for pack in provost_testkit::files_below(&world.root().join("home/stores"))
+        .iter()
+        .filter(|p| p.extension().is_some_and(|e| e == "jsonl"))
+    {
+        assert!(std::fs::read_to_string(pack).expect("pack").lines().all(|line| line.len() < 100_000));
+    }
+    // One file of the list is proved without the list being in any statement, also to a consumer.
+    world.expect(0, &["verify", "many/777"]);
+    world.expect(0, &["bundle", "many/777"]);
+    let id = world.policy_key_id();
+    let output = world
+        .command_at(&world.root().join("consumer"), &["verify", "many/777", "--trust", &id])
+        .output()
+        .expect("runs");
+    assert_eq!(output.status.code(), Some(0), "{}", text_of(&output));
+    std::fs::write(world.project().join("many/777"), "changed").expect("written");
+    let output = world
+        .command_at(&world.root().join("consumer"), &["verify", "many/777", "--trust", &id])
+        .output()
+        .expect("runs");
+    assert_ne!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_classic_link_for_in_toto() {
+    let world = World::new();
+    world.expect(0, &["init"]);
+    world.expect(0, &["run", "--in-toto-link", "links", "--", "sh", "build.sh"]);
+    let files = provost_testkit::files_below(&world.project().join("links"));
+    let name = files[0].file_name().expect("name").to_string_lossy().into_owned();
+    assert!(name.starts_with("build.") && name.ends_with(".link") && name.len() == "build.".len() + 8 + ".link".len());
+    assert!(std::fs::read_to_string(&files[0]).expect("link").contains("application/vnd.in-toto+json"));
+}
