@@ -1,1 +1,50 @@
-fn main() {}
+//! Developer tasks. `cargo xtask` lists them.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod bench;
+mod conformance;
+mod self_check;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+cargo xtask bench [in-toto-run]   CPU time of the main paths, beside a peer when its program is named
+cargo xtask conformance DIR       run the sigstore-conformance bundle vectors of DIR against the command line
+cargo xtask self-check            build this project under itself and verify the result";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["bench"] => bench::run(None),
+        ["bench", peer] => bench::run(Some(peer)),
+        ["conformance", folder] => conformance::run(folder.as_ref()),
+        ["self-check"] => self_check::run(),
+        [] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        other => bail!("no such task: {}\n{HELP}", other.join(" ")),
+    }
+}
+
+/// The workspace's root.
+fn root() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Into::into).unwrap_or_default()
+}
+
+/// The target directory that cargo uses.
+fn target() -> std::path::PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
+}
+
+/// Builds the release binary and gives its path.
+fn release() -> Result<std::path::PathBuf> {
+    let status = std::process::Command::new(env!("CARGO"))
+        .args(["build", "--release", "--locked", "--package", "provost"])
+        .current_dir(root())
+        .status()?;
+    if !status.success() {
+        bail!("the release build failed");
+    }
+    Ok(target().join("release/provost"))
+}

@@ -89,13 +89,18 @@ impl Index {
     }
 
     /// Adds the entries of one pack and the checkpoint after them.
-    pub(crate) fn add(&mut self, first: u64, envelopes: &[Envelope], size: u64) -> Result<(), EvidenceError> {
+    pub(crate) fn add(
+        &mut self,
+        first: u64,
+        envelopes: &[(Digest, &Envelope)],
+        size: u64,
+    ) -> Result<(), EvidenceError> {
         let path = self.path.clone();
         let failed = |e: rusqlite::Error| wrong(&path, &e);
         let transaction =
             Transaction::new(&mut self.connection, rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-        for (line, envelope) in envelopes.iter().enumerate() {
-            add_one(&transaction, first, line as u64, envelope).map_err(failed)?;
+        for (line, (digest, envelope)) in envelopes.iter().enumerate() {
+            add_one(&transaction, first, line as u64, digest, envelope).map_err(failed)?;
         }
         transaction.execute("INSERT OR IGNORE INTO checkpoint (size) VALUES (?1)", [number(size)]).map_err(failed)?;
         transaction.commit().map_err(failed)
@@ -182,7 +187,13 @@ fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn add_one(transaction: &Transaction<'_>, first: u64, line: u64, envelope: &Envelope) -> rusqlite::Result<()> {
+fn add_one(
+    transaction: &Transaction<'_>,
+    first: u64,
+    line: u64,
+    digest: &Digest,
+    envelope: &Envelope,
+) -> rusqlite::Result<()> {
     let index = first + line;
     // Only for finding it again; whoever uses the entry verifies it.
     let statement = Statement::parse(envelope.unverified_payload()).ok();
@@ -205,7 +216,7 @@ fn add_one(transaction: &Transaction<'_>, first: u64, line: u64, envelope: &Enve
         )?
         .execute(params![
             number(index),
-            envelope.digest().as_bytes().as_slice(),
+            digest.as_bytes().as_slice(),
             envelope.payload_type(),
             statement.as_ref().map(|s| s.predicate_type.as_str()),
             step,

@@ -223,10 +223,13 @@ impl Store {
         }
         let mut entries = Vec::with_capacity(records.len());
         let mut pack = Vec::new();
+        let mut digests = Vec::with_capacity(records.len());
         for record in records {
             let entry = LogEntry::for_envelope(&record.envelope, &record.key)?;
             entries.push(entry.to_bytes()?);
-            pack.extend(record.envelope.to_json().into_bytes());
+            let json = record.envelope.to_json();
+            digests.push(sha256(json.as_bytes()));
+            pack.extend(json.into_bytes());
             pack.push(b'\n');
         }
         if records.is_empty() {
@@ -254,7 +257,8 @@ impl Store {
         fault::point("committed");
         writer.sync()?;
         // From here on the append stands. The index may lag: it is caught up at the next opening.
-        let envelopes: Vec<Envelope> = records.iter().map(|record| record.envelope.clone()).collect();
+        let envelopes: Vec<(Digest, &Envelope)> =
+            digests.into_iter().zip(records.iter().map(|record| &record.envelope)).collect();
         let indexed = self
             .catch_up_locked(before.size)
             .and_then(|()| self.index.borrow_mut().add(before.size, &envelopes, growth.size));
@@ -378,6 +382,7 @@ impl Store {
                 )));
             }
             let after = at + envelopes.len() as u64;
+            let envelopes: Vec<(Digest, &Envelope)> = envelopes.iter().map(|e| (e.digest(), e)).collect();
             self.index.borrow_mut().add(at, &envelopes, after)?;
             at = after;
         }

@@ -195,19 +195,26 @@ pub trait TileReader {
 pub struct TileNodes<'a> {
     reader: &'a dyn TileReader,
     size: u64,
-    cache: RefCell<HashMap<(u8, u64), Vec<Digest>>>,
+    tiles: RefCell<HashMap<(u8, u64), Vec<Digest>>>,
+    /// Nodes inside tiles that were computed: the proofs of one batch share most of theirs.
+    nodes: RefCell<HashMap<(u32, u64), Digest>>,
 }
 
 impl<'a> TileNodes<'a> {
     /// Nodes of the tree that a verified checkpoint of that size commits to.
     pub fn new(reader: &'a dyn TileReader, size: u64) -> Self {
-        Self { reader, size, cache: RefCell::new(HashMap::new()) }
+        Self { reader, size, tiles: RefCell::default(), nodes: RefCell::default() }
+    }
+
+    fn hash(&self, level: u8, index: u64) -> Result<Option<Digest>, TlogError> {
+        let (number, at) = (index / WIDTH, (index % WIDTH) as usize);
+        if let Some(hashes) = self.tiles.borrow().get(&(level, number)) {
+            return Ok(hashes.get(at).copied());
+        }
+        Ok(self.hashes(level, number)?.get(at).copied())
     }
 
     fn hashes(&self, level: u8, number: u64) -> Result<Vec<Digest>, TlogError> {
-        if let Some(hashes) = self.cache.borrow().get(&(level, number)) {
-            return Ok(hashes.clone());
-        }
         let path = hash_tile_at(level, number, self.size)?;
         let mut hashes = hashes_of_tile(&self.reader.tile(&path)?)?;
         if (hashes.len() as u64) < path.width() {
@@ -215,7 +222,7 @@ impl<'a> TileNodes<'a> {
             return Err(TlogError::malformed("hash tile", why));
         }
         hashes.truncate(path.width() as usize);
-        self.cache.borrow_mut().insert((level, number), hashes.clone());
+        self.tiles.borrow_mut().insert((level, number), hashes.clone());
         Ok(hashes)
     }
 }
@@ -235,12 +242,16 @@ impl Nodes for TileNodes<'_> {
         let outside =
             || TlogError::OutOfRange(format!("node {index} of level {level} is not in a tree of {}", self.size));
         let tile_level = u8::try_from(level / 8).map_err(|_| outside())?;
-        let within = level % 8;
-        let first = index.checked_shl(within).filter(|f| f >> within == index).ok_or_else(outside)?;
-        let hashes = self.hashes(tile_level, first / WIDTH)?;
-        let start = (first % WIDTH) as usize;
-        let part = hashes.get(start..start + (1 << within)).ok_or_else(outside)?;
-        Ok(root_of(part))
+        if level.is_multiple_of(8) {
+            return self.hash(tile_level, index)?.ok_or_else(outside);
+        }
+        if let Some(known) = self.nodes.borrow().get(&(level, index)) {
+            return Ok(*known);
+        }
+        let left = index.checked_mul(2).ok_or_else(outside)?;
+        let node = node_hash(&self.node(level - 1, left)?, &self.node(level - 1, left + 1)?);
+        self.nodes.borrow_mut().insert((level, index), node);
+        Ok(node)
     }
 }
 
