@@ -82,11 +82,7 @@ impl EvidenceFile {
     /// # Errors
     /// It cannot be read, or a line is not what it says; the message names file and line.
     pub fn read(path: &Path) -> Result<Self> {
-        let size = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len();
-        if size > LIMIT {
-            bail!("{} is larger than {LIMIT} bytes", path.display());
-        }
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = crate::input::read(path, LIMIT)?;
         Self::parse(&bytes).with_context(|| format!("{} is no evidence file", path.display()))
     }
 

@@ -19,10 +19,9 @@ use sigstore_verify::{PublicKeyVerificationPolicy, VerificationPolicy, Verifier}
 
 use crate::commands::verify::{Artifact, Format, VerifyArgs};
 use crate::exit::Exit;
+use crate::input::read_text;
 use crate::render;
 
-/// A bundle, a key or a trusted root is at most this long, in bytes.
-const LIMIT: u64 = 64 * 1024 * 1024;
 /// More than any honest bundle carries.
 const MOST_ENTRIES: usize = 32;
 
@@ -31,10 +30,10 @@ const MOST_ENTRIES: usize = 32;
 /// # Errors
 /// The command line is incomplete or a file cannot be read; a bundle that does not hold is an answer, not an error.
 pub fn verify(args: &VerifyArgs, bundle: &Path, artifact: &Artifact) -> Result<Exit> {
-    let bundle_text = read(bundle)?;
-    let root_text = args.trusted_root.as_deref().map(read).transpose()?;
+    let bundle_text = read_text(bundle)?;
+    let root_text = args.trusted_root.as_deref().map(read_text).transpose()?;
     let who = match (&args.key, &args.certificate_identity, &args.certificate_oidc_issuer) {
-        (Some(key), None, None) => Who::Key(read(key)?),
+        (Some(key), None, None) => Who::Key(read_text(key)?),
         (None, Some(identity), Some(issuer)) => Who::Identity { identity: identity.clone(), issuer: issuer.clone() },
         _ => bail!(
             "say who must have signed: --key FILE, or --certificate-identity NAME with --certificate-oidc-issuer URL"
@@ -79,14 +78,6 @@ pub fn verify(args: &VerifyArgs, bundle: &Path, artifact: &Artifact) -> Result<E
 enum Who {
     Key(String),
     Identity { identity: String, issuer: String },
-}
-
-fn read(path: &Path) -> Result<String> {
-    let size = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len();
-    if size > LIMIT {
-        bail!("{} is larger than {LIMIT} bytes", path.display());
-    }
-    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn check(

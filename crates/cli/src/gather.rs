@@ -25,6 +25,14 @@ const RUNS: usize = 200;
 pub fn for_artifact(store: &Store, artifact: &Digest, with_lists: bool) -> Result<EvidenceFile> {
     let mut rows: Vec<RecordRow> = Vec::new();
     let mut seen_runs = BTreeSet::new();
+    // Materials are followed back only where the policy has steps that take in what others made.
+    let first = store.records_of_artifact(artifact)?;
+    let flows = match policy_for(store, &first)? {
+        Some(row) => {
+            parse_policy(store, row.index)?.is_some_and(|p| p.steps.iter().any(|s| !s.materials_from.is_empty()))
+        }
+        None => false,
+    };
     let mut wanted = vec![*artifact];
     let mut seen_digests = BTreeSet::new();
     while let Some(digest) = wanted.pop() {
@@ -40,7 +48,7 @@ pub fn for_artifact(store: &Store, artifact: &Digest, with_lists: bool) -> Resul
                 continue;
             }
             for row in store.records_of_invocation(&invocation)? {
-                if row.predicate_type.as_deref() == Some(predicate::MATERIALS) {
+                if flows && row.predicate_type.as_deref() == Some(predicate::MATERIALS) {
                     wanted.extend(products_among_materials(store, &row)?);
                 }
                 rows.push(row);
@@ -78,14 +86,42 @@ fn products_among_materials(store: &Store, row: &RecordRow) -> Result<Vec<Digest
     Ok(found)
 }
 
+fn parse_policy(store: &Store, index: u64) -> Result<Option<provost_policy::Policy>> {
+    let envelope = store.envelope(index)?;
+    Ok(std::str::from_utf8(envelope.unverified_payload())
+        .ok()
+        .and_then(|text| provost_policy::Policy::parse(text).ok()))
+}
+
+/// The runs that made any of these files, whole, each with its log proof.
+///
+/// # Errors
+/// The store cannot be read or is damaged.
+pub fn runs_behind(store: &Store, files: &provost_model::FileSet) -> Result<Vec<provost_attest::Bundle>> {
+    let checkpoint = store.checkpoint()?;
+    let mut invocations = BTreeSet::new();
+    let plain = files.entries.iter().filter(|e| e.kind == FileKind::File && e.size > 0);
+    for digest in plain.filter_map(|e| e.digest).collect::<BTreeSet<_>>() {
+        invocations.extend(store.records_of_subject(&digest)?.into_iter().filter_map(|row| row.invocation));
+        if invocations.len() > RUNS {
+            break;
+        }
+    }
+    let mut bundles = Vec::new();
+    for invocation in invocations {
+        for row in store.records_of_invocation(&invocation)? {
+            bundles.push(store.bundle(row.index, &checkpoint)?);
+        }
+    }
+    Ok(bundles)
+}
+
 /// The newest policy in the log that knows the steps at hand; the newest of all where none does.
 fn policy_for(store: &Store, rows: &[RecordRow]) -> Result<Option<RecordRow>> {
     let steps: BTreeSet<&str> = rows.iter().filter_map(|row| row.step.as_deref()).collect();
     let policies = store.records_of_payload(POLICY_PAYLOAD)?;
     for row in policies.iter().rev() {
-        let envelope = store.envelope(row.index)?;
-        let text = String::from_utf8_lossy(envelope.unverified_payload()).into_owned();
-        if provost_policy::Policy::parse(&text).is_ok_and(|p| p.steps.iter().any(|s| steps.contains(s.name.as_str()))) {
+        if parse_policy(store, row.index)?.is_some_and(|p| p.steps.iter().any(|s| steps.contains(s.name.as_str()))) {
             return Ok(Some(row.clone()));
         }
     }

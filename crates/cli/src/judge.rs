@@ -25,6 +25,8 @@ pub struct TrustedPolicy {
     pub envelope: Digest,
     /// The id of the key that vouches for it.
     pub anchor: Digest,
+    /// The signed policy as JSON.
+    pub json: String,
 }
 
 /// Whom the user trusts to sign policies.
@@ -91,13 +93,41 @@ pub fn trusted_policy(envelope: &Envelope, anchors: &Anchors, offered: &[PublicK
     let ids: Vec<Digest> = verified.signers().keys().map(|id| id.digest()).collect();
     let signers = ids.iter().map(|id| format!("{}…", id.short())).collect();
     let anchor = ids.first().copied().unwrap_or_else(|| sha256(b""));
-    Ok(TrustedPolicy { policy, signers, envelope: verified.envelope(), anchor })
+    Ok(TrustedPolicy { policy, signers, envelope: verified.envelope(), anchor, json: envelope.to_json() })
 }
 
 #[derive(Serialize, Deserialize)]
 struct SeenPolicy {
     serial: u64,
     digest: Digest,
+    /// The signed policy itself: older evidence is judged by the newest policy that was seen.
+    envelope: String,
+}
+
+fn seen_policy_path(home: &Home, anchor: &Digest, name: &str) -> PathBuf {
+    let name = sha256(format!("{anchor}\n{name}").as_bytes());
+    home.memory_path().join("policies").join(format!("{name}.json"))
+}
+
+/// The newest policy of the same name and signer that was seen, where it is newer than this one.
+///
+/// # Errors
+/// The memory is damaged.
+pub fn newer_policy(
+    home: &Home,
+    trusted: &TrustedPolicy,
+    anchors: &Anchors,
+    offered: &[PublicKey],
+) -> Result<Option<TrustedPolicy>> {
+    let path = seen_policy_path(home, &trusted.anchor, &trusted.policy.name);
+    let Ok(bytes) = std::fs::read(&path) else { return Ok(None) };
+    let seen: SeenPolicy = serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
+    if seen.serial <= trusted.policy.serial {
+        return Ok(None);
+    }
+    let envelope =
+        Envelope::parse(seen.envelope.as_bytes()).with_context(|| format!("{} is damaged", path.display()))?;
+    Ok(Some(trusted_policy(&envelope, anchors, offered)?))
 }
 
 /// Refuses a policy older than the newest of the same name and signer that was seen, and remembers this one.
@@ -105,8 +135,7 @@ struct SeenPolicy {
 /// # Errors
 /// It is older, or another text under the same serial.
 pub fn refuse_older_policy(home: &Home, trusted: &TrustedPolicy) -> Result<()> {
-    let name = sha256(format!("{}\n{}", trusted.anchor, trusted.policy.name).as_bytes());
-    let path = home.memory_path().join("policies").join(format!("{name}.json"));
+    let path = seen_policy_path(home, &trusted.anchor, &trusted.policy.name);
     let policy = &trusted.policy;
     if let Ok(bytes) = std::fs::read(&path) {
         let seen: SeenPolicy =
@@ -130,7 +159,8 @@ pub fn refuse_older_policy(home: &Home, trusted: &TrustedPolicy) -> Result<()> {
             return Ok(());
         }
     }
-    let seen = serde_json::to_vec(&SeenPolicy { serial: policy.serial, digest: policy.digest })?;
+    let envelope = trusted.json.clone();
+    let seen = serde_json::to_vec(&SeenPolicy { serial: policy.serial, digest: policy.digest, envelope })?;
     // A memory that cannot be written (a read-only home) must not stop a verification that holds by itself.
     if let Some(parent) = path.parent()
         && std::fs::create_dir_all(parent).is_ok()
@@ -283,6 +313,7 @@ fn check_logs(
         let prove = |from: u64, to: u64| {
             file.consistency(&checkpoint.origin, from, to)
                 .or_else(|| options.log.and_then(|log| log.consistency(from, to).ok()))
+                .or_else(|| memory.kept_proof(&id, from, to))
         };
         match memory.compare(&id, checkpoint, &prove) {
             Ok(seen) => {
@@ -307,18 +338,54 @@ fn check_logs(
         }
         // A home that cannot be written must not stop a verification; the next one starts from what is there.
         let _ = memory.remember(&id, &logged.signed_checkpoint);
+        let proofs = file.consistency.iter().filter(|c| c.origin == checkpoint.origin && c.to == checkpoint.size);
+        let proofs = proofs.map(|c| (c.from, c.hashes.clone())).collect();
+        if memory.newest(&id)?.is_some_and(|newest| newest.unverified() == checkpoint) {
+            let _ = memory.keep_proofs(&id, &proofs, checkpoint.size);
+        }
     }
     Ok(told)
 }
 
-/// Opens the store of a project, if there is one.
+/// Opens a store and holds its log against what was seen of it before: a store that was put back from an old copy is
+/// refused, whoever opens it.
+///
+/// # Errors
+/// There is none, it cannot be used, or it was rolled back.
+pub fn open_store(home: &Home, path: &Path) -> Result<Store> {
+    let store = Store::open(path)?;
+    remember_store(home, &store)?;
+    Ok(store)
+}
+
+/// As [`open_store`]; `None` where there is no store.
 ///
 /// # Errors
 /// There is one and it cannot be used.
-pub fn store_if_there(path: &Path) -> Result<Option<Store>> {
+pub fn store_if_there(home: &Home, path: &Path) -> Result<Option<Store>> {
     match Store::open(path) {
-        Ok(store) => Ok(Some(store)),
+        Ok(store) => {
+            remember_store(home, &store)?;
+            Ok(Some(store))
+        }
         Err(EvidenceError::NoStore(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Holds a store's newest checkpoint against the remembered one, and remembers it.
+///
+/// # Errors
+/// The store has less than was seen, or another history.
+pub fn remember_store(home: &Home, store: &Store) -> Result<()> {
+    let (memory, id, checkpoint) = (home.memory(), store.log_key().full_id(), store.checkpoint()?);
+    let size = checkpoint.unverified().size;
+    if let Some(newest) = memory.newest(&id)?.filter(|newest| newest.unverified().size > size) {
+        let acknowledged = newest.unverified().size;
+        return Err(EvidenceError::RolledBack { path: store.root().to_path_buf(), found: size, acknowledged }.into());
+    }
+    let prove = |from: u64, to: u64| store.log().consistency(from, to).ok();
+    memory.compare(&id, checkpoint.unverified(), &prove)?;
+    let _ = memory.remember(&id, &checkpoint);
+    Ok(())
 }

@@ -11,6 +11,7 @@ pub mod exit;
 pub mod foreign;
 pub mod gather;
 pub mod home;
+pub mod input;
 pub mod judge;
 pub mod redact;
 pub mod render;

@@ -83,7 +83,14 @@ pub fn verdict(verdict: &Verdict, all: bool) -> String {
     if !all {
         let satisfied = verdict.rules.iter().filter(|r| r.state == RuleState::Satisfied).count();
         if satisfied > 0 {
-            let _ = writeln!(out, "  {}", dim(&format!("{satisfied} rules satisfied; see all with `provost explain`")));
+            let _ = writeln!(
+                out,
+                "  {}",
+                dim(&format!(
+                    "{} satisfied; see all with `provost explain`",
+                    provost_model::count(satisfied as u64, "rule", "rules")
+                ))
+            );
         }
     }
     out

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use provost_attest::Envelope;
 use provost_evidence::{NewRecord, Store};
 use provost_keys::{PublicKey, Signer};
@@ -10,6 +10,7 @@ use provost_policy::{POLICY_PAYLOAD, Policy};
 
 use crate::clock;
 use crate::home::{Home, Project};
+use crate::judge;
 use crate::signing::{self, Role};
 
 /// How to set up.
@@ -66,11 +67,15 @@ pub fn set_up(home: &Home, project: &Project, wish: &Wish) -> Result<Made> {
     let root = project.store(home);
     let store = if root.join("format").exists() {
         made.kept.push(root.clone());
-        Store::open(&root)?
+        judge::open_store(home, &root)?
     } else {
         made.new.push(root.clone());
+        // The same log key in a new, empty store is the old log rolled back to nothing.
         let origin = format!("provost.local/{}", project.config.project_id);
-        Store::create(&root, &origin, log_key.as_ref())?
+        let fresh = Store::create(&root, &origin, log_key.as_ref())?;
+        judge::remember_store(home, &fresh)
+            .context("this log key has signed a log before: its store is gone, not new")?;
+        fresh
     };
     let source = project.policy_source(home);
     // Each step of the default project has a policy of its own, under a name of its own.
@@ -105,8 +110,19 @@ pub fn sign_policy(
     key: &dyn Signer,
     log: Option<(&Store, &dyn Signer)>,
 ) -> Result<Policy> {
-    let text = std::fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
+    let text = crate::input::read_text(source)?;
     let policy = Policy::parse(&text).with_context(|| source.display().to_string())?;
+    if let Some(before) = signed_before(signed)
+        && before.name == policy.name
+        && before.digest != policy.digest
+        && policy.serial <= before.serial
+    {
+        bail!(
+            "the policy was changed and its serial is {}: count it up from {}, or nobody can tell old from new",
+            policy.serial,
+            before.serial
+        );
+    }
     let envelope = Envelope::sign(POLICY_PAYLOAD, text.into_bytes(), key)?;
     if let Some((store, log_key)) = log {
         let record = NewRecord { envelope: envelope.clone(), key: key.public_key().clone() };
@@ -117,6 +133,12 @@ pub fn sign_policy(
         .and_then(|()| std::fs::rename(&temporary, signed))
         .with_context(|| format!("cannot write {}", signed.display()))?;
     Ok(policy)
+}
+
+/// The policy that was signed last, by whomever: for comparing serials only.
+pub fn signed_before(signed: &Path) -> Option<Policy> {
+    let envelope = Envelope::parse(&crate::input::read(signed, crate::input::SMALL).ok()?).ok()?;
+    Policy::parse(std::str::from_utf8(envelope.unverified_payload()).ok()?).ok()
 }
 
 fn template(wish: &Wish, name: &str, builder: &PublicKey, log: &str) -> String {

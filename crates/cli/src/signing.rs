@@ -60,7 +60,7 @@ fn passphrase() -> Option<Passphrase> {
 }
 
 fn read_key(path: &Path) -> Result<PrivateKey> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the key {}", path.display()))?;
+    let text = crate::input::read_text(path)?;
     let mode = std::fs::metadata(path).map(|m| m.permissions().mode() & 0o777).unwrap_or(0);
     if mode & 0o077 != 0 {
         bail!("the key {} can be read by others (mode {mode:o}): run `chmod 600 {}`", path.display(), path.display());
@@ -88,7 +88,7 @@ pub fn load(role: Role, home: &Home, project: &Project) -> Result<Box<dyn Signer
         None => Ok(signer),
         Some(path) => {
             let path = project.root.as_deref().unwrap_or(Path::new("/")).join(path);
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text = crate::input::read_text(&path)?;
             let chain = Certificate::chain_from_pem(&text).with_context(|| path.display().to_string())?;
             Ok(Box::new(CertifiedSigner::new(signer, chain)?))
         }
@@ -131,8 +131,7 @@ fn load_key(role: Role, home: &Home, project: &Project) -> Result<Box<dyn Signer
 /// # Errors
 /// It cannot be read, or is none.
 pub fn read_public(path: &Path) -> Result<PublicKey> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read the public key {}", path.display()))?;
+    let text = crate::input::read_text(path)?;
     PublicKey::from_pem(&text).with_context(|| format!("the public key {}", path.display()))
 }
 

@@ -57,7 +57,7 @@ pub enum EvidenceError {
         acknowledged: u64,
     },
     /// A file of the store does not hold what it must.
-    #[error("{path} is damaged: {why}. Run `provost log fsck` for the whole picture")]
+    #[error("{path} is damaged: {why}. Restore it from a copy; `provost log fsck` checks the whole store")]
     Damaged {
         /// Which file.
         path: PathBuf,

@@ -65,6 +65,15 @@ impl Store {
             report.defects.push(Defect { path: self.root().join("log/checkpoint"), byte: None, why });
         }
         self.check_blobs(&mut report)?;
+        if report.defects.is_empty() {
+            let why = match self.index_fingerprints(checkpoint.size) {
+                Ok((expected, found)) if expected == found => None,
+                Ok(_) => Some("it differs from the log: delete it, it is rebuilt".to_owned()),
+                Err(error) => Some(error.to_string()),
+            };
+            let path = self.root().join("index.sqlite");
+            report.defects.extend(why.map(|why| Defect { path, byte: None, why }));
+        }
         Ok(report)
     }
 

@@ -88,6 +88,41 @@ impl Index {
             .map_err(|e| self.failed(&e))
     }
 
+    /// A digest of everything that look-ups depend on.
+    pub(crate) fn fingerprint(&self) -> Result<Digest, EvidenceError> {
+        let failed = |e: rusqlite::Error| self.failed(&e);
+        let state: String =
+            self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
+        if state != "ok" {
+            return Err(EvidenceError::Index { path: self.path.clone(), why: state });
+        }
+        let mut hasher = provost_model::Hasher::new();
+        for query in [
+            "SELECT idx, hex(envelope), payload_type, predicate_type, step, invocation, pack, line FROM record ORDER BY idx",
+            "SELECT idx, hex(digest), '', NULL, NULL, NULL, 0, 0 FROM subject ORDER BY idx, digest",
+            "SELECT idx, hex(blob), '', NULL, NULL, NULL, 0, 0 FROM list ORDER BY idx, blob",
+        ] {
+            let mut statement = self.connection.prepare(query).map_err(failed)?;
+            let rows = statement.query_map([], |row| {
+                let text = |at| row.get::<_, Option<String>>(at);
+                let (idx, pack, line): (i64, i64, i64) = (row.get(0)?, row.get(6)?, row.get(7)?);
+                Ok(format!(
+                    "{idx} {:?} {:?} {:?} {:?} {:?} {pack} {line}\n",
+                    text(1)?,
+                    text(2)?,
+                    text(3)?,
+                    text(4)?,
+                    text(5)?
+                ))
+            });
+            for row in rows.map_err(failed)? {
+                hasher.update(row.map_err(failed)?.as_bytes());
+            }
+            hasher.update(b"\n");
+        }
+        Ok(hasher.finish())
+    }
+
     /// Adds the entries of one pack and the checkpoint after them.
     pub(crate) fn add(
         &mut self,

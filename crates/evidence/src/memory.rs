@@ -1,9 +1,12 @@
 //! What a verifier remembers of each log: the newest checkpoint that it saw. A log that shows less, or something
 //! else, later has been rolled back or shows two faces.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use provost_model::{Digest, sha256};
+use serde::{Deserialize, Serialize};
+
 use provost_tlog::{Checkpoint, SignedCheckpoint, verify_consistency};
 
 use crate::EvidenceError;
@@ -13,6 +16,12 @@ use crate::durable::{Writer, make_dir, read_if_there};
 #[derive(Debug, Clone)]
 pub struct CheckpointMemory {
     root: PathBuf,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct KeptProofs {
+    to: u64,
+    from: BTreeMap<u64, Vec<Digest>>,
 }
 
 /// How a checkpoint relates to what was seen before.
@@ -98,6 +107,44 @@ impl CheckpointMemory {
             ))
         })?;
         Ok(if forwards { Seen::Continues { from: old.size } } else { Seen::Earlier { newest: new.size } })
+    }
+
+    /// Keeps proofs that earlier sizes are prefixes of the newest checkpoint: with them an older release can still be
+    /// verified after a newer one. They prove themselves; keeping them trusts nobody.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn keep_proofs(&self, log: &Digest, proofs: &BTreeMap<u64, Vec<Digest>>, to: u64) -> Result<(), EvidenceError> {
+        let mut kept = self.kept_proofs(log);
+        if kept.to != to {
+            kept = KeptProofs { to, from: BTreeMap::new() };
+        }
+        let before = kept.from.len();
+        for (from, proof) in proofs {
+            kept.from.entry(*from).or_insert_with(|| proof.clone());
+        }
+        if kept.from.len() == before {
+            return Ok(());
+        }
+        make_dir(&self.root.join("tmp"))?;
+        let mut writer = Writer::new(&self.root);
+        writer.write(&format!("{log}.proofs"), &serde_json::to_vec(&kept).unwrap_or_default())?;
+        writer.sync()
+    }
+
+    /// A kept proof between two sizes.
+    pub fn kept_proof(&self, log: &Digest, from: u64, to: u64) -> Option<Vec<Digest>> {
+        let kept = self.kept_proofs(log);
+        (kept.to == to).then(|| kept.from.get(&from).cloned()).flatten()
+    }
+
+    /// What cannot be read is as good as absent: a proof that is missing makes the verifier ask, never pass.
+    fn kept_proofs(&self, log: &Digest) -> KeptProofs {
+        read_if_there(&self.root.join(format!("{log}.proofs")))
+            .ok()
+            .flatten()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
     }
 
     /// Remembers a checkpoint, if it is larger than the remembered one.

@@ -303,6 +303,23 @@ impl Store {
         Ok(tiles)
     }
 
+    /// What the index must hold for this log, from the packs, and what it holds.
+    pub(crate) fn index_fingerprints(&self, size: u64) -> Result<(Digest, Digest), EvidenceError> {
+        let mut fresh = Index::open(Path::new(":memory:"))?;
+        let mut at = 0;
+        while at < size {
+            let path = self.root.join(pack_name(at));
+            let envelopes = parse_pack(&read(&path)?).map_err(|why| EvidenceError::Damaged { path, why })?;
+            let with_digests: Vec<(Digest, &Envelope)> = envelopes.iter().map(|e| (e.digest(), e)).collect();
+            if with_digests.is_empty() {
+                break;
+            }
+            fresh.add(at, &with_digests, at + with_digests.len() as u64)?;
+            at += with_digests.len() as u64;
+        }
+        Ok((fresh.fingerprint()?, self.index.borrow().fingerprint()?))
+    }
+
     fn lock(&self) -> Result<Flock<std::fs::File>, EvidenceError> {
         let path = self.root.join("lock");
         let file = OpenOptions::new()
@@ -411,8 +428,11 @@ impl Store {
     /// As [`Store::envelope`]; damaged tiles.
     pub fn bundle(&self, index: u64, checkpoint: &SignedCheckpoint) -> Result<Bundle, EvidenceError> {
         let envelope = self.envelope(index)?;
-        let entry = self.log.entry(index, checkpoint.unverified().size)?;
-        LogEntry::parse(&entry)?.matches(&envelope)?;
+        let size = checkpoint.unverified().size;
+        let tile = self.root.join("log").join(entry_tile_path(index, size)?.to_string());
+        let damaged = |why: String| EvidenceError::Damaged { path: tile.clone(), why: format!("entry {index}: {why}") };
+        let entry = self.log.entry(index, size).map_err(|e| damaged(e.to_string()))?;
+        LogEntry::parse(&entry).and_then(|e| e.matches(&envelope)).map_err(|e| damaged(e.to_string()))?;
         Ok(Bundle::new(envelope, entry, self.log.prove(index, checkpoint)?, &self.key))
     }
 

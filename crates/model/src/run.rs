@@ -69,6 +69,16 @@ pub enum Ending {
     TimedOut,
 }
 
+impl std::fmt::Display for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "exit status {status}"),
+            Self::Signalled(number) => write!(f, "ended by signal {number}"),
+            Self::TimedOut => f.write_str("stopped at its time limit"),
+        }
+    }
+}
+
 impl Ending {
     /// True for exit status 0 alone.
     pub fn is_success(self) -> bool {

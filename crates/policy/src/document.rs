@@ -300,6 +300,10 @@ fn one() -> usize {
     1
 }
 
+/// Rules without which a verdict says nothing.
+const ALWAYS_ENFORCED: &[&str] =
+    &["policy-valid", "step-evidence", "step-functionaries", "key-validity", "one-run", "artifact-listed"];
+
 /// Environment variables that are recorded by name when a policy names none: they steer compilers and package
 /// managers and hold no secrets.
 const USUAL_ENVIRONMENT: &[&str] = &[
@@ -429,6 +433,10 @@ impl Checker<'_> {
         let build = self.build(raw.build);
         let mut modes = BTreeMap::new();
         for (name, mode) in raw.rules {
+            if mode != Mode::Enforce && ALWAYS_ENFORCED.contains(&name.get_ref().as_str()) {
+                let what = format!("the rule `{}` cannot be switched off or made to warn", name.get_ref());
+                self.problem(name.span().start, what, "without it the policy would allow anything");
+            }
             if RULES.iter().any(|info| info.id == name.get_ref()) {
                 modes.insert(name.into_inner(), mode);
             } else {

@@ -101,7 +101,7 @@ pub fn evaluate(policy: &Policy, evidence: &Evidence, facts: &Facts) -> Verdict 
     // Only what made the artifact, or what later took it in after another step made it, speaks for it: else any
     // material would pass for a product, and a failed build for the run after it.
     let made_by: BTreeSet<&str> = facts.artifact.map_or_else(BTreeSet::new, |artifact| {
-        let makes = |step: &&&Step| judge.runs_of(&step.name).iter().any(|run| judge.covers(run, &artifact));
+        let makes = |step: &&&Step| judge.runs_of(&step.name).iter().any(|run| judge.makes(run, &artifact));
         steps.iter().filter(makes).map(|step| step.name.as_str()).collect()
     });
     for step in steps.iter().rev() {
@@ -113,13 +113,13 @@ pub fn evaluate(policy: &Policy, evidence: &Evidence, facts: &Facts) -> Verdict 
             .filter(|run| {
                 let Some(artifact) = &facts.artifact else { return true };
                 if made_by.contains(step.name.as_str()) {
-                    return judge.covers(run, artifact);
+                    return judge.makes(run, artifact);
                 }
                 if linked {
                     let products = judge.products(run);
                     return wanted.get(step.name.as_str()).is_some_and(|w| products.intersection(w).next().is_some());
                 }
-                made_elsewhere && judge.consumes(run, artifact)
+                made_elsewhere && (judge.consumes(run, artifact) || judge.covers(run, artifact))
             })
             .collect();
         for run in &candidates {
@@ -284,6 +284,15 @@ impl<'a> Judge<'a> {
         runs.into_values().filter(|run| !run.items.is_empty()).collect()
     }
 
+    /// True when the run made the artifact: its list of artifacts holds it or, where it has none, its provenance
+    /// names it. A statement that only speaks of a file (a scan, a review) makes nothing.
+    fn makes(&self, run: &Run<'_>, artifact: &Digest) -> bool {
+        if run.artifacts.is_empty() {
+            return run.provenance.iter().any(|(item, _)| item.value().speaks_of(artifact));
+        }
+        run.artifacts.iter().any(|(_, a)| self.lists(&a.files, artifact))
+    }
+
     fn covers(&self, run: &Run<'_>, artifact: &Digest) -> bool {
         run.items.iter().any(|item| item.value().speaks_of(artifact))
             || run.artifacts.iter().any(|(_, a)| self.lists(&a.files, artifact))
@@ -354,7 +363,14 @@ impl<'a> Judge<'a> {
         let (mut rules, _) = judged.swap_remove(best.unwrap_or(0));
         let items: Vec<&Item> = runs.iter().flat_map(|r| r.items.iter().copied()).collect();
         let enough = signers.len() >= step.threshold;
-        if step.threshold > 1 {
+        if step.threshold > 1 && self.facts.before_logging {
+            // One run is one signature; whether enough have signed is for the verification to say.
+            let reason = format!("one of {} needed signatures; the others come from other runs", step.threshold);
+            rules.retain(|r| r.rule != "step-functionaries" || r.fails());
+            if !rules.iter().any(|r| r.rule == "step-functionaries") {
+                self.push(&mut rules, "step-functionaries", name, RuleState::NotApplicable, reason, &[], None);
+            }
+        } else if step.threshold > 1 {
             let reason = format!(
                 "{} of {} needed distinct keys signed a complete run of the step",
                 signers.len(),
@@ -593,7 +609,7 @@ impl<'a> Judge<'a> {
             state,
             reason,
             &required,
-            Some("hand over the evidence file with its log proofs, or the log with --log"),
+            Some("hand over an evidence file with log proofs: `provost bundle` writes one"),
         );
         let needed = self.policy.witness_threshold;
         if needed > 0 {
@@ -648,7 +664,7 @@ impl<'a> Judge<'a> {
         }
         let failed = commands.iter().any(|c| !c.is_some_and(|c| c.ending.is_success()));
         let (state, reason) = if failed {
-            let how = commands.iter().flatten().map(|c| format!("{:?}", c.ending)).collect::<Vec<_>>().join(", ");
+            let how = commands.iter().flatten().map(|c| c.ending.to_string()).collect::<Vec<_>>().join(", ");
             (RuleState::NotSatisfied, format!("the command did not succeed: {how}"))
         } else {
             (RuleState::Satisfied, "the command ended with status 0".to_owned())
@@ -731,7 +747,7 @@ impl<'a> Judge<'a> {
     }
 
     fn flow(&self, step: &Step, run: &Run<'a>, chosen: &BTreeMap<String, Vec<Run<'a>>>, rules: &mut Vec<RuleResult>) {
-        if step.materials_from.is_empty() || self.facts.only_step.is_some() {
+        if step.materials_from.is_empty() {
             return;
         }
         let name = Some(step.name.as_str());
@@ -754,7 +770,12 @@ impl<'a> Judge<'a> {
             return;
         }
         let (mut names, mut digests) = (BTreeMap::new(), BTreeSet::new());
-        for earlier in step.materials_from.iter().filter_map(|from| chosen.get(from)).flatten() {
+        // Judged alone, a step is held against whatever earlier runs are at hand.
+        let at_hand: Vec<Run<'a>> = match self.facts.only_step {
+            Some(_) => step.materials_from.iter().flat_map(|from| self.runs_of(from)).collect(),
+            None => Vec::new(),
+        };
+        for earlier in step.materials_from.iter().filter_map(|from| chosen.get(from)).flatten().chain(&at_hand) {
             items.extend(earlier.artifacts.iter().map(|(i, _)| *i));
             for entry in earlier.artifacts.iter().flat_map(|(_, a)| self.entries(&a.files)) {
                 if let Some(digest) = entry.digest.filter(|_| entry.kind == FileKind::File) {

@@ -25,18 +25,12 @@ fn engine(module: &str) -> Result<Engine, String> {
     Ok(engine)
 }
 
-/// Checks that a module can be read and has the rule `deny`.
+/// Checks that a module can be read and names `deny`. It is compiled and never run here: a text
+/// that nobody has signed yet must not use our time and memory.
 pub(crate) fn check(module: &str) -> Result<(), String> {
-    let mut engine = engine(module)?;
-    engine.set_input(Value::new_object());
-    match engine.eval_rule(format!("{PACKAGE}.deny")) {
-        Ok(_) => Ok(()),
-        Err(error) if error.to_string().contains("not a valid rule path") => {
-            Err("it has no rule `deny`: write `deny contains message if { … }`".into())
-        }
-        // A rule may fail on the empty input and still be right on a real one.
-        Err(_) => Ok(()),
-    }
+    engine(module)?;
+    let names_deny = module.lines().any(|line| line.trim_start().starts_with("deny"));
+    if names_deny { Ok(()) } else { Err("it has no rule `deny`: write `deny contains message if { … }`".into()) }
 }
 
 /// The messages of `deny` for an input.

@@ -2,10 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
-use clap::Args;
-use provost_evidence::Store;
-
 use crate::commands::verify::Artifact;
 use crate::commands::{Context, policy_keys};
 use crate::evidence_file::beside;
@@ -13,6 +9,8 @@ use crate::exit::Exit;
 use crate::gather;
 use crate::home::Project;
 use crate::judge::{self, Anchors};
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
 
 /// Arguments of `bundle`.
 #[derive(Debug, Args)]
@@ -34,7 +32,7 @@ pub struct BundleArgs {
 pub fn run(args: &BundleArgs, context: &Context) -> Result<Exit> {
     let artifact = Artifact::find(&args.artifact)?;
     let project = Project::find(Path::new("."))?;
-    let store = Store::open(&project.store(&context.home))?;
+    let store = judge::open_store(&context.home, &project.store(&context.home))?;
     let mut file = gather::for_artifact(&store, &artifact.digest, args.with_lists)?;
     if file.bundles.iter().all(|b| b.envelope().payload_type() == provost_policy::POLICY_PAYLOAD) {
         bail!("the store has no evidence for {} (sha256:{})", artifact.shown, artifact.digest);

@@ -38,8 +38,7 @@ pub fn run(args: &InspectArgs) -> Result<Exit> {
     if args.file.as_os_str() == "-" {
         std::io::stdin().take(LIMIT).read_to_end(&mut bytes).context("cannot read standard input")?;
     } else {
-        let file = std::fs::File::open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
-        file.take(LIMIT).read_to_end(&mut bytes).with_context(|| format!("cannot read {}", args.file.display()))?;
+        bytes = crate::input::read(&args.file, LIMIT)?;
     }
     let shown = if args.json { as_json(&bytes)? } else { describe(&bytes)? };
     anstream::println!("{}", shown.trim_end());
@@ -247,7 +246,7 @@ fn describe_predicate(statement: &Statement) -> String {
                     out += &render::line("command", &printable(&event.arguments.join(" ")));
                     out += &render::line("in", &printable(&event.working_directory));
                     out += &render::line("from", &format!("{} to {}", event.started_on, event.finished_on));
-                    out += &render::line("ended", &format!("{:?}", event.ending));
+                    out += &render::line("ended", &event.ending.to_string());
                     if !event.environment.is_empty() {
                         out += &render::line(
                             "variables",

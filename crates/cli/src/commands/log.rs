@@ -69,7 +69,7 @@ pub fn run(args: &LogArgs, context: &Context) -> Result<Exit> {
         Some(path) => path.clone(),
         None => Project::find(Path::new("."))?.store(&context.home),
     };
-    let store = Store::open(&root)?;
+    let store = crate::judge::open_store(&context.home, &root)?;
     match &args.command {
         LogCommand::Show { entry: Some(index), .. } => {
             anstream::println!("{}", store.bundle(*index, &store.checkpoint()?)?.to_json());

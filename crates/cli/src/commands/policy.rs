@@ -66,15 +66,14 @@ pub fn run(args: &PolicyArgs, context: &Context) -> Result<Exit> {
             let own;
             let signer = match key {
                 Some(path) => {
-                    let text =
-                        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                    let text = crate::input::read_text(path)?;
                     own =
                         provost_keys::PrivateKey::from_pem(&text, None).with_context(|| path.display().to_string())?;
                     Box::new(own)
                 }
                 None => signing::load(Role::Policy, &context.home, &project)?,
             };
-            let store = judge::store_if_there(&project.store(&context.home))?;
+            let store = judge::store_if_there(&context.home, &project.store(&context.home))?;
             let log_key = store.as_ref().map(|_| signing::load(Role::Log, &context.home, &project)).transpose()?;
             let log = store.as_ref().zip(log_key.as_ref()).map(|(s, k)| (s, k.as_ref() as &dyn provost_keys::Signer));
             let policy = setup::sign_policy(&source, &output, signer.as_ref(), log)?;
@@ -91,15 +90,15 @@ pub fn run(args: &PolicyArgs, context: &Context) -> Result<Exit> {
 
 /// Reads a policy and shows each problem with its line, as a compiler would.
 fn check(source: &Path) -> Result<(Option<Policy>, Exit)> {
-    let text = std::fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
+    let text = crate::input::read_text(source)?;
     let problems = match Policy::parse(&text) {
         Ok(policy) => {
             anstream::eprintln!(
-                "{} {}: {} steps, {} functionaries, expires {}",
+                "{} {}: {}, {}, expires {}",
                 render::bold("valid"),
                 source.display(),
-                policy.steps.len(),
-                policy.functionaries.len(),
+                provost_model::count(policy.steps.len() as u64, "step", "steps"),
+                provost_model::count(policy.functionaries.len() as u64, "functionary", "functionaries"),
                 policy.expires
             );
             if policy.expires < clock::now() {
@@ -134,8 +133,13 @@ fn test(source: &Path) -> Result<Exit> {
     }
     let folder = source.parent().unwrap_or(Path::new("."));
     let mut failed = 0;
-    let trusted =
-        TrustedPolicy { signers: vec!["(test)".into()], envelope: policy.digest, anchor: policy.digest, policy };
+    let trusted = TrustedPolicy {
+        signers: vec!["(test)".into()],
+        envelope: policy.digest,
+        anchor: policy.digest,
+        json: String::new(),
+        policy,
+    };
     for example in &trusted.policy.examples {
         let outcome = (|| -> Result<_> {
             let file = EvidenceFile::read(&folder.join(&example.evidence))?;

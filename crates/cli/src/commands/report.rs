@@ -127,7 +127,7 @@ struct EntryRow {
 /// The store cannot be read, no trusted policy, or it cannot be written.
 pub fn run(args: &ReportArgs, context: &Context) -> Result<Exit> {
     let project = Project::find(Path::new("."))?;
-    let store = Store::open(&args.store.clone().unwrap_or_else(|| project.store(&context.home)))?;
+    let store = judge::open_store(&context.home, &args.store.clone().unwrap_or_else(|| project.store(&context.home)))?;
     let page = draw(&project, &store, context, args.runs)?;
     let html = page.render().context("the page could not be drawn")?;
     std::fs::write(&args.output, html).with_context(|| format!("cannot write {}", args.output.display()))?;
@@ -140,7 +140,7 @@ fn draw(project: &Project, store: &Store, context: &Context, most: usize) -> Res
     let state = checkpoint.unverified().clone();
     let now = clock::now();
     let path = project.signed_policy(&context.home);
-    let bytes = std::fs::read(&path).with_context(|| format!("cannot read the signed policy {}", path.display()))?;
+    let bytes = crate::input::read(&path, crate::input::SMALL)?;
     let anchors = Anchors::load(Some(&context.home), &[], &[])?;
     let trusted = judge::trusted_policy(&provost_attest::Envelope::parse(&bytes)?, &anchors, &[])?;
     let policy = &trusted.policy;
@@ -156,6 +156,8 @@ fn draw(project: &Project, store: &Store, context: &Context, most: usize) -> Res
     invocations.truncate(most);
 
     let (mut runs, mut verdicts, mut refused, mut entries) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut all: Vec<(String, Verified<Statement>)> = Vec::new();
+    let mut cards = Vec::new();
     for invocation in &invocations {
         let mut statements: Vec<(u64, Verified<Statement>)> = Vec::new();
         for row in rows.iter().filter(|row| row.invocation.as_ref() == Some(invocation)) {
@@ -169,6 +171,10 @@ fn draw(project: &Project, store: &Store, context: &Context, most: usize) -> Res
         else {
             continue;
         };
+        all.extend(statements.iter().map(|(_, s)| (step.clone(), s.clone())));
+        cards.push((step, invocation, statements));
+    }
+    for (step, invocation, statements) in cards {
         let facts = Facts {
             artifact: None,
             only_step: Some(step.clone()),
@@ -178,8 +184,11 @@ fn draw(project: &Project, store: &Store, context: &Context, most: usize) -> Res
             builder: None,
             before_logging: false,
         };
-        let evidence =
-            Evidence { statements: statements.iter().map(|(_, s)| s.clone()).collect(), ..Evidence::default() };
+        // This run, and the runs of the steps whose products it takes.
+        let from = policy.steps.iter().find(|s| s.name == step).map_or(&[][..], |s| s.materials_from.as_slice());
+        let earlier = all.iter().filter(|(of, _)| from.contains(of)).map(|(_, s)| s.clone());
+        let own = statements.iter().map(|(_, s)| s.clone());
+        let evidence = Evidence { statements: own.chain(earlier).collect(), ..Evidence::default() };
         let verdict = evaluate(policy, &evidence, &facts);
         entries.extend(statements.iter().map(|(index, s)| entry_row(*index, &step, s)));
         runs.push(card(&step, invocation, &statements, &verdict));

@@ -108,7 +108,7 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
     let builder = signing::load(Role::Builder, &context.home, &project)?;
     let log_key = signing::load(Role::Log, &context.home, &project)?;
     let store_path = project.store(&context.home);
-    let store = Store::open(&store_path)?;
+    let store = judge::open_store(&context.home, &store_path)?;
     let policy = project_policy(context, &project)?;
     fault::point("run: ready");
 
@@ -133,12 +133,18 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
 /// The project's policy, verified with a trusted key.
 fn project_policy(context: &Context, project: &Project) -> Result<TrustedPolicy> {
     let path = project.signed_policy(&context.home);
-    let bytes = std::fs::read(&path)
-        .with_context(|| format!("cannot read the signed policy {}: run `provost policy sign`", path.display()))?;
+    let bytes = crate::input::read(&path, crate::input::SMALL)?;
     let envelope = Envelope::parse(&bytes).with_context(|| path.display().to_string())?;
     let anchors = Anchors::load(Some(&context.home), &[], &[])?;
     let trusted = judge::trusted_policy(&envelope, &anchors, &[]).with_context(|| path.display().to_string())?;
     judge::refuse_older_policy(&context.home, &trusted)?;
+    let text = std::fs::read(project.policy_source(&context.home)).unwrap_or_default();
+    if !text.is_empty() && sha256(&text) != trusted.policy.digest {
+        anstream::eprintln!(
+            "{} policy.toml differs from the signed policy, which is the one that counts: `provost policy sign`",
+            render::warning("note:")
+        );
+    }
     // SP 800-204D 5.1.1: the policy is enforced before the build, not found wanting after it.
     if clock::now() > trusted.policy.expires {
         bail!(
@@ -272,8 +278,12 @@ fn supervise(
 
     // The build policy is judged on what was just signed as evidence, read back and verified like anyone else's; only
     // a pass signs anything as passed (SP 800-204D 5.1.3).
-    let evidence =
+    let mut evidence =
         EvidenceFile { envelopes: envelopes.clone(), file_lists: writer.blobs.clone(), ..EvidenceFile::default() };
+    // A step that takes in what others made is held against their evidence, which is in the same store.
+    if policy.policy.steps.iter().any(|s| s.name == args.step && !s.materials_from.is_empty()) {
+        evidence.bundles = gather::runs_behind(store, &record.materials)?;
+    }
     let judged_step = policy.policy.steps.iter().any(|s| s.name == args.step).then(|| args.step.clone());
     let facts_for_policy = Facts {
         artifact: None,
@@ -304,6 +314,7 @@ fn supervise(
         .collect();
     let receipts: Vec<Receipt> =
         store.append(&records, log_key).context("the evidence could not be kept, so the step fails")?;
+    judge::remember_store(&context.home, store)?;
     fault::point("run: logged");
 
     if let Some(folder) = &args.in_toto_link {

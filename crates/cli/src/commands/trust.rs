@@ -41,6 +41,9 @@ pub fn run(args: &TrustArgs, context: &Context) -> Result<Exit> {
     match &args.command {
         TrustCommand::Add { file, id } => {
             let key = match (signing::read_public(file), id) {
+                (Ok(key), Some(id)) if key.id().digest() != id.parse()? => {
+                    bail!("{} holds the key {}, not {id}", file.display(), key.id())
+                }
                 (Ok(key), _) => key,
                 (Err(_), Some(id)) => {
                     let id: provost_model::Digest = id.parse()?;

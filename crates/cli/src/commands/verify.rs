@@ -174,21 +174,19 @@ pub fn find(args: &VerifyArgs, context: &Context, artifact: &Artifact, now: Time
     }
     let file_beside = artifact.path.as_deref().map(beside).filter(|p| p.exists());
     let mut file = EvidenceFile::default();
-    let (from, own);
+    let from;
     let mut store = None;
     if !args.evidence.is_empty() {
         for path in &args.evidence {
             merge(&mut file, EvidenceFile::read(path)?);
         }
         from = args.evidence.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
-        own = false;
     } else if let Some(path) = file_beside {
         file = EvidenceFile::read(&path)?;
         from = path.display().to_string();
-        own = false;
     } else {
         let root = project.store(&context.home);
-        let opened = judge::store_if_there(&root)?.with_context(|| {
+        let opened = judge::store_if_there(&context.home, &root)?.with_context(|| {
             format!(
                 "there is no evidence for {}: neither a file {} nor a store at {}",
                 artifact.shown,
@@ -199,17 +197,34 @@ pub fn find(args: &VerifyArgs, context: &Context, artifact: &Artifact, now: Time
         file = gather::for_artifact(&opened, &artifact.digest, true)?;
         from = format!("store {}", root.display());
         store = Some(opened);
-        own = true;
     }
     let anchors = Anchors::load(Some(&context.home), &args.policy_key, &args.trust)?;
-    let policy = find_policy(args, context, &project, &file, &anchors, own)?;
+    let mut policy = find_policy(args, context, &project, &file, &anchors)?;
+    let mut told = Vec::new();
+    if let Some(newer) = judge::newer_policy(&context.home, &policy, &anchors, &file.policy_keys)? {
+        told.push(format!(
+            "judged by serial {} of the policy, which is newer than the serial {} at hand",
+            newer.policy.serial, policy.policy.serial
+        ));
+        policy = newer;
+    }
     judge::refuse_older_policy(&context.home, &policy)?;
     let mut facts = Facts::of_artifact(artifact.digest, now, policy.signers.clone());
     facts.only_step.clone_from(&args.step);
-    let log = args.log.clone().map(LogFolder::new).or_else(|| store.as_ref().map(|s| s.log().clone()));
+    let log = match &args.log {
+        Some(path) => {
+            // An export, or a store itself.
+            let folder = [path.clone(), path.join("log")].into_iter().find(|p| p.join("checkpoint").is_file());
+            Some(LogFolder::new(
+                folder.with_context(|| format!("--log {}: there is no checkpoint in it", path.display()))?,
+            ))
+        }
+        None => store.as_ref().map(|s| s.log().clone()),
+    };
     let options =
         Options { now, home: Some(&context.home), log: log.as_ref(), accept_unproven_log: args.accept_unproven_log };
-    let judgement = judge::judge(&file, &policy, &facts, &options)?;
+    let mut judgement = judge::judge(&file, &policy, &facts, &options)?;
+    judgement.log.extend(told);
     Ok(Found { judgement, policy, from, project, store })
 }
 
@@ -228,21 +243,34 @@ fn find_policy(
     project: &Project,
     file: &EvidenceFile,
     anchors: &Anchors,
-    own: bool,
 ) -> Result<TrustedPolicy> {
     let read = |path: &Path| -> Result<TrustedPolicy> {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read the policy {}", path.display()))?;
+        let bytes = crate::input::read(path, crate::input::SMALL)?;
         let envelope = provost_attest::Envelope::parse(&bytes).with_context(|| path.display().to_string())?;
         judge::trusted_policy(&envelope, anchors, &file.policy_keys).with_context(|| path.display().to_string())
     };
     if let Some(path) = &args.policy {
         return read(path);
     }
-    if own && project.root.is_some() {
-        return read(&project.signed_policy(&context.home));
-    }
     let mut problems = Vec::new();
     let mut best: Option<TrustedPolicy> = None;
+    // In a project its own policy counts, when it is of the same name and signer as the evidence's: the newer one.
+    let own = project.signed_policy(&context.home);
+    if project.root.is_some() && own.exists() {
+        let same = |policy: &TrustedPolicy| {
+            let names: Vec<_> = file
+                .all_envelopes()
+                .filter_map(|e| judge::trusted_policy(e, anchors, &file.policy_keys).ok())
+                .collect();
+            names.is_empty() || names.iter().any(|p| p.anchor == policy.anchor && p.policy.name == policy.policy.name)
+        };
+        match read(&own) {
+            Ok(policy) if same(&policy) => best = Some(policy),
+            Ok(_) => {}
+            Err(error) if args.evidence.is_empty() => return Err(error),
+            Err(error) => problems.push(format!("{error:#}")),
+        }
+    }
     for envelope in file.all_envelopes().filter(|e| e.payload_type() == POLICY_PAYLOAD) {
         match judge::trusted_policy(envelope, anchors, &file.policy_keys) {
             Ok(policy) if best.as_ref().is_none_or(|b| policy.policy.serial > b.policy.serial) => best = Some(policy),
@@ -289,7 +317,15 @@ fn write_summary(
         Ok(passed) => passed.sign(&statement, signer.as_ref())?,
         Err(_) => statement.sign(signer.as_ref())?,
     };
-    if let Some(store) = &found.store {
+    let opened;
+    let store = match &found.store {
+        Some(store) => Some(store),
+        None => {
+            opened = judge::store_if_there(&context.home, &found.project.store(&context.home))?;
+            opened.as_ref()
+        }
+    };
+    if let Some(store) = store {
         let log_key = signing::load(Role::Log, &context.home, &found.project)?;
         store
             .append(&[NewRecord { envelope: envelope.clone(), key: signer.public_key().clone() }], log_key.as_ref())?;

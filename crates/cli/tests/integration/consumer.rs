@@ -117,13 +117,79 @@ fn an_older_policy_is_not_put_back() {
     std::fs::remove_file(world.project().join("out/app.provost.jsonl")).expect("removed");
     world.expect(0, &["verify", "out/app"]);
     std::fs::write(world.project().join(".provost/policy.dsse.json"), old).expect("put back");
-    let text = world.expect(3, &["verify", "out/app"]);
+    // Verification goes by the newest policy that was seen, and says so; a run refuses to begin.
+    let text = world.expect(0, &["verify", "out/app"]);
+    assert!(text.contains("serial 2"), "{text}");
+    let text = world.expect(3, &["run", "--", "true"]);
     assert!(text.contains("serial 1, but 2"), "{text}");
-    world.expect(3, &["run", "--", "true"]);
-    // The same serial with another text is refused as well.
+}
+
+#[test]
+fn a_changed_policy_needs_a_new_serial() {
+    let world = World::built(&[]);
     world.edit(".provost/policy.toml", |text| text.replace("# What must be there", "# what must be there"));
+    let text = world.expect(2, &["policy", "sign"]);
+    assert!(text.contains("count it up"), "{text}");
+    assert!(world.expect(0, &["run", "--", "sh", "build.sh"]).contains("differs from the signed policy"));
+}
+
+#[test]
+fn a_revocation_counts_for_older_evidence_too() {
+    let (world, _) = published();
+    world.edit(".provost/policy.toml", |text| {
+        text.replace("serial = 1", "serial = 2")
+            .replace("name = \"builder\"\n", "name = \"builder\"\nrevoked-at = \"2020-01-01T00:00:00Z\"\n")
+    });
     world.expect(0, &["policy", "sign"]);
-    assert!(world.expect(3, &["verify", "out/app"]).contains("count `serial` up"));
+    // The evidence file beside the artifact still brings the old policy.
+    let text = world.expect(1, &["verify", "out/app"]);
+    assert!(text.contains("revoked"), "{text}");
+}
+
+#[test]
+fn pipes_and_devices_are_no_evidence() {
+    let (world, id) = published();
+    nix::unistd::mkfifo(&world.project().join("pipe"), nix::sys::stat::Mode::S_IRWXU).expect("fifo");
+    for name in ["pipe", "/dev/zero", "/dev/null", "."] {
+        for option in ["--evidence", "--policy", "--policy-key"] {
+            let text = world.expect(3, &["verify", "out/app", "--trust", &id, option, name]);
+            assert!(text.contains(name), "{text}");
+        }
+        assert!(!world.run(&["inspect", name]).status.success());
+    }
+}
+
+#[test]
+fn a_store_that_was_put_back_is_refused_everywhere() {
+    let world = World::built(&[]);
+    let store = provost_testkit::files_below(&world.root().join("home/stores"))
+        .into_iter()
+        .find(|p| p.ends_with("format"))
+        .expect("store");
+    let store = store.parent().expect("folder").to_path_buf();
+    let copy = world.root().join("copy");
+    assert!(std::process::Command::new("cp").arg("-a").arg(&store).arg(&copy).status().expect("cp").success());
+    world.expect(0, &["run", "--", "sh", "build.sh"]);
+    std::fs::remove_dir_all(&store).expect("removed");
+    std::fs::rename(&copy, &store).expect("put back");
+    for arguments in [
+        &["run", "--", "true"][..],
+        &["log", "show"],
+        &["log", "fsck"],
+        &["report"],
+        &["bundle", "out/app"],
+        &["verify", "out/app"],
+    ] {
+        let output = world.run(arguments);
+        assert!(
+            !output.status.success() && text_of(&output).contains("rolled back"),
+            "{arguments:?} {}",
+            text_of(&output)
+        );
+    }
+    // A new, empty store under the same log key is the same thing.
+    std::fs::remove_dir_all(&store).expect("removed");
+    assert!(!world.run(&["init"]).status.success());
 }
 
 #[test]
@@ -133,6 +199,7 @@ fn rollback_and_split_view_of_the_log_are_refused() {
         |home: &str, more: &[&str]| consume(&world, home, &[&["verify", "out/app", "--trust", &id], more].concat());
     let file = world.project().join("out/app.provost.jsonl");
     let first = std::fs::read(&file).expect("file");
+    let original = std::fs::read(world.artifact()).expect("file");
     let store = provost_testkit::files_below(&world.root().join("home/stores"))
         .into_iter()
         .find(|p| p.ends_with("format"))
@@ -150,8 +217,19 @@ fn rollback_and_split_view_of_the_log_are_refused() {
     let (code, text) = verify("c", &[]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("continues from size"), "{text}");
-    // The old file again: nothing in it shows that it belongs to the newer log, but the log itself does.
+    // The old release again: the newer file brought the proof that its log is a prefix, and it was kept.
     std::fs::write(&file, &first).expect("written");
+    std::fs::write(world.artifact(), &original).expect("written");
+    let (code, text) = verify("c", &[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("prefix"), "{text}");
+    // Without that proof nothing shows it, but the log itself does.
+    for kept in provost_testkit::files_below(&world.root().join("c/memory"))
+        .iter()
+        .filter(|p| p.extension().is_some_and(|e| e == "proofs"))
+    {
+        std::fs::remove_file(kept).expect("removed");
+    }
     assert_eq!(verify("c", &[]).0, Some(3));
     world.expect(0, &["log", "export", &world.root().join("export").display().to_string()]);
     let export = world.root().join("export").display().to_string();
@@ -162,6 +240,8 @@ fn rollback_and_split_view_of_the_log_are_refused() {
     // A fork: the copy goes another way, to the same length and beyond.
     std::fs::remove_dir_all(&store).expect("removed");
     std::fs::rename(&copy, &store).expect("put back");
+    // The log's operator is in on it, and forgets what was seen.
+    std::fs::remove_dir_all(world.root().join("home/memory")).expect("removed");
     for _ in 0..3 {
         std::fs::write(world.artifact(), "y").expect("something else");
         world.expect(0, &["run", "--", "sh", "-c", "sleep 0.01; sh build.sh"]);

@@ -55,6 +55,16 @@ fn all_problems_are_listed_at_once() {
 }
 
 #[test]
+fn the_core_cannot_be_switched_off() {
+    for rule in ["policy-valid", "step-evidence", "step-functionaries", "key-validity", "one-run", "artifact-listed"] {
+        for mode in ["off", "warn"] {
+            let found = problems(&policy_text(&key(), "", &format!("[rules]\n{rule} = \"{mode}\"")));
+            assert!(found[0].what.contains("cannot be switched off"), "{found:?}");
+        }
+    }
+}
+
+#[test]
 fn limits() {
     assert!(problems(&"#".repeat(Limits::POLICY + 1))[0].what.contains("larger"));
 }
