@@ -49,7 +49,7 @@ pub(crate) fn run(folder: &Path) -> Result<()> {
                 command.arg("--trusted-root").arg(case.join("trusted_root.json"));
             }
             let output = command.output()?;
-            if output.status.success() == !name.ends_with("fail") {
+            if output.status.success() != name.ends_with("fail") {
                 right += 1;
             } else {
                 wrong.push(format!("{name} ({subject}): {}", String::from_utf8_lossy(&output.stdout)));

@@ -44,9 +44,12 @@ pub fn set_up(home: &Home, project: &Project, wish: &Wish) -> Result<Made> {
     let mut public = Vec::new();
     for role in [Role::Policy, Role::Builder, Role::Log] {
         let path = keys.join(format!("{}.key", role.name()));
-        let outside = role == Role::Builder && project.config.signer != crate::config::SignerChoice::Default
-            || role == Role::Builder && std::env::var_os("PROVOST_KEY").is_some()
-            || role == Role::Log && std::env::var_os("PROVOST_LOG_KEY").is_some();
+        let given = |name: &str| std::env::var_os(name).is_some();
+        let outside = match role {
+            Role::Builder => project.config.signer != crate::config::SignerChoice::Default || given("PROVOST_KEY"),
+            Role::Log => given("PROVOST_LOG_KEY"),
+            Role::Policy => false,
+        };
         let key: Box<dyn Signer + Send> = if outside {
             signing::load(role, home, project)?
         } else if path.exists() {

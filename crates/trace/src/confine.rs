@@ -171,7 +171,7 @@ impl Confinement {
             ForkResult::Child => {
                 let code = match self.apply() {
                     Err(_) => 2,
-                    Ok(()) => i32::from(probes.iter().any(|p| can_open(p))),
+                    Ok(()) => i32::from(probes.iter().any(can_open)),
                 };
                 // SAFETY: `_exit` ends the process at once, without running anything of the parent's.
                 unsafe { nix::libc::_exit(code) }
@@ -300,7 +300,7 @@ fn everything_but(hidden: &[PathBuf]) -> Vec<PathBuf> {
     while let Some(directory) = above.pop() {
         for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
             let path = entry.path();
-            if hidden.iter().any(|h| *h == path) {
+            if hidden.contains(&path) {
                 continue;
             }
             if hidden.iter().any(|h| h.starts_with(&path)) {

@@ -1,7 +1,7 @@
 //! Runs a command: observes it and confines it. Linux.
 //!
 //! This first part observes from outside: the file tree before and after, the command's start, end and status. The
-//! kernel-level back ends (seccomp notification, ptrace) take their place beside [`run`] and fill the same records;
+//! kernel-level back ends (seccomp notification, ptrace) take their place beside [`run()`] and fill the same records;
 //! until then every record says what was not seen ([`BACK_END`], [`NOT_SEEN`]).
 //!
 //! Confinement keeps the command away from the keys and the evidence store, and from the supervisor itself.

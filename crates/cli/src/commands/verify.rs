@@ -165,7 +165,7 @@ pub fn run(args: &VerifyArgs, context: &Context, explain: bool) -> Result<Exit> 
 /// Gathers the evidence and judges it.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run()`].
 pub fn find(args: &VerifyArgs, context: &Context, artifact: &Artifact, now: Timestamp) -> Result<Found> {
     let near = artifact.path.as_deref().and_then(Path::parent).filter(|p| !p.as_os_str().is_empty());
     let mut project = Project::find(near.unwrap_or(Path::new(".")))?;

@@ -1,4 +1,5 @@
 //! The store under faults: killed at every step, several processes at once, damaged files.
+#![allow(clippy::print_stderr)]
 
 mod faults;
 mod store;

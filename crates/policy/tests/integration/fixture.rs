@@ -8,22 +8,22 @@ use provost_keys::{KeyAlgorithm, PrivateKey, Signer as _};
 use provost_model::*;
 use provost_policy::{Evidence, Facts, Policy, evaluate};
 
-pub const NOW: &str = "2026-11-22T12:00:00Z";
+pub(crate) const NOW: &str = "2026-11-22T12:00:00Z";
 
-pub fn time(text: &str) -> Timestamp {
+pub(crate) fn time(text: &str) -> Timestamp {
     text.parse().expect("time")
 }
 
-pub fn key() -> PrivateKey {
+pub(crate) fn key() -> PrivateKey {
     PrivateKey::generate(KeyAlgorithm::EcdsaP256).expect("key")
 }
 
 /// A policy with one step `build` by `builder`, and more text.
-pub fn policy(builder: &PrivateKey, step: &str, more: &str) -> Policy {
+pub(crate) fn policy(builder: &PrivateKey, step: &str, more: &str) -> Policy {
     Policy::parse(&policy_text(builder, step, more)).expect("policy")
 }
 
-pub fn policy_text(builder: &PrivateKey, step: &str, more: &str) -> String {
+pub(crate) fn policy_text(builder: &PrivateKey, step: &str, more: &str) -> String {
     format!(
         r#"version = 1
 name = "test"
@@ -46,7 +46,7 @@ require-log = false
 }
 
 #[derive(Clone)]
-pub struct Run {
+pub(crate) struct Run {
     pub step: String,
     pub invocation: String,
     pub command: Vec<String>,
@@ -98,7 +98,7 @@ fn list(files: &[(String, Vec<u8>)]) -> FileList {
 }
 
 impl Run {
-    pub fn statements(&self) -> Vec<Statement> {
+    pub(crate) fn statements(&self) -> Vec<Statement> {
         let subjects: Vec<ResourceDescriptor> = self
             .products
             .iter()
@@ -185,13 +185,13 @@ impl Run {
         .collect()
     }
 
-    pub fn signed(&self, signer: &PrivateKey) -> Vec<Verified<Statement>> {
+    pub(crate) fn signed(&self, signer: &PrivateKey) -> Vec<Verified<Statement>> {
         self.statements().iter().map(|s| verified(s, &[signer])).collect()
     }
 }
 
 /// Signs with each key; all of them are known to the verifier.
-pub fn verified(statement: &Statement, signers: &[&PrivateKey]) -> Verified<Statement> {
+pub(crate) fn verified(statement: &Statement, signers: &[&PrivateKey]) -> Verified<Statement> {
     let mut envelope = statement.sign(signers[0]).expect("signed");
     for signer in &signers[1..] {
         envelope.add_signature(*signer).expect("signed");
@@ -200,17 +200,22 @@ pub fn verified(statement: &Statement, signers: &[&PrivateKey]) -> Verified<Stat
     verify_envelope(&envelope, &trusted, 1).expect("verifies")
 }
 
-pub fn judge(policy: &Policy, statements: Vec<Verified<Statement>>, artifact: &[u8]) -> Verdict {
+pub(crate) fn judge(policy: &Policy, statements: Vec<Verified<Statement>>, artifact: &[u8]) -> Verdict {
     judge_at(policy, statements, artifact, time(NOW))
 }
 
-pub fn judge_at(policy: &Policy, statements: Vec<Verified<Statement>>, artifact: &[u8], now: Timestamp) -> Verdict {
+pub(crate) fn judge_at(
+    policy: &Policy,
+    statements: Vec<Verified<Statement>>,
+    artifact: &[u8],
+    now: Timestamp,
+) -> Verdict {
     let facts = Facts::of_artifact(sha256(artifact), now, vec!["test".into()]);
     evaluate(policy, &Evidence { statements, ..Evidence::default() }, &facts)
 }
 
 /// The ids of the rules that fail.
-pub fn failing(verdict: &Verdict) -> Vec<&str> {
+pub(crate) fn failing(verdict: &Verdict) -> Vec<&str> {
     let mut rules: Vec<&str> = verdict.failures().map(|r| r.rule.as_str()).collect();
     rules.dedup();
     rules

@@ -224,8 +224,7 @@ fn advisory_04_rules_see_every_duplicate() {
 fn advisory_05_links_out_of_the_tree() {
     // A symbolic link's digest is of its target's text, and it is never an artifact: `trace`, test `hostile_tree`.
     let builder = key();
-    let mut run = Run::default();
-    run.products = vec![("link".into(), b"/etc/passwd".to_vec())];
+    let run = Run { products: vec![("link".into(), b"/etc/passwd".to_vec())], ..Run::default() };
     let mut statements = run.statements();
     for statement in &mut statements {
         if let Some(entry) = statement.predicate.pointer_mut("/files/entries/0").filter(|e| e["name"] == "link") {

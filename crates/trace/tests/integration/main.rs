@@ -1,4 +1,5 @@
 //! Hostile trees, and commands that want the keys.
+#![allow(clippy::print_stderr)]
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
@@ -61,9 +62,9 @@ fn unreadable_is_stated() {
     }
     let folder = tempfile::tempdir().expect("folder");
     std::fs::write(folder.path().join("secret"), b"x").expect("file");
-    std::fs::set_permissions(folder.path().join("secret"), std::fs::Permissions::from_mode(0)).expect("mode");
+    std::fs::set_permissions(folder.path().join("secret"), std::fs::Permissions::from_mode(0o0)).expect("mode");
     std::fs::create_dir(folder.path().join("closed")).expect("folder");
-    std::fs::set_permissions(folder.path().join("closed"), std::fs::Permissions::from_mode(0)).expect("mode");
+    std::fs::set_permissions(folder.path().join("closed"), std::fs::Permissions::from_mode(0o0)).expect("mode");
     let set = take(folder.path(), None).to_set(&all());
     assert!(set.entries[0].problem.as_ref().expect("stated").contains("cannot be read"));
     assert_eq!(set.not_listed.len(), 1);
