@@ -17,6 +17,7 @@ pub mod redact;
 pub mod render;
 pub mod setup;
 pub mod signing;
+pub mod statements;
 
 use clap::{Parser, Subcommand};
 

@@ -9,13 +9,13 @@ use provost_evidence::{LogFolder, NewRecord, Store};
 use provost_model::{Digest, Outcome, RuleState, Timestamp, human_bytes, printable};
 use provost_policy::{Facts, POLICY_PAYLOAD};
 
-use crate::commands::{Context, run};
+use crate::commands::Context;
 use crate::evidence_file::{EvidenceFile, beside};
 use crate::exit::Exit;
 use crate::home::Project;
 use crate::judge::{self, Anchors, Judgement, Options, TrustedPolicy};
 use crate::signing::{self, Role};
-use crate::{clock, foreign, gather, render};
+use crate::{clock, foreign, gather, render, statements};
 
 /// How the answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -304,7 +304,7 @@ fn write_summary(
     let inputs: Vec<Digest> = found.judgement.statements.iter().map(|s| s.envelope()).collect();
     let resource =
         args.resource_uri.clone().unwrap_or_else(|| format!("urn:provost:artifact:sha256:{}", artifact.digest));
-    let statement = run::summary(
+    let statement = statements::summary(
         &found.project.config,
         &found.policy.policy,
         &found.judgement.verdict,
