@@ -12,8 +12,8 @@ use provost_attest::{ClassicLink, Envelope, Statement};
 use provost_evidence::{NewRecord, Receipt, Store, fault};
 use provost_keys::{PublicKey, Signer};
 use provost_model::{
-    Digest, Ending, EnvironmentFact, FactSource, FileKind, FileSet, Outcome, RunRecord, Tool, Verdict,
-    count, human_bytes, printable, sha256,
+    Digest, Ending, EnvironmentFact, FactSource, FileKind, FileSet, Outcome, RunRecord, Tool, Verdict, count,
+    human_bytes, printable, sha256,
 };
 use provost_policy::{Facts, Passed};
 use provost_trace::{BlockedSignals, Confinement, ConfinementWish, RunRequest, Selection, Snapshot};
