@@ -222,7 +222,7 @@ fn advisory_04_rules_see_every_duplicate() {
 
 #[test]
 fn advisory_05_links_out_of_the_tree() {
-    // A symbolic link's digest is of its target's text, and it is never an artifact: `trace`, test `hostile_tree`.
+    // A symbolic link's digest is of its target's text, and no link is ever a product: `trace`, test `hostile_tree`.
     let builder = key();
     let run = Run { products: vec![("link".into(), b"/etc/passwd".to_vec())], ..Run::default() };
     let mut statements = run.statements();
@@ -232,7 +232,7 @@ fn advisory_05_links_out_of_the_tree() {
         }
     }
     let signed = statements.iter().map(|s| verified(s, &[&builder])).collect();
-    assert_eq!(failing(&judge(&policy(&builder, "", ""), signed, b"/etc/passwd")), ["artifact-listed"]);
+    assert_eq!(failing(&judge(&policy(&builder, "", ""), signed, b"/etc/passwd")), ["step-evidence"]);
 }
 
 #[test]
