@@ -68,6 +68,11 @@ impl Home {
         self.0.join("memory")
     }
 
+    /// The settings of a project that were accepted.
+    pub fn pin(&self, project: &str) -> PathBuf {
+        self.0.join("pins").join(format!("{project}.json"))
+    }
+
     /// Digests of tools that were hashed before.
     pub fn tool_cache(&self) -> PathBuf {
         self.0.join("cache/tools.json")
@@ -94,7 +99,7 @@ impl Project {
         let from = std::path::absolute(from).context("the working directory cannot be found")?;
         for directory in from.ancestors() {
             let path = directory.join(CONFIG_FILE);
-            match std::fs::read_to_string(&path) {
+            match std::fs::metadata(&path).and_then(|_| crate::input::read_text(&path).map_err(std::io::Error::other)) {
                 Ok(text) => {
                     let config = Config::parse(&text).with_context(|| format!("{} cannot be used", path.display()))?;
                     return Ok(Self { root: Some(directory.to_path_buf()), config, default_step: String::new() });

@@ -13,6 +13,7 @@ pub mod gather;
 pub mod home;
 pub mod input;
 pub mod judge;
+pub mod pin;
 pub mod redact;
 pub mod render;
 pub mod setup;

@@ -2,19 +2,25 @@
 
 const REDACTED: &str = "[redacted]";
 
-/// A URL without user name and password.
+/// A text without the user names and passwords of the URLs in it.
 pub fn without_credentials(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://{host}{path}"),
-        None => text.to_owned(),
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = after.find(|c: char| "/?#'\"<> ".contains(c) || c.is_whitespace()).unwrap_or(after.len());
+        let (authority, tail) = after.split_at(end);
+        out.push_str(authority.rsplit_once('@').map_or(authority, |(_, host)| host));
+        rest = tail;
     }
+    out + rest
 }
 
 /// True for names of variables and options that hold secrets.
 fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
+    let name = name.to_ascii_uppercase().replace('-', "_");
+    let word = |word: &str| name.split('_').any(|part| part == word);
     [
         "TOKEN",
         "SECRET",
@@ -24,12 +30,12 @@ fn is_secret_name(name: &str) -> bool {
         "CREDENTIAL",
         "APIKEY",
         "API_KEY",
-        "API-KEY",
         "PRIVATE_KEY",
         "ACCESS_KEY",
     ]
     .iter()
-    .any(|word| name.contains(word))
+    .any(|part| name.contains(part))
+        || ["PASS", "AUTH", "BEARER", "PAT"].into_iter().any(word)
 }
 
 /// The command line for evidence. Replaced are: values of options whose name speaks of a secret (`--token=…`,
@@ -44,21 +50,28 @@ pub fn command_line(arguments: &[String], variables: &dyn Fn() -> Vec<(String, S
     let mut next_is_secret = false;
     for argument in arguments {
         let mut shown = without_credentials(argument);
-        if next_is_secret && !argument.starts_with('-') {
+        if next_is_secret {
             shown = REDACTED.to_owned();
-        } else if let Some((name, value)) = argument.split_once('=')
+        } else if let Some((name, value)) = shown.clone().split_once('=')
             && is_secret_name(name)
             && !name.contains(char::is_whitespace)
             && !value.is_empty()
         {
             shown = format!("{name}={REDACTED}");
         }
+        let lower = shown.to_ascii_lowercase();
+        for mark in ["authorization:", "bearer ", "basic "] {
+            if let Some(at) = lower.find(mark).filter(|_| !shown.ends_with(REDACTED)) {
+                shown = format!("{}{REDACTED}", &shown[..at + mark.len()]);
+                break;
+            }
+        }
         for secret in &secrets {
             if shown.contains(secret.as_str()) {
                 shown = shown.replace(secret.as_str(), REDACTED);
             }
         }
-        next_is_secret = argument.starts_with("--") && !argument.contains('=') && is_secret_name(argument);
+        next_is_secret = argument.starts_with('-') && !argument.contains('=') && is_secret_name(argument);
         out.push(shown);
     }
     out
@@ -73,33 +86,25 @@ mod tests {
         let variables = || {
             vec![("NPM_TOKEN".to_owned(), "canary-value-1".to_owned()), ("HOME".to_owned(), "/home/user".to_owned())]
         };
-        let given = [
-            "curl",
-            "--token=abc",
-            "--password",
-            "hunter2",
-            "API_KEY=zzz",
-            "https://u:p@host.test/x",
-            "-Hx: canary-value-1",
-            "/home/user/a",
-            "--tokenizer",
-            "-v",
-        ];
-        let shown = command_line(&given.map(str::to_owned), &variables);
-        assert_eq!(
-            shown,
-            [
-                "curl",
-                "--token=[redacted]",
-                "--password",
-                "[redacted]",
-                "API_KEY=[redacted]",
-                "https://host.test/x",
-                "-Hx: [redacted]",
-                "/home/user/a",
-                "--tokenizer",
-                "-v"
-            ]
-        );
+        for (given, shown) in [
+            (&["--token=abc"][..], &["--token=[redacted]"][..]),
+            (&["--password", "hunter2", "x"], &["--password", "[redacted]", "x"]),
+            (&["--private-key", "-x"], &["--private-key", "[redacted]"]),
+            (&["API_KEY=zzz"], &["API_KEY=[redacted]"]),
+            (&["SSH_PASS=zzz"], &["SSH_PASS=[redacted]"]),
+            (&["--auth=zzz"], &["--auth=[redacted]"]),
+            (&["https://u:p@host.test/x"], &["https://host.test/x"]),
+            (&["https://u:p@host.test/x?token=T"], &["https://host.test/x?token=[redacted]"]),
+            (&["a=https://u:p@h/x b=ftp://q:r@h"], &["a=https://h/x b=ftp://h"]),
+            (&["-Hx: canary-value-1"], &["-Hx: [redacted]"]),
+            (&["-H", "Authorization: Bearer abc"], &["-H", "Authorization:[redacted]"]),
+            (
+                &["/home/user/a", "-v", "PATH=/bin", "compass", "--pattern=x"],
+                &["/home/user/a", "-v", "PATH=/bin", "compass", "--pattern=x"],
+            ),
+        ] {
+            let given: Vec<String> = given.iter().map(|s| (*s).to_owned()).collect();
+            assert_eq!(command_line(&given, &variables), shown);
+        }
     }
 }

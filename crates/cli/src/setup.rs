@@ -11,6 +11,7 @@ use provost_policy::{POLICY_PAYLOAD, Policy};
 use crate::clock;
 use crate::home::{Home, Project};
 use crate::judge;
+use crate::pin;
 use crate::signing::{self, Role};
 
 /// How to set up.
@@ -39,6 +40,7 @@ pub struct Made {
 /// Something cannot be written, or what is there cannot be used.
 pub fn set_up(home: &Home, project: &Project, wish: &Wish) -> Result<Made> {
     let mut made = Made::default();
+    pin::check(home, project)?;
     let folder = project.folder(home);
     let keys = home.keys(&project.config.project_id);
     let mut public = Vec::new();
@@ -91,6 +93,13 @@ pub fn set_up(home: &Home, project: &Project, wish: &Wish) -> Result<Made> {
     let signed = project.signed_policy(home);
     if signed.exists() {
         made.kept.push(signed);
+    } else if !made.new.contains(&source) {
+        // Whoever wrote that text, nobody has approved it: a signature must be asked for.
+        bail!(
+            "{} is there and {} is not: review the text, then sign it with `provost policy sign`",
+            source.display(),
+            signed.display()
+        );
     } else {
         sign_policy(&source, &signed, policy_key.as_ref(), Some((&store, log_key.as_ref())))?;
         made.new.push(signed);

@@ -65,7 +65,8 @@ impl Store {
             report.defects.push(Defect { path: self.root().join("log/checkpoint"), byte: None, why });
         }
         self.check_blobs(&mut report)?;
-        if report.defects.is_empty() {
+        // An index that is late (a crash, a full disk) is brought up to date at the next opening.
+        if report.defects.is_empty() && self.indexed()? == checkpoint.size {
             let why = match self.index_fingerprints(checkpoint.size) {
                 Ok((expected, found)) if expected == found => None,
                 Ok(_) => Some("it differs from the log: delete it, it is rebuilt".to_owned()),

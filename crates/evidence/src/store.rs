@@ -303,6 +303,11 @@ impl Store {
         Ok(tiles)
     }
 
+    /// How many entries the index has.
+    pub(crate) fn indexed(&self) -> Result<u64, EvidenceError> {
+        self.index.borrow().size()
+    }
+
     /// What the index must hold for this log, from the packs, and what it holds.
     pub(crate) fn index_fingerprints(&self, size: u64) -> Result<(Digest, Digest), EvidenceError> {
         let mut fresh = Index::open(Path::new(":memory:"))?;

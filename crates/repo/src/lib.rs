@@ -99,6 +99,11 @@ pub fn look(directory: &Path) -> Result<Option<GitFacts>, RepoError> {
         }
     };
     let submodules = submodules(&repository, &mut limits);
+    if !submodules.is_empty() {
+        limits.push("files in submodules were not compared with their commits".to_owned());
+    }
+    let moved = submodules.iter().any(|s| s.checked_out.as_ref().is_some_and(|commit| *commit != s.expected));
+    let dirty = dirty.map(|dirty| dirty || moved);
     Ok(Some(GitFacts {
         root,
         commit: commit.map(|c| c.id().to_string()),
@@ -151,6 +156,9 @@ fn changes(repository: &gix::Repository) -> Result<Vec<FileName>, String> {
         .status(gix::progress::Discard)
         .map_err(|e| e.to_string())?
         .untracked_files(gix::status::UntrackedFiles::Files)
+        // A submodule has a configuration of its own, with filters of its own: its files are not looked at here. The
+        // commit that it stands at is compared below.
+        .index_worktree_submodules(None)
         .into_iter(None)
         .map_err(|e| e.to_string())?;
     let mut changed = Vec::new();

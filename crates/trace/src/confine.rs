@@ -48,6 +48,7 @@ enum Mechanism {
 pub struct Confinement {
     mechanism: Mechanism,
     hidden: Vec<CString>,
+    hidden_files: Vec<CString>,
     ruleset: Option<RulesetCreated>,
     maps: Option<Maps>,
     isolation: Isolation,
@@ -95,7 +96,14 @@ impl Confinement {
         let mut limits = vec!["the command could read the keys and change the store".to_owned()];
         limits.extend(reasons);
         let isolation = Isolation { mechanism: "none".into(), landlock_abi: abi, keys_unreachable: false, limits };
-        Ok(Self { mechanism: Mechanism::None, hidden: Vec::new(), ruleset: None, maps: None, isolation })
+        Ok(Self {
+            mechanism: Mechanism::None,
+            hidden: Vec::new(),
+            hidden_files: Vec::new(),
+            ruleset: None,
+            maps: None,
+            isolation,
+        })
     }
 
     /// What the evidence says of it.
@@ -105,7 +113,10 @@ impl Confinement {
 
     fn build(mechanism: Mechanism, hidden: &[PathBuf], abi: u32) -> Result<Self, String> {
         let failed = |e: &dyn std::fmt::Display| format!("Landlock: {e}");
-        let mut limits = vec![DELEGATION.to_owned()];
+        let mut limits = vec![
+            DELEGATION.to_owned(),
+            "programs in it mount no file systems, and gain no privileges by set-user-id".to_owned(),
+        ];
         let base = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
         let ruleset = match mechanism {
             Mechanism::None => return Err("none".into()),
@@ -114,9 +125,7 @@ impl Confinement {
                 // unmounted, and processes outside the domain neither traced nor signalled.
                 let rights: BitFlags<AccessFs> = AccessFs::MakeBlock.into();
                 let ruleset = base.handle_access(rights).map_err(|e| failed(&e))?;
-                let created = with_scope(ruleset)?.create().map_err(|e| failed(&e))?;
-                let top = PathFd::new("/").map_err(|e| failed(&e))?;
-                created.add_rule(PathBeneath::new(top, rights)).map_err(|e| failed(&e))?
+                with_scope(ruleset)?.create().map_err(|e| failed(&e))?
             }
             Mechanism::Landlock => {
                 let rights = AccessFs::from_all(ABI::V5);
@@ -128,7 +137,10 @@ impl Confinement {
                     let allowed = if path.is_dir() { rights } else { rights & AccessFs::from_file(ABI::V5) };
                     created = created.add_rule(PathBeneath::new(fd, allowed)).map_err(|e| failed(&e))?;
                 }
-                limits.push("new files directly in the parents of the protected directories are refused".into());
+                limits.push(
+                    "listing the parents of the protected directories, and new files directly in them, are refused"
+                        .into(),
+                );
                 created
             }
         };
@@ -138,11 +150,14 @@ impl Confinement {
             );
         }
         if getuid().is_root() {
-            limits.push("root in it is without CAP_SYS_ADMIN and CAP_PERFMON, and mounts nothing".into());
+            limits.push("root in it is without CAP_SYS_ADMIN, CAP_PERFMON and CAP_DAC_READ_SEARCH".into());
+            limits.push(
+                "root in it may still write kernel settings below /proc/sys, and rename the parents of what is hidden"
+                    .into(),
+            );
         }
         let maps = match mechanism {
             Mechanism::Namespaces { user: true } => {
-                limits.push("set-user-id programs such as sudo do not gain privileges in it".into());
                 let line = |id: u32| format!("{id} {id} 1\n");
                 Some(Maps { uid: line(getuid().as_raw()), gid: line(getgid().as_raw()) })
             }
@@ -152,17 +167,21 @@ impl Confinement {
             Mechanism::Namespaces { .. } => "namespaces+landlock",
             _ => "landlock",
         };
-        let hidden = hidden
-            .iter()
-            .filter(|path| path.is_dir())
-            .map(|path| CString::new(path.as_os_str().as_bytes()).map_err(|e| failed(&e)))
-            .collect::<Result<_, _>>()?;
+        let names = |directories: bool| -> Result<Vec<CString>, String> {
+            hidden
+                .iter()
+                .filter(|path| path.is_dir() == directories && path.exists())
+                .map(|path| CString::new(path.as_os_str().as_bytes()).map_err(|e| failed(&e)))
+                .collect()
+        };
+        let (hidden, hidden_files) = (names(true)?, names(false)?);
         let isolation = Isolation { mechanism: name.into(), landlock_abi: abi, keys_unreachable: false, limits };
-        Ok(Self { mechanism, hidden, ruleset: Some(ruleset), maps, isolation })
+        Ok(Self { mechanism, hidden, hidden_files, ruleset: Some(ruleset), maps, isolation })
     }
 
     /// Tries it in a child; on success the isolation says what was met.
     fn probed(mut self, probes: &[PathBuf]) -> Result<Self, String> {
+        let any_probe = !probes.is_empty();
         let probes: Vec<CString> = probes.iter().filter_map(|p| CString::new(p.as_os_str().as_bytes()).ok()).collect();
         let name = self.isolation.mechanism.clone();
         // SAFETY: the child calls only `apply` and plain system calls, then `_exit`; it never returns into the
@@ -180,7 +199,8 @@ impl Confinement {
                 match waitpid(child, None) {
                     Err(nix::Error::EINTR) => {}
                     Ok(WaitStatus::Exited(_, 0)) => {
-                        self.isolation.keys_unreachable = true;
+                        // Nothing probed is nothing shown.
+                        self.isolation.keys_unreachable = any_probe;
                         return Ok(self);
                     }
                     Ok(WaitStatus::Exited(_, 1)) => {
@@ -198,15 +218,23 @@ impl Confinement {
         if let Mechanism::Namespaces { user } = self.mechanism {
             let flags =
                 if user { CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS } else { CloneFlags::CLONE_NEWNS };
+            if self.maps.is_some() {
+                // The files of our own identity map belong to us only while we may be dumped.
+                nix::sys::prctl::set_dumpable(true)?;
+            }
             unshare(flags)?;
             if let Some(maps) = &self.maps {
                 write_file(c"/proc/self/setgroups", b"deny")?;
                 write_file(c"/proc/self/uid_map", maps.uid.as_bytes())?;
                 write_file(c"/proc/self/gid_map", maps.gid.as_bytes())?;
+                nix::sys::prctl::set_dumpable(false)?;
             }
             let none: Option<&std::ffi::CStr> = None;
             // Mounts of the host still arrive, ours do not leave.
             mount(none, c"/", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none)?;
+            for path in &self.hidden_files {
+                mount(Some(c"/dev/null"), path.as_c_str(), none, MsFlags::MS_BIND, none)?;
+            }
             for path in &self.hidden {
                 mount(
                     Some(c"provost"),
@@ -223,6 +251,7 @@ impl Confinement {
         if let Some(ruleset) = &self.ruleset {
             let ruleset = ruleset.try_clone().map_err(|_| nix::Error::EBADF)?;
             ruleset.restrict_self().map_err(|_| nix::Error::EPERM)?;
+            crate::filter::refuse_terminal_injection()?;
         }
         // A working directory below a hidden one would still be reachable by relative names.
         if let Ok(directory) = std::env::current_dir() {
@@ -232,9 +261,20 @@ impl Confinement {
     }
 }
 
-/// Capabilities that let root read other processes' memory and environment past Landlock (`perfmon_capable` in the
-/// kernel), taken for good: from the bounding set, and from what the process holds now.
-const OVERRIDING: [u32; 2] = [21, 38]; // CAP_SYS_ADMIN, CAP_PERFMON
+/// Capabilities that lead past the confinement, taken for good: from the bounding set, and from what the process
+/// holds now. CAP_SYS_ADMIN and CAP_PERFMON read other processes' environment; CAP_DAC_READ_SEARCH opens files by
+/// handle, whatever lies over them; the others reach the kernel, devices or raw memory.
+const OVERRIDING: [u32; 9] = [
+    2,  // CAP_DAC_READ_SEARCH
+    16, // CAP_SYS_MODULE
+    17, // CAP_SYS_RAWIO
+    19, // CAP_SYS_PTRACE
+    21, // CAP_SYS_ADMIN
+    22, // CAP_SYS_BOOT
+    27, // CAP_MKNOD
+    38, // CAP_PERFMON
+    39, // CAP_BPF
+];
 
 fn drop_overriding_capabilities() -> nix::Result<()> {
     #[repr(C)]

@@ -46,6 +46,28 @@ pub fn kill_on_socket(command: &mut Command) {
     }
 }
 
+/// Refuses the two terminal requests that type into somebody else's shell (TIOCSTI) or console (TIOCLINUX). Needs
+/// `no_new_privs`, which Landlock sets.
+pub(crate) fn refuse_terminal_injection() -> nix::Result<()> {
+    const REFUSE: u32 = 0x0005_0000 | libc::EPERM as u32; // SECCOMP_RET_ERRNO
+    let instruction = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let program = [
+        instruction(LOAD, 0, 0, 4), // seccomp_data.arch
+        instruction(EQUALS, 0, 5, ARCHITECTURE),
+        instruction(LOAD, 0, 0, 0), // seccomp_data.nr
+        instruction(EQUALS, 0, 3, u32::try_from(libc::SYS_ioctl).unwrap_or(u32::MAX)),
+        instruction(LOAD, 0, 0, 24),       // seccomp_data.args[1], low half
+        instruction(EQUALS, 2, 0, 0x5412), // TIOCSTI
+        instruction(EQUALS, 1, 0, 0x541c), // TIOCLINUX
+        instruction(RETURN, 0, 0, ALLOW),
+        instruction(RETURN, 0, 0, REFUSE),
+    ];
+    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
+    // SAFETY: prctl copies the program, which lives until it returns.
+    let done = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter) };
+    nix::Error::result(done).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

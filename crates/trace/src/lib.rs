@@ -7,6 +7,7 @@
 //! Confinement keeps the command away from the keys and the evidence store, and from the supervisor itself.
 
 mod confine;
+mod directory;
 mod error;
 mod filter;
 mod run;
@@ -14,6 +15,7 @@ mod signals;
 mod snapshot;
 
 pub use confine::{Confinement, ConfinementWish};
+pub use directory::Directory;
 pub use error::TraceError;
 pub use filter::kill_on_socket;
 pub use run::{RunOutcome, RunRequest, run};

@@ -155,7 +155,8 @@ fn end_all(child: &mut Child) {
 fn reap_orphans() -> u32 {
     loop {
         match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::StillAlive) => return u32::try_from(descendants().len()).unwrap_or(u32::MAX),
+            // The kernel says that there is one, whatever /proc shows of it.
+            Ok(WaitStatus::StillAlive) => return u32::try_from(descendants().len()).unwrap_or(u32::MAX).max(1),
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(_) => return 0,
         }

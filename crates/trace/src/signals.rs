@@ -36,6 +36,9 @@ impl BlockedSignals {
             mask.add(*signal);
         }
         mask.add(Signal::SIGCHLD);
+        // Inherited as "ignored", it would make the kernel throw the command's status away.
+        // SAFETY: the default disposition runs no code of ours.
+        let _ = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
         let before = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK).map_err(|e| TraceError::kernel("sigprocmask", e))?;
         Ok(Self { mask, before })
     }

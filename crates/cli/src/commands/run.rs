@@ -16,7 +16,7 @@ use provost_model::{
     human_bytes, printable, sha256,
 };
 use provost_policy::{Facts, Passed};
-use provost_trace::{BlockedSignals, Confinement, ConfinementWish, RunRequest, Selection, Snapshot};
+use provost_trace::{BlockedSignals, Confinement, ConfinementWish, Directory, RunRequest, Selection, Snapshot};
 
 use crate::commands::Context;
 use crate::evidence_file::{EvidenceFile, beside};
@@ -105,6 +105,9 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
         let wish = setup::Wish { step: args.step.clone(), ..setup::Wish::default() };
         setup::set_up(&context.home, &project, &wish).context("a run needs keys, a policy and a store")?;
     }
+    crate::pin::check(&context.home, &project)?;
+    // Held before the command runs, so that it cannot lead them elsewhere.
+    let result_file = args.json.as_deref().map(hold_parent).transpose()?;
     let builder = signing::load(Role::Builder, &context.home, &project)?;
     let log_key = signing::load(Role::Log, &context.home, &project)?;
     let store_path = project.store(&context.home);
@@ -117,9 +120,10 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
     if !args.quiet {
         show(&done, &project, &directory);
     }
-    if let Some(path) = &args.json {
-        std::fs::write(path, format!("{}\n", to_json(&done)))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+    if let Some((folder, name)) = &result_file {
+        folder
+            .write_new(name, format!("{}\n", to_json(&done)).as_bytes())
+            .with_context(|| format!("cannot write {}", name.display()))?;
     }
     Ok(match done.record.ending {
         Ending::Exited(0) if done.verdict.outcome == Outcome::Passed => Exit::Pass,
@@ -171,15 +175,25 @@ fn supervise(
     let config = &project.config;
     let invocation = format!("urn:provost:run:{}", clock::random_id(16)?);
     let arguments: Vec<String> = args.command.iter().map(|a| a.to_string_lossy().into_owned()).collect();
-    let selections = Selections::new(config)?;
+    let hidden = hidden_directories(context, project, store);
+    let selections = Selections::new(config, directory, &hidden)?;
+    let held = Directory::open(directory).with_context(|| format!("cannot use {}", directory.display()))?;
+    let links = match &args.in_toto_link {
+        None => None,
+        Some(folder) => {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            Some(Directory::open(folder).with_context(|| format!("cannot use {}", folder.display()))?)
+        }
+    };
     let publish = Selection::new(&[config.publish.clone(), args.artifact.clone()].concat(), &[])?;
     let any_published = !(config.publish.is_empty() && args.artifact.is_empty());
 
-    let hidden = hidden_directories(context, store);
-    let probes: Vec<PathBuf> = [store.root().join("format"), context.home.keys(&config.project_id).join("builder.key")]
-        .into_iter()
-        .filter(|p| p.exists())
-        .collect();
+    let mut probes = vec![store.root().join("format")];
+    for name in ["builder", "log", "policy"] {
+        probes.push(context.home.keys(&config.project_id).join(format!("{name}.key")));
+    }
+    probes.extend(key_files(project));
+    probes.retain(|path| path.exists());
     let wish = match (args.require_isolation || policy.policy.build.require_isolation, args.no_isolation) {
         (_, true) => ConfinementWish::Off,
         (true, _) => ConfinementWish::Required,
@@ -206,7 +220,8 @@ fn supervise(
     let mut git = provost_repo::look(directory);
 
     let progress = Progress::new(args.quiet, "reading materials");
-    let before = Snapshot::take(directory, &selections.tree, &selections.materials, None, &|f, b| progress.tell(f, b))?;
+    let before =
+        Snapshot::take(&held.through(), &selections.tree, &selections.materials, None, &|f, b| progress.tell(f, b))?;
     progress.done();
     fault::point("run: materials recorded");
 
@@ -220,9 +235,16 @@ fn supervise(
     fault::point("run: command ended");
 
     let progress = Progress::new(args.quiet, "reading products");
-    let after =
-        Snapshot::take(directory, &selections.tree, &selections.artifacts, Some(&before), &|f, b| progress.tell(f, b))?;
+    let after = Snapshot::take(&held.through(), &selections.tree, &selections.artifacts, Some(&before), &|f, b| {
+        progress.tell(f, b)
+    })?;
     progress.done();
+    if !held.is_in_place() {
+        bail!(
+            "the command replaced its working directory {}: nothing that lies there now was made by it",
+            directory.display()
+        );
+    }
     let (products, deleted) = before.changes(&after, &selections.artifacts);
     if let Ok(Some(facts)) = &mut git {
         facts.limits.sort();
@@ -317,13 +339,12 @@ fn supervise(
     judge::remember_store(&context.home, store)?;
     fault::point("run: logged");
 
-    if let Some(folder) = &args.in_toto_link {
+    if let Some(folder) = &links {
         let (name, content) = ClassicLink::from_statement(&link)?.sign(builder)?;
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        std::fs::write(folder.join(&name), content).with_context(|| format!("cannot write {name}"))?;
+        folder.write_new(Path::new(&name), content.as_bytes()).with_context(|| format!("cannot write {name}"))?;
     }
     let evidence_files = if any_published && judgement.verdict.outcome == Outcome::Passed {
-        publish_evidence(context, store, directory, &record.products, &publish, policy)?
+        publish_evidence(context, store, &held, &record.products, &publish, policy)?
     } else {
         Vec::new()
     };
@@ -354,23 +375,28 @@ fn kind_of(envelope: &Envelope) -> String {
         .map_or_else(|_| "?".to_owned(), |s| predicate::short_name(&s.predicate_type).to_owned())
 }
 
-/// Keys, store and memory: what the command must not reach.
-fn hidden_directories(context: &Context, store: &Store) -> Vec<PathBuf> {
-    let mut hidden = vec![context.home.path().to_path_buf(), store.root().to_path_buf()];
-    for name in ["PROVOST_KEY", "PROVOST_LOG_KEY"] {
-        // A key file that the environment names: its directory is hidden if nothing else is in it.
-        if let Some(parent) = std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|p| p.is_file())
-            .and_then(|p| p.canonicalize().ok())
-            .and_then(|p| p.parent().map(Path::to_path_buf))
-            && std::fs::read_dir(&parent).is_ok_and(|entries| {
-                entries.flatten().all(|e| e.path().extension().is_some_and(|x| x == "key" || x == "pem" || x == "pub"))
-            })
-        {
-            hidden.push(parent);
-        }
+/// The directory of a file that is to be written, held by descriptor, and the file's name.
+fn hold_parent(path: &Path) -> Result<(Directory, PathBuf)> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().with_context(|| format!("{} names no file", path.display()))?;
+    let folder = Directory::open(parent).with_context(|| format!("cannot use {}", parent.display()))?;
+    Ok((folder, PathBuf::from(name)))
+}
+
+/// Key files in use that lie outside the user's directory.
+fn key_files(project: &Project) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        ["PROVOST_KEY", "PROVOST_LOG_KEY"].iter().filter_map(std::env::var_os).map(PathBuf::from).collect();
+    if let config::SignerChoice::File(path) = &project.config.signer {
+        files.push(project.root.as_deref().unwrap_or(Path::new("/")).join(path));
     }
+    files.into_iter().filter(|path| path.is_file()).filter_map(|path| path.canonicalize().ok()).collect()
+}
+
+/// Keys, store and memory: what the command must not reach.
+fn hidden_directories(context: &Context, project: &Project, store: &Store) -> Vec<PathBuf> {
+    let mut hidden = vec![context.home.path().to_path_buf(), store.root().to_path_buf()];
+    hidden.extend(key_files(project));
     let mut hidden: Vec<PathBuf> = hidden.into_iter().filter_map(|p| p.canonicalize().ok()).collect();
     hidden.sort();
     let all = hidden.clone();
@@ -386,8 +412,11 @@ struct Selections {
 }
 
 impl Selections {
-    fn new(config: &config::Config) -> Result<Self> {
-        let always: Vec<String> = config::ALWAYS_EXCLUDED.iter().map(|g| (*g).to_owned()).collect();
+    /// What is hidden from the command is no material either, should it lie in the tree.
+    fn new(config: &config::Config, directory: &Path, hidden: &[PathBuf]) -> Result<Self> {
+        let mut always: Vec<String> = config::ALWAYS_EXCLUDED.iter().map(|g| (*g).to_owned()).collect();
+        let inside = hidden.iter().filter_map(|path| path.strip_prefix(directory).ok());
+        always.extend(inside.map(|path| format!("/{}", path.display())));
         Ok(Self {
             tree: Selection::new(&[], &always)?,
             materials: Selection::new(
@@ -403,7 +432,7 @@ impl Selections {
 fn publish_evidence(
     context: &Context,
     store: &Store,
-    directory: &Path,
+    directory: &Directory,
     products: &FileSet,
     publish: &Selection,
     policy: &TrustedPolicy,
@@ -417,10 +446,11 @@ fn publish_evidence(
         }
         let mut file = gather::for_artifact(store, &digest, false)?;
         file.policy_keys = crate::commands::policy_keys(&context.home, policy)?;
-        let path = beside(&directory.join(&name));
-        // The place is inside the build's own tree: a link that it left there must not lead us elsewhere.
-        let _ = std::fs::remove_file(&path);
-        std::fs::write(&path, file.to_text()).with_context(|| format!("cannot write {}", path.display()))?;
+        // The place is inside the build's own tree: no link that it left there leads us elsewhere.
+        let path = beside(&name);
+        directory
+            .write_new(&path, file.to_text().as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
         written.push(path);
     }
     Ok(written)
@@ -554,7 +584,8 @@ fn show(done: &Done, project: &Project, directory: &Path) {
     for refused in &done.refused {
         out += &format!("  {} {}\n", render::error("refused"), printable(refused));
     }
-    anstream::eprint!("{out}");
+    // A closed or full standard error must not undo a run that is done.
+    let _ = std::io::Write::write_all(&mut anstream::stderr(), out.as_bytes());
 }
 
 fn step_of(done: &Done) -> String {
@@ -574,9 +605,9 @@ fn to_json(done: &Done) -> serde_json::Value {
         "products": done.record.products.entries.iter().map(|e| serde_json::json!({"name": e.name.text, "sha256": e.digest, "size": e.size})).take(1000).collect::<Vec<_>>(),
         "isolation": done.record.isolation,
         "signer": done.signer.id().to_string(),
-        "log": {"store": done.store, "size": done.size, "root": done.root},
+        "log": {"store": done.store.to_string_lossy(), "size": done.size, "root": done.root},
         "statements": done.envelopes.iter().map(|(kind, digest, index)| serde_json::json!({"kind": kind, "envelope": digest, "index": index})).collect::<Vec<_>>(),
-        "evidenceFiles": done.evidence_files,
+        "evidenceFiles": done.evidence_files.iter().map(|p| p.to_string_lossy()).collect::<Vec<_>>(),
         "verdict": done.verdict,
     })
 }

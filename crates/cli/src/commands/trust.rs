@@ -31,6 +31,8 @@ enum TrustCommand {
     },
     /// List the keys that are trusted.
     List,
+    /// Accept how this project's `provost.toml` uses keys, store and confinement.
+    Config,
 }
 
 /// Does it.
@@ -60,6 +62,11 @@ pub fn run(args: &TrustArgs, context: &Context) -> Result<Exit> {
                 signing::write_private(&path, key.to_pem().as_bytes())?;
             }
             anstream::eprintln!("policies signed by sha256:{} count from now on", key.id());
+        }
+        TrustCommand::Config => {
+            let project = crate::home::Project::find(std::path::Path::new("."))?;
+            crate::pin::accept(&context.home, &project)?;
+            anstream::eprintln!("the settings of `{}` are accepted as they are now", project.config.project_id);
         }
         TrustCommand::List => {
             for key in Anchors::load(Some(&context.home), &[], &[])?.keys {

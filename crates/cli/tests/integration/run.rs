@@ -219,6 +219,118 @@ fn many_files_make_small_envelopes() {
 }
 
 #[test]
+fn the_build_has_no_say_over_its_supervisor() {
+    let world = World::new();
+    world.expect(0, &["init"]);
+    // A signing program of the build's own, confinement switched off, another project's keys.
+    for change in [
+        "printf '[signer]\\ncommand = [\"./s.sh\"]\\npublic-key = \".provost/keys/builder.pub\"\\n' >> provost.toml",
+        "sed -i 's/isolation = .*/isolation = \"off\"/' provost.toml",
+    ] {
+        let before = std::fs::read(world.project().join("provost.toml")).expect("file");
+        world.expect(0, &["run", "--", "sh", "-c", change]);
+        let text = world.expect(3, &["run", "--", "true"]);
+        assert!(text.contains("provost trust config"), "{text}");
+        std::fs::write(world.project().join("provost.toml"), before).expect("put back");
+        world.expect(0, &["run", "--", "true"]);
+    }
+    // Without the signed policy nothing is signed anew.
+    world.expect(
+        0,
+        &[
+            "run",
+            "--",
+            "sh",
+            "-c",
+            "rm .provost/policy.dsse.json; sed -i 's/serial = 1/serial = 99/' .provost/policy.toml",
+        ],
+    );
+    let text = world.expect(3, &["run", "--", "true"]);
+    assert!(text.contains("review the text"), "{text}");
+}
+
+#[test]
+fn what_the_build_leaves_leads_nowhere() {
+    let world = World::new();
+    world.expect(0, &["init"]);
+    let target = world.root().join("target-of-links");
+    std::fs::write(&target, "untouched").expect("file");
+    let link = format!(
+        "ln -sf {0} result.json; mkdir -p out; ln -sf {0} out/app.provost.jsonl; echo made > out/app",
+        target.display()
+    );
+    world.expect(0, &["run", "--json", "result.json", "--artifact", "out/app", "--", "sh", "-c", &link]);
+    assert_eq!(std::fs::read_to_string(&target).expect("file"), "untouched");
+    assert!(std::fs::read_to_string(world.project().join("result.json")).expect("file").contains("\"kind\":\"run\""));
+    // The working directory itself is replaced.
+    let swap = format!("cd ..; mv project moved; ln -s {} project", world.root().join("home").display());
+    let output = world.run(&["run", "--artifact", "*", "--", "sh", "-c", &swap]);
+    assert_eq!(output.status.code(), Some(3), "{}", text_of(&output));
+    assert!(text_of(&output).contains("replaced its working directory"), "{}", text_of(&output));
+}
+
+#[test]
+fn a_submodules_filters_are_not_run() {
+    let world = World::new();
+    let git = |directory: &std::path::Path, arguments: &[&str]| {
+        let identity = [
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@t.test",
+            "-c",
+            "protocol.file.allow=always",
+            "-c",
+            "init.defaultBranch=main",
+        ];
+        let done = std::process::Command::new("git").args(identity).args(arguments).current_dir(directory).output();
+        done.is_ok_and(|d| d.status.success())
+    };
+    let sub = world.root().join("sub");
+    std::fs::create_dir(&sub).expect("folder");
+    std::fs::write(sub.join("b"), "content").expect("file");
+    if !(git(&sub, &["init"]) && git(&sub, &["add", "."]) && git(&sub, &["commit", "-m", "x"])) {
+        eprintln!("skipped: no git here");
+        return;
+    }
+    assert!(
+        git(&world.project(), &["init"])
+            && git(&world.project(), &["submodule", "add", &sub.display().to_string(), "sub"])
+    );
+    assert!(git(&world.project(), &["add", "."]) && git(&world.project(), &["commit", "-m", "x"]));
+    let canary = world.root().join("canary");
+    for place in [world.project(), world.project().join("sub")] {
+        assert!(git(&place, &["config", "filter.x.clean", &format!("touch {}", canary.display())]));
+        std::fs::write(place.join(".gitattributes"), "* filter=x\n").expect("file");
+    }
+    std::fs::write(world.project().join("sub/b"), "changed").expect("file");
+    std::fs::write(world.project().join("build.sh"), "true\n").expect("file");
+    world.expect(0, &["init"]);
+    world.expect(0, &["run", "--no-isolation", "--", "true"]);
+    assert!(!canary.exists(), "a program that the repository names was run");
+}
+
+#[test]
+fn key_files_elsewhere_are_hidden_too() {
+    let world = World::new();
+    let keys = world.root().join("elsewhere");
+    std::fs::create_dir(&keys).expect("folder");
+    std::fs::write(keys.join("README"), "x").expect("file");
+    let key = keys.join("builder.key").display().to_string();
+    world.expect(0, &["key", "generate", &key]);
+    let init = world.command(&["init"]).env("PROVOST_KEY", &key).output().expect("runs");
+    assert!(init.status.success(), "{}", text_of(&init));
+    let output = world
+        .command(&["run", "--", "sh", "-c", &format!("grep -q PRIVATE {key} && exit 9; true")])
+        .env("PROVOST_KEY", &key)
+        .output()
+        .expect("runs");
+    if !text_of(&output).contains("not isolated") {
+        assert_eq!(output.status.code(), Some(0), "{}", text_of(&output));
+    }
+}
+
+#[test]
 fn a_classic_link_for_in_toto() {
     let world = World::new();
     world.expect(0, &["init"]);
