@@ -47,6 +47,7 @@ enum Mechanism {
 /// A confinement that was tried out and can be applied to a child.
 pub struct Confinement {
     mechanism: Mechanism,
+    above: Vec<CString>,
     hidden: Vec<CString>,
     hidden_files: Vec<CString>,
     ruleset: Option<RulesetCreated>,
@@ -98,6 +99,7 @@ impl Confinement {
         let isolation = Isolation { mechanism: "none".into(), landlock_abi: abi, keys_unreachable: false, limits };
         Ok(Self {
             mechanism: Mechanism::None,
+            above: Vec::new(),
             hidden: Vec::new(),
             hidden_files: Vec::new(),
             ruleset: None,
@@ -151,10 +153,7 @@ impl Confinement {
         }
         if getuid().is_root() {
             limits.push("root in it is without CAP_SYS_ADMIN, CAP_PERFMON and CAP_DAC_READ_SEARCH".into());
-            limits.push(
-                "root in it may still write kernel settings below /proc/sys, and rename the parents of what is hidden"
-                    .into(),
-            );
+            limits.push("root in it may still write kernel settings below /proc/sys".into());
         }
         let maps = match mechanism {
             Mechanism::Namespaces { user: true } => {
@@ -167,6 +166,15 @@ impl Confinement {
             Mechanism::Namespaces { .. } => "namespaces+landlock",
             _ => "landlock",
         };
+        let mut above: Vec<&Path> = hidden.iter().flat_map(|path| path.ancestors().skip(1)).collect();
+        above.retain(|path| path.parent().is_some());
+        // From the top down: a mount made later lies in the one above it.
+        above.sort_by_key(|path| path.components().count());
+        above.dedup();
+        let above = above
+            .into_iter()
+            .map(|path| CString::new(path.as_os_str().as_bytes()).map_err(|e| failed(&e)))
+            .collect::<Result<Vec<_>, _>>()?;
         let names = |directories: bool| -> Result<Vec<CString>, String> {
             hidden
                 .iter()
@@ -176,7 +184,7 @@ impl Confinement {
         };
         let (hidden, hidden_files) = (names(true)?, names(false)?);
         let isolation = Isolation { mechanism: name.into(), landlock_abi: abi, keys_unreachable: false, limits };
-        Ok(Self { mechanism, hidden, hidden_files, ruleset: Some(ruleset), maps, isolation })
+        Ok(Self { mechanism, above, hidden, hidden_files, ruleset: Some(ruleset), maps, isolation })
     }
 
     /// Tries it in a child; on success the isolation says what was met.
@@ -232,6 +240,10 @@ impl Confinement {
             let none: Option<&std::ffi::CStr> = None;
             // Mounts of the host still arrive, ours do not leave.
             mount(none, c"/", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none)?;
+            // A mount point cannot be renamed: what lies above the hidden directories stays where it is.
+            for path in &self.above {
+                mount(Some(path.as_c_str()), path.as_c_str(), none, MsFlags::MS_BIND | MsFlags::MS_REC, none)?;
+            }
             for path in &self.hidden_files {
                 mount(Some(c"/dev/null"), path.as_c_str(), none, MsFlags::MS_BIND, none)?;
             }

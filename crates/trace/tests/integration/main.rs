@@ -184,10 +184,12 @@ fn the_command_cannot_reach_what_is_hidden() {
          cat /proc/{supervisor}/root{path} && exit 11; \
          cat /proc/{supervisor}/environ >/dev/null && exit 12; \
          echo x > {path} && exit 13; \
+         mv {parent} {parent}.gone && exit 16; \
          umount {hidden} && cat {path} && exit 14; \
          kill -0 {supervisor} && exit 15; \
          exit 42",
-        hidden = hidden.display()
+        hidden = hidden.display(),
+        parent = folder.path().display()
     );
     let (ending, isolation) = run_confined(&format!("({script}) 2>/dev/null"), &hidden);
     if !isolation.keys_unreachable {
