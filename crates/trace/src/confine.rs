@@ -125,9 +125,12 @@ impl Confinement {
             Mechanism::Namespaces { .. } => {
                 // One right that nobody misses is enough to be in a domain: file systems can no longer be mounted or
                 // unmounted, and processes outside the domain neither traced nor signalled.
-                let rights: BitFlags<AccessFs> = AccessFs::MakeBlock.into();
+                let rights: BitFlags<AccessFs> = AccessFs::MakeBlock | AccessFs::Refer;
                 let ruleset = base.handle_access(rights).map_err(|e| failed(&e))?;
-                with_scope(ruleset)?.create().map_err(|e| failed(&e))?
+                let created = with_scope(ruleset)?.create().map_err(|e| failed(&e))?;
+                // Moving files between directories is refused by every domain that does not allow it by name.
+                let top = PathFd::new("/").map_err(|e| failed(&e))?;
+                created.add_rule(PathBeneath::new(top, AccessFs::Refer)).map_err(|e| failed(&e))?
             }
             Mechanism::Landlock => {
                 let rights = AccessFs::from_all(ABI::V5);

@@ -525,7 +525,10 @@ fn show(done: &Done, project: &Project, directory: &Path) {
         went_out += &render::dim(&format!("; largest {} ({})", printable(&entry.name.text), human_bytes(entry.size)));
     }
     out += &render::line("went out", &went_out);
-    let uncertain = record.materials.uncertain() + record.products.uncertain() + record.materials.not_listed.len();
+    let uncertain = record.materials.uncertain()
+        + record.products.uncertain()
+        + record.materials.not_listed.len()
+        + record.products.not_listed.len();
     if uncertain > 0 {
         out += &render::line(
             "note",

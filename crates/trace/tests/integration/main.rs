@@ -202,6 +202,19 @@ fn the_command_cannot_reach_what_is_hidden() {
 }
 
 #[test]
+fn files_move_between_directories() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (hidden, work) = (folder.path().join("keys"), folder.path().join("work"));
+    std::fs::create_dir_all(&hidden).expect("folder");
+    std::fs::create_dir_all(&work).expect("folder");
+    std::fs::write(hidden.join("secret.key"), b"private").expect("file");
+    // `ln` does not fall back to copying, as `mv` does.
+    let script =
+        format!("cd {} && mkdir a b && echo x > a/f && ln a/f b/f && mv a/f b/g && test -e b/g", work.display());
+    assert_eq!(run_confined(&script, &hidden).0, Ending::Exited(0));
+}
+
+#[test]
 fn endings() {
     let folder = tempfile::tempdir().expect("folder");
     assert_eq!(run_confined("exit 7", folder.path()).0, Ending::Exited(7));
