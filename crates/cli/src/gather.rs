@@ -33,37 +33,30 @@ pub fn for_artifact(store: &Store, artifact: &Digest, with_lists: bool) -> Resul
         }
         None => false,
     };
-    let mut wanted = vec![*artifact];
-    let mut seen_digests = BTreeSet::new();
-    while let Some(digest) = wanted.pop() {
-        if !seen_digests.insert(digest) || seen_runs.len() >= RUNS {
-            continue;
-        }
-        for row in store.records_of_artifact(&digest)? {
+    let mut batches = vec![first];
+    let mut seen_digests = BTreeSet::from([*artifact]);
+    while let Some(batch) = batches.pop() {
+        for row in batch {
             let Some(invocation) = row.invocation.clone() else {
                 rows.push(row);
                 continue;
             };
-            if !seen_runs.insert(invocation.clone()) || seen_runs.len() > RUNS {
+            if seen_runs.len() >= RUNS || !seen_runs.insert(invocation.clone()) {
                 continue;
             }
             for row in store.records_of_invocation(&invocation)? {
                 if flows && row.predicate_type.as_deref() == Some(predicate::MATERIALS) {
-                    wanted.extend(products_among_materials(store, &row)?);
+                    for digest in products_among_materials(store, &row)? {
+                        if seen_digests.insert(digest) {
+                            batches.push(store.records_of_subject(&digest)?);
+                        }
+                    }
                 }
                 rows.push(row);
             }
         }
     }
-    assemble(store, rows, Some(artifact), with_lists)
-}
-
-/// Everything of one run.
-///
-/// # Errors
-/// The store cannot be read or is damaged.
-pub fn for_invocation(store: &Store, invocation: &str) -> Result<EvidenceFile> {
-    assemble(store, store.records_of_invocation(invocation)?, None, false)
+    assemble(store, rows, artifact, with_lists)
 }
 
 /// Materials that an earlier run of this store made.
@@ -128,12 +121,7 @@ fn policy_for(store: &Store, rows: &[RecordRow]) -> Result<Option<RecordRow>> {
     Ok(policies.into_iter().next_back())
 }
 
-fn assemble(
-    store: &Store,
-    mut rows: Vec<RecordRow>,
-    artifact: Option<&Digest>,
-    with_lists: bool,
-) -> Result<EvidenceFile> {
+fn assemble(store: &Store, mut rows: Vec<RecordRow>, artifact: &Digest, with_lists: bool) -> Result<EvidenceFile> {
     let checkpoint = store.checkpoint()?;
     let size = checkpoint.unverified().size;
     rows.extend(policy_for(store, &rows)?);
@@ -149,7 +137,7 @@ fn assemble(
             && let Some(blob) = store.blob(&list.leaves)?
         {
             let is_artifacts = row.predicate_type.as_deref() == Some(predicate::ARTIFACTS);
-            if let Some(artifact) = artifact.filter(|_| is_artifacts) {
+            if is_artifacts {
                 file.file_proofs.extend(FileListProof::find(&blob, artifact)?);
             }
             if with_lists {

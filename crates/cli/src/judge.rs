@@ -96,6 +96,16 @@ pub fn trusted_policy(envelope: &Envelope, anchors: &Anchors, offered: &[PublicK
     Ok(TrustedPolicy { policy, signers, envelope: verified.envelope(), anchor, json: envelope.to_json() })
 }
 
+/// As [`trusted_policy`], from a file.
+///
+/// # Errors
+/// As there; it cannot be read.
+pub fn read_policy(path: &Path, anchors: &Anchors, offered: &[PublicKey]) -> Result<TrustedPolicy> {
+    let bytes = crate::input::read(path, crate::input::SMALL)?;
+    let envelope = Envelope::parse(&bytes).with_context(|| path.display().to_string())?;
+    trusted_policy(&envelope, anchors, offered).with_context(|| path.display().to_string())
+}
+
 #[derive(Serialize, Deserialize)]
 struct SeenPolicy {
     serial: u64,
@@ -104,9 +114,13 @@ struct SeenPolicy {
     envelope: String,
 }
 
-fn seen_policy_path(home: &Home, anchor: &Digest, name: &str) -> PathBuf {
-    let name = sha256(format!("{anchor}\n{name}").as_bytes());
-    home.memory_path().join("policies").join(format!("{name}.json"))
+/// What is remembered of a policy's name and signer, and the file that remembers it.
+fn seen_policy(home: &Home, trusted: &TrustedPolicy) -> Result<(PathBuf, Option<SeenPolicy>)> {
+    let name = sha256(format!("{}\n{}", trusted.anchor, trusted.policy.name).as_bytes());
+    let path = home.memory_path().join("policies").join(format!("{name}.json"));
+    let Ok(bytes) = std::fs::read(&path) else { return Ok((path, None)) };
+    let seen = serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
+    Ok((path, Some(seen)))
 }
 
 /// The newest policy of the same name and signer that was seen, where it is newer than this one.
@@ -119,12 +133,8 @@ pub fn newer_policy(
     anchors: &Anchors,
     offered: &[PublicKey],
 ) -> Result<Option<TrustedPolicy>> {
-    let path = seen_policy_path(home, &trusted.anchor, &trusted.policy.name);
-    let Ok(bytes) = std::fs::read(&path) else { return Ok(None) };
-    let seen: SeenPolicy = serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
-    if seen.serial <= trusted.policy.serial {
-        return Ok(None);
-    }
+    let (path, seen) = seen_policy(home, trusted)?;
+    let Some(seen) = seen.filter(|seen| seen.serial > trusted.policy.serial) else { return Ok(None) };
     let envelope =
         Envelope::parse(seen.envelope.as_bytes()).with_context(|| format!("{} is damaged", path.display()))?;
     Ok(Some(trusted_policy(&envelope, anchors, offered)?))
@@ -135,11 +145,9 @@ pub fn newer_policy(
 /// # Errors
 /// It is older, or another text under the same serial.
 pub fn refuse_older_policy(home: &Home, trusted: &TrustedPolicy) -> Result<()> {
-    let path = seen_policy_path(home, &trusted.anchor, &trusted.policy.name);
+    let (path, seen) = seen_policy(home, trusted)?;
     let policy = &trusted.policy;
-    if let Ok(bytes) = std::fs::read(&path) {
-        let seen: SeenPolicy =
-            serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
+    if let Some(seen) = seen {
         if policy.serial < seen.serial {
             bail!(
                 "the policy `{}` has the serial {}, but {} was seen before: an old policy was put back",

@@ -2,9 +2,9 @@
 //! else, later has been rolled back or shows two faces.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use provost_model::{Digest, sha256};
+use provost_model::Digest;
 use serde::{Deserialize, Serialize};
 
 use provost_tlog::{Checkpoint, SignedCheckpoint, verify_consistency};
@@ -160,15 +160,5 @@ impl CheckpointMemory {
             writer.sync()?;
         }
         Ok(())
-    }
-
-    /// Where it remembers.
-    pub fn path_of(&self) -> &Path {
-        &self.root
-    }
-
-    /// A short id for a log, for people.
-    pub fn short(log: &Digest) -> String {
-        sha256(log.as_bytes()).short()
     }
 }

@@ -102,6 +102,7 @@ pub fn look(directory: &Path) -> Result<Option<GitFacts>, RepoError> {
     if !submodules.is_empty() {
         limits.push("files in submodules were not compared with their commits".to_owned());
     }
+    limits.sort();
     let moved = submodules.iter().any(|s| s.checked_out.as_ref().is_some_and(|commit| *commit != s.expected));
     let dirty = dirty.map(|dirty| dirty || moved);
     Ok(Some(GitFacts {

@@ -140,9 +140,8 @@ fn draw(project: &Project, store: &Store, context: &Context, most: usize) -> Res
     let state = checkpoint.unverified().clone();
     let now = clock::now();
     let path = project.signed_policy(&context.home);
-    let bytes = crate::input::read(&path, crate::input::SMALL)?;
     let anchors = Anchors::load(Some(&context.home), &[], &[])?;
-    let trusted = judge::trusted_policy(&provost_attest::Envelope::parse(&bytes)?, &anchors, &[])?;
+    let trusted = judge::read_policy(&path, &anchors, &[])?;
     let policy = &trusted.policy;
 
     // The newest runs, by invocation.

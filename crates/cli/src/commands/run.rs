@@ -137,10 +137,8 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
 /// The project's policy, verified with a trusted key.
 fn project_policy(context: &Context, project: &Project) -> Result<TrustedPolicy> {
     let path = project.signed_policy(&context.home);
-    let bytes = crate::input::read(&path, crate::input::SMALL)?;
-    let envelope = Envelope::parse(&bytes).with_context(|| path.display().to_string())?;
     let anchors = Anchors::load(Some(&context.home), &[], &[])?;
-    let trusted = judge::trusted_policy(&envelope, &anchors, &[]).with_context(|| path.display().to_string())?;
+    let trusted = judge::read_policy(&path, &anchors, &[])?;
     judge::refuse_older_policy(&context.home, &trusted)?;
     let text = std::fs::read(project.policy_source(&context.home)).unwrap_or_default();
     if !text.is_empty() && sha256(&text) != trusted.policy.digest {
@@ -189,8 +187,8 @@ fn supervise(
     let any_published = !(config.publish.is_empty() && args.artifact.is_empty());
 
     let mut probes = vec![store.root().join("format")];
-    for name in ["builder", "log", "policy"] {
-        probes.push(context.home.keys(&config.project_id).join(format!("{name}.key")));
+    for role in [Role::Builder, Role::Log, Role::Policy] {
+        probes.push(context.home.keys(&config.project_id).join(format!("{}.key", role.name())));
     }
     probes.extend(key_files(project));
     probes.retain(|path| path.exists());
@@ -217,7 +215,7 @@ fn supervise(
     tools.sort();
     tools.dedup_by(|a, b| a.name == b.name && a.sha256 == b.sha256);
     cache.save();
-    let mut git = provost_repo::look(directory);
+    let git = provost_repo::look(directory);
 
     let progress = Progress::new(args.quiet, "reading materials");
     let before =
@@ -246,9 +244,6 @@ fn supervise(
         );
     }
     let (products, deleted) = before.changes(&after, &selections.artifacts);
-    if let Ok(Some(facts)) = &mut git {
-        facts.limits.sort();
-    }
     let record = RunRecord {
         command: redact::command_line(&arguments, &|| {
             std::env::vars_os()
@@ -306,10 +301,9 @@ fn supervise(
     if policy.policy.steps.iter().any(|s| s.name == args.step && !s.materials_from.is_empty()) {
         evidence.bundles = gather::runs_behind(store, &record.materials)?;
     }
-    let judged_step = policy.policy.steps.iter().any(|s| s.name == args.step).then(|| args.step.clone());
     let facts_for_policy = Facts {
         artifact: None,
-        only_step: Some(judged_step.unwrap_or_else(|| args.step.clone())),
+        only_step: Some(args.step.clone()),
         now: clock::now(),
         policy_signers: policy.signers.clone(),
         pending: vec![predicate::PROVENANCE.into()],
@@ -438,6 +432,7 @@ fn publish_evidence(
     policy: &TrustedPolicy,
 ) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
+    let policy_keys = crate::commands::policy_keys(&context.home, policy)?;
     for entry in products.entries.iter().filter(|e| e.kind == FileKind::File && e.size > 0) {
         let (Some(digest), Some(bytes)) = (entry.digest, entry.name.to_bytes()) else { continue };
         let name = PathBuf::from(<OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes));
@@ -445,7 +440,7 @@ fn publish_evidence(
             continue;
         }
         let mut file = gather::for_artifact(store, &digest, false)?;
-        file.policy_keys = crate::commands::policy_keys(&context.home, policy)?;
+        file.policy_keys.clone_from(&policy_keys);
         // The place is inside the build's own tree: no link that it left there leads us elsewhere.
         let path = beside(&name);
         directory

@@ -244,11 +244,7 @@ fn find_policy(
     file: &EvidenceFile,
     anchors: &Anchors,
 ) -> Result<TrustedPolicy> {
-    let read = |path: &Path| -> Result<TrustedPolicy> {
-        let bytes = crate::input::read(path, crate::input::SMALL)?;
-        let envelope = provost_attest::Envelope::parse(&bytes).with_context(|| path.display().to_string())?;
-        judge::trusted_policy(&envelope, anchors, &file.policy_keys).with_context(|| path.display().to_string())
-    };
+    let read = |path: &Path| judge::read_policy(path, anchors, &file.policy_keys);
     if let Some(path) = &args.policy {
         return read(path);
     }

@@ -162,13 +162,7 @@ fn pipes_and_devices_are_no_evidence() {
 #[test]
 fn a_store_that_was_put_back_is_refused_everywhere() {
     let world = World::built(&[]);
-    let store = provost_testkit::files_below(&world.root().join("home/stores"))
-        .into_iter()
-        .find(|p| p.ends_with("format"))
-        .expect("store");
-    let store = store.parent().expect("folder").to_path_buf();
-    let copy = world.root().join("copy");
-    assert!(std::process::Command::new("cp").arg("-a").arg(&store).arg(&copy).status().expect("cp").success());
+    let (store, copy) = (world.store(), world.copy_of_store());
     world.expect(0, &["run", "--", "sh", "build.sh"]);
     std::fs::remove_dir_all(&store).expect("removed");
     std::fs::rename(&copy, &store).expect("put back");
@@ -200,13 +194,7 @@ fn rollback_and_split_view_of_the_log_are_refused() {
     let file = world.project().join("out/app.provost.jsonl");
     let first = std::fs::read(&file).expect("file");
     let original = std::fs::read(world.artifact()).expect("file");
-    let store = provost_testkit::files_below(&world.root().join("home/stores"))
-        .into_iter()
-        .find(|p| p.ends_with("format"))
-        .expect("store");
-    let store = store.parent().expect("folder").to_path_buf();
-    let copy = world.root().join("copy");
-    assert!(std::process::Command::new("cp").arg("-a").arg(&store).arg(&copy).status().expect("cp").success());
+    let (store, copy) = (world.store(), world.copy_of_store());
     assert_eq!(verify("c", &[]).0, Some(0));
     // The log goes on; the new evidence proves that it continues what the consumer saw.
     world.expect(0, &["run", "--", "sh", "build.sh"]);

@@ -85,6 +85,20 @@ impl World {
         std::fs::write(path, changed).expect("written");
     }
 
+    /// The project's store.
+    pub(crate) fn store(&self) -> PathBuf {
+        let files = provost_testkit::files_below(&self.root().join("home/stores"));
+        let format = files.into_iter().find(|p| p.ends_with("format")).expect("store");
+        format.parent().expect("folder").to_path_buf()
+    }
+
+    /// A copy of the store as it is now.
+    pub(crate) fn copy_of_store(&self) -> PathBuf {
+        let copy = self.root().join("copy");
+        assert!(Command::new("cp").arg("-a").arg(self.store()).arg(&copy).status().expect("cp").success());
+        copy
+    }
+
     pub(crate) fn policy_key_id(&self) -> String {
         let text = self.expect(0, &["key", "list"]);
         let line = text.lines().find(|l| l.starts_with("policy")).expect("policy key");
