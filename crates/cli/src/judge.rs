@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use provost_attest::{Bundle, Envelope, TrustedSigner, Verified, verify_envelope, verify_payload};
 use provost_evidence::{EvidenceError, LogFolder, Seen, Store};
 use provost_keys::PublicKey;
-use provost_model::{Digest, FileEntry, Timestamp, Verdict, sha256};
+use provost_model::{Digest, FileEntry, Verdict, sha256};
 use provost_policy::{Evidence, Facts, POLICY_PAYLOAD, Policy, evaluate};
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +21,6 @@ pub struct TrustedPolicy {
     pub policy: Policy,
     /// The keys that signed it, for people.
     pub signers: Vec<String>,
-    /// The envelope.
-    pub envelope: Digest,
     /// The id of the key that vouches for it.
     pub anchor: Digest,
     /// The signed policy as JSON.
@@ -93,7 +91,7 @@ pub fn trusted_policy(envelope: &Envelope, anchors: &Anchors, offered: &[PublicK
     let ids: Vec<Digest> = verified.signers().keys().map(|id| id.digest()).collect();
     let signers = ids.iter().map(|id| format!("{}…", id.short())).collect();
     let anchor = ids.first().copied().unwrap_or_else(|| sha256(b""));
-    Ok(TrustedPolicy { policy, signers, envelope: verified.envelope(), anchor, json: envelope.to_json() })
+    Ok(TrustedPolicy { policy, signers, anchor, json: envelope.to_json() })
 }
 
 /// As [`trusted_policy`], from a file.
@@ -195,8 +193,6 @@ pub struct Judgement {
 
 /// How to judge.
 pub struct Options<'a> {
-    /// The time of judging.
-    pub now: Timestamp,
     /// The user's directory, for what was seen before; `None` leaves that out.
     pub home: Option<&'a Home>,
     /// The log itself, where it is at hand.

@@ -133,13 +133,7 @@ fn test(source: &Path) -> Result<Exit> {
     }
     let folder = source.parent().unwrap_or(Path::new("."));
     let mut failed = 0;
-    let trusted = TrustedPolicy {
-        signers: vec!["(test)".into()],
-        envelope: policy.digest,
-        anchor: policy.digest,
-        json: String::new(),
-        policy,
-    };
+    let trusted = TrustedPolicy { signers: vec!["(test)".into()], anchor: policy.digest, json: String::new(), policy };
     for example in &trusted.policy.examples {
         let outcome = (|| -> Result<_> {
             let file = EvidenceFile::read(&folder.join(&example.evidence))?;
@@ -149,7 +143,7 @@ fn test(source: &Path) -> Result<Exit> {
             };
             let now = example.at.unwrap_or_else(clock::now);
             let facts = Facts::of_artifact(artifact, now, trusted.signers.clone());
-            let options = Options { now, home: None, log: None, accept_unproven_log: true };
+            let options = Options { home: None, log: None, accept_unproven_log: true };
             Ok(judge_example(example, &judge::judge(&file, &trusted, &facts, &options)?.verdict))
         })();
         let (holds, reason) = match outcome {

@@ -310,7 +310,7 @@ fn supervise(
         builder: Some(config.builder_id.clone()),
         before_logging: true,
     };
-    let options = Options { now: facts_for_policy.now, home: None, log: None, accept_unproven_log: false };
+    let options = Options { home: None, log: None, accept_unproven_log: false };
     let judgement = judge::judge(&evidence, policy, &facts_for_policy, &options)?;
     if let Ok(passed) = Passed::from_verdict(&judgement.verdict) {
         let provenance = writer.provenance(&materials, &artifacts, &git)?;

@@ -222,7 +222,7 @@ pub fn find(args: &VerifyArgs, context: &Context, artifact: &Artifact, now: Time
         None => store.as_ref().map(|s| s.log().clone()),
     };
     let options =
-        Options { now, home: Some(&context.home), log: log.as_ref(), accept_unproven_log: args.accept_unproven_log };
+        Options { home: Some(&context.home), log: log.as_ref(), accept_unproven_log: args.accept_unproven_log };
     let mut judgement = judge::judge(&file, &policy, &facts, &options)?;
     judgement.log.extend(told);
     Ok(Found { judgement, policy, from, project, store })
