@@ -35,6 +35,8 @@ pub struct Config {
     pub publish: Vec<String>,
     /// How the command is confined.
     pub isolation: ConfinementWish,
+    /// Who watches it.
+    pub observe: crate::watch::Observe,
 }
 
 /// Who signs evidence.
@@ -125,6 +127,7 @@ struct RawArtifacts {
 #[serde(deny_unknown_fields, default)]
 struct RawRun {
     isolation: Option<String>,
+    observe: Option<crate::watch::Observe>,
 }
 
 /// What is never a material or product: version control's own files, and evidence itself.
@@ -146,6 +149,7 @@ impl Default for Config {
             artifacts_exclude: Vec::new(),
             publish: Vec::new(),
             isolation: ConfinementWish::BestEffort,
+            observe: crate::watch::Observe::Auto,
         }
     }
 }
@@ -214,6 +218,7 @@ impl Config {
             artifacts_exclude: raw.artifacts.exclude,
             publish: raw.artifacts.publish,
             isolation,
+            observe: raw.run.observe.unwrap_or(crate::watch::Observe::Auto),
         })
     }
 }

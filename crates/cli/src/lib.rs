@@ -19,6 +19,7 @@ pub mod render;
 pub mod setup;
 pub mod signing;
 pub mod statements;
+pub mod watch;
 
 use clap::{Parser, Subcommand};
 

@@ -5,6 +5,7 @@
 
 mod digest;
 mod file;
+mod observation;
 mod requirement;
 mod run;
 mod text;
@@ -13,6 +14,10 @@ mod verdict;
 
 pub use digest::{Digest, DigestError, DigestSet, Hasher, sha256};
 pub use file::{FileEntry, FileKind, FileName, FileSet};
+pub use observation::{
+    BackEnd, Coverage, Execution, NameQuestion, NetworkEvent, NetworkKind, Observation, ObservedFile, ObservedProcess,
+    Origin, Permission, Use, Violation,
+};
 pub use requirement::{ALL_REQUIREMENTS, Requirement, Strength};
 pub use run::{Ending, EnvironmentFact, FactSource, Isolation, RunRecord, Tool};
 pub use text::{count, human_bytes, printable};

@@ -87,7 +87,7 @@ impl Ending {
 }
 
 /// One run, as the supervisor saw it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunRecord {
     /// The command and its arguments.
     pub command: Vec<String>,
@@ -113,4 +113,6 @@ pub struct RunRecord {
     pub products: FileSet,
     /// Names of the materials that were gone after the command.
     pub deleted: Vec<crate::FileName>,
+    /// What was seen while it ran.
+    pub observation: crate::Observation,
 }

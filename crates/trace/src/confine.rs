@@ -44,13 +44,38 @@ enum Mechanism {
     None,
 }
 
+/// What the guard adds to keeping the keys out of reach. All paths are absolute and without links.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Layers {
+    /// May be read, but written only in `writable`.
+    pub(crate) read_only: Option<PathBuf>,
+    /// What may be written in `read_only`.
+    pub(crate) writable: Vec<PathBuf>,
+    /// Not there for the command: credentials, sockets of services.
+    pub(crate) hidden: Vec<PathBuf>,
+    /// A file or directory laid over another: (what, over what).
+    pub(crate) laid_over: Vec<(PathBuf, PathBuf)>,
+    /// What stays visible below a directory that another is laid over.
+    pub(crate) kept: Vec<PathBuf>,
+    /// IPC and host name of its own.
+    pub(crate) own_ipc: bool,
+    /// Process ids of its own (by whoever forks next).
+    pub(crate) own_processes: bool,
+}
+
 /// A confinement that was tried out and can be applied to a child.
 pub struct Confinement {
     mechanism: Mechanism,
     above: Vec<CString>,
     hidden: Vec<CString>,
     hidden_files: Vec<CString>,
+    laid_over: Vec<(CString, CString, bool)>,
+    kept: Vec<CString>,
+    read_only: Option<CString>,
+    writable: Vec<CString>,
+    layers: Layers,
     ruleset: Option<RulesetCreated>,
+    scopes: Option<RulesetCreated>,
     maps: Option<Maps>,
     isolation: Isolation,
 }
@@ -69,6 +94,17 @@ impl Confinement {
     /// # Errors
     /// It is required and cannot be had.
     pub fn prepare(wish: ConfinementWish, hidden: &[PathBuf], probes: &[PathBuf]) -> Result<Self, TraceError> {
+        Self::prepare_layers(wish, hidden, probes, &Layers::default())
+    }
+
+    /// As [`Self::prepare`], with the guard's layers. Where they ask for process ids of its own and those cannot be
+    /// had, it is tried again without.
+    pub(crate) fn prepare_layers(
+        wish: ConfinementWish,
+        hidden: &[PathBuf],
+        probes: &[PathBuf],
+        layers: &Layers,
+    ) -> Result<Self, TraceError> {
         let abi = landlock_abi();
         let mut reasons = Vec::new();
         if wish != ConfinementWish::Off {
@@ -81,10 +117,20 @@ impl Confinement {
                     Some(Mechanism::Namespaces { user: true }),
                     Some(Mechanism::Landlock),
                 ];
+                let fewer = Layers { own_processes: false, ..layers.clone() };
                 for mechanism in candidates.into_iter().flatten() {
-                    match Self::build(mechanism, hidden, abi).and_then(|c| c.probed(probes)) {
-                        Ok(confinement) => return Ok(confinement),
-                        Err(why) => reasons.push(why),
+                    let tries = if layers.own_processes { vec![layers, &fewer] } else { vec![layers] };
+                    for layers in tries {
+                        match Self::build(mechanism, hidden, abi, layers).and_then(|c| c.probed(probes)) {
+                            Ok(mut confinement) => {
+                                confinement.isolation.limits.extend(reasons.iter().map(|why| format!("not used: {why}")));
+                                return Ok(confinement);
+                            }
+                            Err(why) => reasons.push(why),
+                        }
+                        if mechanism == Mechanism::Landlock {
+                            break;
+                        }
                     }
                 }
             }
@@ -102,10 +148,26 @@ impl Confinement {
             above: Vec::new(),
             hidden: Vec::new(),
             hidden_files: Vec::new(),
+            laid_over: Vec::new(),
+            kept: Vec::new(),
+            read_only: None,
+            writable: Vec::new(),
+            layers: Layers::default(),
             ruleset: None,
+            scopes: None,
             maps: None,
             isolation,
         })
+    }
+
+    /// True when the command gets mounts of its own.
+    pub(crate) fn has_namespaces(&self) -> bool {
+        matches!(self.mechanism, Mechanism::Namespaces { .. })
+    }
+
+    /// True when the next fork begins process ids of its own.
+    pub(crate) fn has_own_processes(&self) -> bool {
+        self.has_namespaces() && self.layers.own_processes
     }
 
     /// What the evidence says of it.
@@ -113,7 +175,7 @@ impl Confinement {
         &self.isolation
     }
 
-    fn build(mechanism: Mechanism, hidden: &[PathBuf], abi: u32) -> Result<Self, String> {
+    fn build(mechanism: Mechanism, hidden: &[PathBuf], abi: u32, layers: &Layers) -> Result<Self, String> {
         let failed = |e: &dyn std::fmt::Display| format!("Landlock: {e}");
         let mut limits = vec![
             DELEGATION.to_owned(),
@@ -136,11 +198,21 @@ impl Confinement {
                 let rights = AccessFs::from_all(ABI::V5);
                 let ruleset = base.handle_access(rights).map_err(|e| failed(&e))?;
                 let mut created = with_scope(ruleset)?.create().map_err(|e| failed(&e))?;
-                for path in everything_but(hidden) {
+                let mut apart: Vec<PathBuf> = hidden.iter().chain(&layers.hidden).cloned().collect();
+                apart.extend(layers.read_only.clone());
+                let mut rules: Vec<(PathBuf, BitFlags<AccessFs>)> =
+                    everything_but(&apart).into_iter().map(|path| (path, rights)).collect();
+                let reading = AccessFs::from_read(ABI::V5);
+                rules.extend(layers.read_only.iter().map(|path| (path.clone(), reading)));
+                rules.extend(layers.writable.iter().map(|path| (path.clone(), rights)));
+                for (path, rights) in rules {
                     // What cannot be opened by us cannot be opened by the command either.
                     let Ok(fd) = PathFd::new(&path) else { continue };
                     let allowed = if path.is_dir() { rights } else { rights & AccessFs::from_file(ABI::V5) };
                     created = created.add_rule(PathBeneath::new(fd, allowed)).map_err(|e| failed(&e))?;
+                }
+                if !layers.laid_over.is_empty() {
+                    limits.push("temporary directories are the host's".into());
                 }
                 limits.push(
                     "listing the parents of the protected directories, and new files directly in them, are refused"
@@ -178,16 +250,51 @@ impl Confinement {
             .into_iter()
             .map(|path| CString::new(path.as_os_str().as_bytes()).map_err(|e| failed(&e)))
             .collect::<Result<Vec<_>, _>>()?;
+        let c_path = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(|e| failed(&e));
         let names = |directories: bool| -> Result<Vec<CString>, String> {
             hidden
                 .iter()
+                .chain(&layers.hidden)
                 .filter(|path| path.is_dir() == directories && path.exists())
                 .map(|path| CString::new(path.as_os_str().as_bytes()).map_err(|e| failed(&e)))
                 .collect()
         };
         let (hidden, hidden_files) = (names(true)?, names(false)?);
         let isolation = Isolation { mechanism: name.into(), landlock_abi: abi, keys_unreachable: false, limits };
-        Ok(Self { mechanism, above, hidden, hidden_files, ruleset: Some(ruleset), maps, isolation })
+        let scopes = match mechanism {
+            // The supervisor is in the domain of the files itself: a second one keeps the command from it.
+            Mechanism::Landlock => {
+                let base = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
+                let rights: BitFlags<AccessFs> = AccessFs::MakeBlock.into();
+                let base = base.handle_access(rights).map_err(|e| failed(&e))?;
+                Some(with_scope(base)?.create().map_err(|e| failed(&e))?)
+            }
+            _ => None,
+        };
+        let laid_over = layers
+            .laid_over
+            .iter()
+            .filter(|(_, over)| over.exists())
+            .map(|(what, over)| Ok((c_path(what)?, c_path(over)?, what.is_dir())))
+            .collect::<Result<Vec<_>, String>>()?;
+        let kept = layers.kept.iter().map(|path| c_path(path)).collect::<Result<Vec<_>, _>>()?;
+        let read_only = layers.read_only.as_deref().map(c_path).transpose()?;
+        let writable = layers.writable.iter().map(|path| c_path(path)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            mechanism,
+            above,
+            hidden,
+            hidden_files,
+            laid_over,
+            kept,
+            read_only,
+            writable,
+            layers: layers.clone(),
+            ruleset: Some(ruleset),
+            scopes,
+            maps,
+            isolation,
+        })
     }
 
     /// Tries it in a child; on success the isolation says what was met.
@@ -199,7 +306,7 @@ impl Confinement {
         // caller. glibc keeps its allocator usable after fork, should a call below allocate.
         match unsafe { fork() }.map_err(|e| format!("fork: {e}"))? {
             ForkResult::Child => {
-                let code = match self.apply() {
+                let code = match self.tried() {
                     Err(_) => 2,
                     Ok(()) => i32::from(probes.iter().any(can_open)),
                 };
@@ -224,56 +331,183 @@ impl Confinement {
         }
     }
 
+    /// As the command would be confined; with process ids of its own a child mounts its `/proc` first.
+    fn tried(&self) -> nix::Result<()> {
+        self.enter()?;
+        if self.layers.own_processes {
+            // SAFETY: the child makes system calls and ends.
+            match unsafe { fork() }? {
+                ForkResult::Child => {
+                    let done = mount_proc();
+                    // SAFETY: `_exit` ends the process at once, without running anything of the parent's.
+                    unsafe { nix::libc::_exit(i32::from(done.is_err())) }
+                }
+                ForkResult::Parent { child } => {
+                    if !matches!(waitpid(child, None)?, WaitStatus::Exited(_, 0)) {
+                        return Err(nix::Error::EPERM);
+                    }
+                }
+            }
+        }
+        self.restrict_supervisor()?;
+        self.restrict()
+    }
+
     /// Confines the calling process. Meant for the time between fork and exec.
     pub(crate) fn apply(&self) -> nix::Result<()> {
-        if let Mechanism::Namespaces { user } = self.mechanism {
-            let flags =
-                if user { CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS } else { CloneFlags::CLONE_NEWNS };
-            if self.maps.is_some() {
-                // The files of our own identity map belong to us only while we may be dumped.
-                nix::sys::prctl::set_dumpable(true)?;
-            }
-            unshare(flags)?;
-            if let Some(maps) = &self.maps {
-                write_file(c"/proc/self/setgroups", b"deny")?;
-                write_file(c"/proc/self/uid_map", maps.uid.as_bytes())?;
-                write_file(c"/proc/self/gid_map", maps.gid.as_bytes())?;
-                nix::sys::prctl::set_dumpable(false)?;
-            }
-            let none: Option<&std::ffi::CStr> = None;
-            // Mounts of the host still arrive, ours do not leave.
-            mount(none, c"/", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none)?;
-            // A mount point cannot be renamed: what lies above the hidden directories stays where it is.
-            for path in &self.above {
+        self.enter()?;
+        if self.mechanism == Mechanism::Landlock {
+            self.restrict_supervisor()?;
+        }
+        self.restrict()
+    }
+
+    /// Enters the namespaces and mounts: what the supervisor shares with the command, so that it sees the same files.
+    pub(crate) fn enter(&self) -> nix::Result<()> {
+        let Mechanism::Namespaces { user } = self.mechanism else { return Ok(()) };
+        let mut flags = CloneFlags::CLONE_NEWNS;
+        if user {
+            flags |= CloneFlags::CLONE_NEWUSER;
+        }
+        if self.layers.own_ipc {
+            flags |= CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
+        }
+        if self.layers.own_processes {
+            flags |= CloneFlags::CLONE_NEWPID;
+        }
+        if self.maps.is_some() {
+            // The files of our own identity map belong to us only while we may be dumped.
+            nix::sys::prctl::set_dumpable(true)?;
+        }
+        unshare(flags)?;
+        if let Some(maps) = &self.maps {
+            write_file(c"/proc/self/setgroups", b"deny")?;
+            write_file(c"/proc/self/uid_map", maps.uid.as_bytes())?;
+            write_file(c"/proc/self/gid_map", maps.gid.as_bytes())?;
+            nix::sys::prctl::set_dumpable(false)?;
+        }
+        let none: Option<&std::ffi::CStr> = None;
+        // Mounts of the host still arrive, ours do not leave.
+        mount(none, c"/", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none)?;
+        self.lay_over()?;
+        // A mount point cannot be renamed: what lies above the hidden directories stays where it is.
+        for path in &self.above {
+            mount(Some(path.as_c_str()), path.as_c_str(), none, MsFlags::MS_BIND | MsFlags::MS_REC, none)?;
+        }
+        if let Some(source) = &self.read_only {
+            mount(Some(source.as_c_str()), source.as_c_str(), none, MsFlags::MS_BIND | MsFlags::MS_REC, none)?;
+            for path in &self.writable {
                 mount(Some(path.as_c_str()), path.as_c_str(), none, MsFlags::MS_BIND | MsFlags::MS_REC, none)?;
             }
-            for path in &self.hidden_files {
-                mount(Some(c"/dev/null"), path.as_c_str(), none, MsFlags::MS_BIND, none)?;
+            make_read_only(source)?;
+        }
+        for path in &self.hidden_files {
+            mount(Some(c"/dev/null"), path.as_c_str(), none, MsFlags::MS_BIND, none)?;
+        }
+        for path in &self.hidden {
+            mount(
+                Some(c"provost"),
+                path.as_c_str(),
+                Some(c"tmpfs"),
+                MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC,
+                Some(c"size=4k,mode=000"),
+            )?;
+        }
+        refresh_directory()
+    }
+
+    /// Lays files and directories over others; what is to stay visible is carried over by descriptor.
+    fn lay_over(&self) -> nix::Result<()> {
+        let none: Option<&std::ffi::CStr> = None;
+        let mut kept = Vec::new();
+        for path in &self.kept {
+            let covered = self.laid_over.iter().any(|(_, over, directory)| {
+                *directory && path.to_bytes().starts_with(over.to_bytes())
+            });
+            if covered {
+                let flags = nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC;
+                kept.push((nix::fcntl::open(path.as_c_str(), flags, nix::sys::stat::Mode::empty())?, path));
             }
-            for path in &self.hidden {
-                mount(
-                    Some(c"provost"),
-                    path.as_c_str(),
-                    Some(c"tmpfs"),
-                    MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC,
-                    Some(c"size=4k,mode=000"),
-                )?;
-            }
         }
-        if self.mechanism != Mechanism::None {
-            drop_overriding_capabilities()?;
+        for (what, over, directory) in &self.laid_over {
+            let flags = if *directory { MsFlags::MS_BIND | MsFlags::MS_REC } else { MsFlags::MS_BIND };
+            mount(Some(what.as_c_str()), over.as_c_str(), none, flags, none)?;
         }
-        if let Some(ruleset) = &self.ruleset {
-            let ruleset = ruleset.try_clone().map_err(|_| nix::Error::EBADF)?;
-            ruleset.restrict_self().map_err(|_| nix::Error::EPERM)?;
-            crate::filter::refuse_terminal_injection()?;
-        }
-        // A working directory below a hidden one would still be reachable by relative names.
-        if let Ok(directory) = std::env::current_dir() {
-            std::env::set_current_dir(directory).map_err(|_| nix::Error::EACCES)?;
+        for (fd, path) in kept {
+            use std::os::fd::AsRawFd as _;
+            let target = Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()));
+            let made = std::fs::create_dir_all(target);
+            made.map_err(|e| e.raw_os_error().map_or(nix::Error::EIO, nix::Error::from_raw))?;
+            let from = CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|_| nix::Error::EINVAL)?;
+            mount(Some(from.as_c_str()), path.as_c_str(), none, MsFlags::MS_BIND | MsFlags::MS_REC, none)?;
         }
         Ok(())
     }
+
+    /// The supervisor takes the command's file rules upon itself, where no mounts hold them: it opens files for it.
+    pub(crate) fn restrict_supervisor(&self) -> nix::Result<()> {
+        if self.mechanism != Mechanism::Landlock {
+            return Ok(());
+        }
+        restrict_self(self.ruleset.as_ref())
+    }
+
+    /// What is taken from the command alone: capabilities, and reaching processes outside.
+    pub(crate) fn restrict(&self) -> nix::Result<()> {
+        if self.mechanism == Mechanism::None {
+            return Ok(());
+        }
+        drop_overriding_capabilities()?;
+        let ruleset = if self.mechanism == Mechanism::Landlock { &self.scopes } else { &self.ruleset };
+        restrict_self(ruleset.as_ref())?;
+        crate::filter::refuse_terminal_injection()?;
+        refresh_directory()
+    }
+}
+
+/// Mounts the `/proc` of one's own process ids over the old one.
+pub(crate) fn mount_proc() -> nix::Result<()> {
+    let none: Option<&std::ffi::CStr> = None;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some(c"proc"), c"/proc", Some(c"proc"), flags, none)
+}
+
+fn restrict_self(ruleset: Option<&RulesetCreated>) -> nix::Result<()> {
+    let Some(ruleset) = ruleset else { return Ok(()) };
+    let ruleset = ruleset.try_clone().map_err(|_| nix::Error::EBADF)?;
+    ruleset.restrict_self().map(drop).map_err(|_| nix::Error::EPERM)
+}
+
+/// A working directory below a hidden one would still be reachable by relative names.
+fn refresh_directory() -> nix::Result<()> {
+    if let Ok(directory) = std::env::current_dir() {
+        std::env::set_current_dir(directory).map_err(|_| nix::Error::EACCES)?;
+    }
+    Ok(())
+}
+
+/// Makes one mount read-only; those below it stay as they are.
+fn make_read_only(path: &CString) -> nix::Result<()> {
+    #[repr(C)]
+    struct Attributes {
+        set: u64,
+        clear: u64,
+        propagation: u64,
+        user: u64,
+    }
+    let attributes = Attributes { set: 1, clear: 0, propagation: 0, user: 0 }; // MOUNT_ATTR_RDONLY
+    // SAFETY: path and structure live through the call, which only reads them (mount_setattr(2)).
+    let done = unsafe {
+        nix::libc::syscall(
+            nix::libc::SYS_mount_setattr,
+            nix::libc::AT_FDCWD,
+            path.as_ptr(),
+            0,
+            &raw const attributes,
+            size_of::<Attributes>(),
+        )
+    };
+    nix::Error::result(done).map(drop)
 }
 
 /// Capabilities that lead past the confinement, taken for good: from the bounding set, and from what the process

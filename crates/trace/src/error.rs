@@ -43,6 +43,12 @@ pub enum TraceError {
         /// Why not.
         why: String,
     },
+    /// The supervisor's process failed; the sentence says how.
+    #[error("{0}")]
+    Supervisor(String),
+    /// What the supervisor's process said of the confinement.
+    #[error("{0}")]
+    Said(String),
     /// The kernel refused a call.
     #[error("{call}: {source}")]
     Kernel {

@@ -10,6 +10,7 @@ mod confine;
 mod directory;
 mod error;
 mod filter;
+pub mod observe;
 mod run;
 mod signals;
 mod snapshot;

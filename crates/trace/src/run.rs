@@ -32,7 +32,7 @@ pub struct RunRequest {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RunOutcome {
     /// Process id of the command.
     pub process_id: u32,
@@ -164,7 +164,7 @@ fn reap_orphans() -> u32 {
 }
 
 /// All processes below this one, as `/proc` shows them.
-fn descendants() -> Vec<Pid> {
+pub(crate) fn descendants() -> Vec<Pid> {
     let mut parents = Vec::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };

@@ -2,8 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -16,16 +14,17 @@ use provost_model::{
     human_bytes, printable, sha256,
 };
 use provost_policy::{Facts, Passed};
-use provost_trace::{BlockedSignals, Confinement, ConfinementWish, Directory, RunRequest, Selection, Snapshot};
+use provost_trace::observe::Watcher;
+use provost_trace::{BlockedSignals, ConfinementWish, Directory, Selection, Snapshot};
 
 use crate::commands::Context;
 use crate::evidence_file::{EvidenceFile, beside};
 use crate::exit::Exit;
 use crate::home::Project;
 use crate::judge::{self, Anchors, Options, TrustedPolicy};
-use crate::signing::{self, Role, SECRET_VARIABLES};
+use crate::signing::{self, Role};
 use crate::statements::Statements;
-use crate::{ci, clock, config, environment, gather, redact, render, setup};
+use crate::{ci, clock, config, environment, gather, redact, render, setup, watch};
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -48,6 +47,12 @@ pub struct RunArgs {
     /// Do not confine the command; the evidence says so.
     #[arg(long)]
     no_isolation: bool,
+    /// Who watches the command: `auto`, `notify`, or `none` for the tree before and after alone.
+    #[arg(long, value_name = "BACK-END")]
+    observe: Option<watch::Observe>,
+    /// Write all that was seen as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    observation: Option<PathBuf>,
     /// Also write a classic in-toto link into this directory, for `in-toto-verify`.
     #[arg(long, value_name = "DIR")]
     in_toto_link: Option<PathBuf>,
@@ -88,6 +93,8 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
     let signals = BlockedSignals::block()?;
     // Neither a core file of ours nor another process of this user may show the keys.
     let _ = nix::sys::prctl::set_dumpable(false);
+    // Forked while there are no keys in memory.
+    let watcher = Watcher::start(&signals, clock::now)?;
     let directory = match &args.directory {
         Some(path) => path.canonicalize().with_context(|| format!("cannot use {}", path.display()))?,
         None => std::env::current_dir().context("the working directory is gone")?,
@@ -108,6 +115,7 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
     crate::pin::check(&context.home, &project)?;
     // Held before the command runs, so that it cannot lead them elsewhere.
     let result_file = args.json.as_deref().map(hold_parent).transpose()?;
+    let observation_file = args.observation.as_deref().map(hold_parent).transpose()?;
     let builder = signing::load(Role::Builder, &context.home, &project)?;
     let log_key = signing::load(Role::Log, &context.home, &project)?;
     let store_path = project.store(&context.home);
@@ -115,8 +123,9 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
     let policy = project_policy(context, &project)?;
     fault::point("run: ready");
 
+    let watched = watch::Watched { watcher, signals: &signals };
     let done =
-        supervise(args, context, &project, &directory, &signals, &store, &policy, builder.as_ref(), log_key.as_ref())?;
+        supervise(args, context, &project, &directory, watched, &store, &policy, builder.as_ref(), log_key.as_ref())?;
     if !args.quiet {
         show(&done, &project, &directory);
     }
@@ -124,6 +133,10 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
         folder
             .write_new(name, format!("{}\n", to_json(&done)).as_bytes())
             .with_context(|| format!("cannot write {}", name.display()))?;
+    }
+    if let Some((folder, name)) = &observation_file {
+        let text = serde_json::to_vec(&done.record.observation)?;
+        folder.write_new(name, &text).with_context(|| format!("cannot write {}", name.display()))?;
     }
     Ok(match done.record.ending {
         Ending::Exited(0) if done.verdict.outcome == Outcome::Passed => Exit::Pass,
@@ -164,7 +177,7 @@ fn supervise(
     context: &Context,
     project: &Project,
     directory: &Path,
-    signals: &BlockedSignals,
+    watched: watch::Watched<'_>,
     store: &Store,
     policy: &TrustedPolicy,
     builder: &dyn Signer,
@@ -197,7 +210,9 @@ fn supervise(
         (true, _) => ConfinementWish::Required,
         _ => config.isolation,
     };
-    let confinement = Arc::new(Confinement::prepare(wish, &hidden, &probes)?);
+    let observe = args.observe.unwrap_or(config.observe);
+    let wanted = watch::Wanted { wish, observe, hidden: &hidden, probes: &probes, directory, time_limit: args.time_limit };
+    let prepared = watched.prepare(&args.command, &wanted, config)?;
 
     let collected_from = clock::now();
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -223,13 +238,7 @@ fn supervise(
     progress.done();
     fault::point("run: materials recorded");
 
-    let request = RunRequest {
-        command: args.command.clone(),
-        directory: directory.to_path_buf(),
-        without: SECRET_VARIABLES.iter().map(OsString::from).collect(),
-        time_limit: args.time_limit.map(Duration::from_secs),
-    };
-    let outcome = provost_trace::run(&request, &confinement, signals, &clock::now)?;
+    let (outcome, observation, isolation) = prepared.run(args.quiet)?;
     fault::point("run: command ended");
 
     let progress = Progress::new(args.quiet, "reading products");
@@ -257,10 +266,11 @@ fn supervise(
         finished: outcome.finished,
         ending: outcome.ending,
         left_running: outcome.left_running,
-        isolation: confinement.isolation().clone(),
+        isolation,
         materials: before.to_set(&selections.materials),
         products,
         deleted,
+        observation,
     };
     let mut facts = environment::facts();
     facts.extend(ci::facts(&|name| std::env::var(name).ok(), &|path| Path::new(path).exists()));

@@ -1,0 +1,214 @@
+//! Watching the wrapped command: which back end, with what guard, and what is shown meanwhile.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use provost_model::{Isolation, Observation, count};
+use provost_trace::observe::{Live, ObserveWish, ObserverLimits, Plan, Watcher};
+use provost_trace::{BlockedSignals, Confinement, ConfinementWish, RunOutcome, RunRequest};
+use serde::Deserialize;
+
+use crate::config::Config;
+use crate::{clock, render, signing};
+
+/// Who is to watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Observe {
+    /// The best back end that works here; where none does, the evidence says so.
+    Auto,
+    /// Seccomp notification, or the command does not start.
+    Notify,
+    /// Nobody: the tree before and after.
+    None,
+}
+
+/// The supervisor's process, and the signals.
+pub(crate) struct Watched<'a> {
+    pub(crate) watcher: Watcher,
+    pub(crate) signals: &'a BlockedSignals,
+}
+
+/// What is wanted for one run.
+pub(crate) struct Wanted<'a> {
+    pub(crate) wish: ConfinementWish,
+    pub(crate) observe: Observe,
+    pub(crate) hidden: &'a [PathBuf],
+    pub(crate) probes: &'a [PathBuf],
+    pub(crate) directory: &'a Path,
+    pub(crate) time_limit: Option<u64>,
+}
+
+/// Everything found out, nothing started.
+pub(crate) struct Prepared<'a> {
+    how: How,
+    signals: &'a BlockedSignals,
+    program: String,
+    isolation: Isolation,
+    /// Removed with this.
+    _scratch: Scratch,
+}
+
+enum How {
+    Watched { watcher: Box<Watcher>, layers: Vec<String> },
+    Wrapped { confinement: Arc<Confinement>, request: RunRequest, reasons: Vec<String> },
+}
+
+impl<'a> Watched<'a> {
+    /// Finds out how the command can be watched and confined here.
+    pub(crate) fn prepare(
+        mut self,
+        command: &[OsString],
+        wanted: &Wanted<'_>,
+        config: &Config,
+    ) -> Result<Prepared<'a>> {
+        let scratch = Scratch::new()?;
+        let program = command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut reasons = vec!["it was switched off".to_owned()];
+        if wanted.observe != Observe::None {
+            let plan = self.plan(command, wanted, config, &scratch);
+            match self.watcher.prepare(&plan) {
+                Ok(ready) => {
+                    return Ok(Prepared {
+                        how: How::Watched { watcher: Box::new(self.watcher), layers: ready.layers },
+                        signals: self.signals,
+                        program,
+                        isolation: ready.isolation,
+                        _scratch: scratch,
+                    });
+                }
+                // What is only wanted may be missing, and is then said to be; what is required may not.
+                Err(provost_trace::TraceError::Supervisor(why)) if wanted.observe == Observe::Auto => {
+                    reasons = vec![why];
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let confinement = Arc::new(Confinement::prepare(wanted.wish, wanted.hidden, wanted.probes)?);
+        let request = RunRequest {
+            command: command.to_vec(),
+            directory: wanted.directory.to_path_buf(),
+            without: signing::SECRET_VARIABLES.iter().map(OsString::from).collect(),
+            time_limit: wanted.time_limit.map(Duration::from_secs),
+        };
+        let isolation = confinement.isolation().clone();
+        Ok(Prepared {
+            how: How::Wrapped { confinement, request, reasons },
+            signals: self.signals,
+            program,
+            isolation,
+            _scratch: scratch,
+        })
+    }
+
+    fn plan(&self, command: &[OsString], wanted: &Wanted<'_>, config: &Config, scratch: &Scratch) -> Plan {
+        let _ = config;
+        Plan {
+            command: command.iter().map(|word| word.as_bytes().to_vec()).collect(),
+            directory: wanted.directory.to_path_buf(),
+            without: signing::SECRET_VARIABLES.iter().map(|name| (*name).to_owned()).collect(),
+            time_limit: wanted.time_limit.map(|seconds| seconds.saturating_mul(1000)),
+            confinement: match wanted.wish {
+                ConfinementWish::Required => "required",
+                ConfinementWish::BestEffort => "best-effort",
+                ConfinementWish::Off => "off",
+            }
+            .into(),
+            hidden: wanted.hidden.to_vec(),
+            probes: wanted.probes.to_vec(),
+            observe: ObserveWish::Auto,
+            guard: provost_trace::observe::Guard::default(),
+            limits: ObserverLimits::default(),
+            scratch: scratch.0.clone(),
+            resolvers: Vec::new(),
+        }
+    }
+}
+
+impl Prepared<'_> {
+    /// Runs the command to its end.
+    pub(crate) fn run(self, quiet: bool) -> Result<(RunOutcome, Observation, Isolation)> {
+        let started = |error: provost_trace::TraceError| match error {
+            provost_trace::TraceError::Start { source, .. } => {
+                anyhow::Error::from(provost_trace::TraceError::Start { command: self.program.clone(), source })
+            }
+            other => other.into(),
+        };
+        match self.how {
+            How::Watched { watcher, layers } => {
+                let line = StatusLine::new(quiet);
+                let show = |now: Live| line.show(now);
+                let live: Option<&dyn Fn(Live)> = if line.is_shown() { Some(&show) } else { None };
+                let report = watcher.run(self.signals, live).map_err(started)?;
+                line.clear();
+                let _ = layers;
+                Ok((report.outcome, report.observation, self.isolation))
+            }
+            How::Wrapped { confinement, request, reasons } => {
+                let outcome =
+                    provost_trace::run(&request, &confinement, self.signals, &clock::now).map_err(started)?;
+                Ok((outcome, Observation::none(reasons), self.isolation))
+            }
+        }
+    }
+}
+
+/// A directory for the run's own temporary files, in the host's; removed in the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("provost-{}", clock::random_id(8)?));
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Directories without permissions are nothing that root minds; for others they are opened first.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// One line while the command runs, on a terminal only.
+struct StatusLine {
+    shown: bool,
+}
+
+impl StatusLine {
+    fn new(quiet: bool) -> Self {
+        Self { shown: !quiet && std::io::IsTerminal::is_terminal(&std::io::stderr()) }
+    }
+
+    fn is_shown(&self) -> bool {
+        self.shown
+    }
+
+    fn show(&self, now: Live) {
+        let mut text = format!(
+            "{}, {} running · {} · {}",
+            count(now.processes as u64, "process", "processes"),
+            now.running,
+            count(now.files as u64, "file", "files"),
+            count(now.connections as u64, "connection", "connections"),
+        );
+        if now.violations > 0 {
+            text += &format!(" · {}", render::warning(&count(now.violations as u64, "violation", "violations")));
+        }
+        // The command writes to the same terminal: the line is set at its end, and the cursor put back.
+        anstream::eprint!("\x1b7\x1b[999;1H\x1b[2K{} {text}\x1b8", render::dim("provost"));
+    }
+
+    fn clear(&self) {
+        if self.shown {
+            anstream::eprint!("\x1b7\x1b[999;1H\x1b[2K\x1b8");
+        }
+    }
+}

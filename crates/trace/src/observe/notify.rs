@@ -1,0 +1,560 @@
+//! The notification back end: receives the calls of the observed tree, does or judges them, and records them.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+use provost_model::{Ending, Permission};
+
+use super::calls::{Call, Handling, by_number};
+use super::execute::Pending;
+use super::filter::ARCHITECTURE;
+use super::guard::Rules;
+use super::network::Forwarding;
+use super::record::{Inode, Record};
+use super::sys::{Listener, Notification};
+use super::tracee::{Proc, Status};
+
+/// What to do with a call.
+pub(crate) enum Reply {
+    /// The supervisor has the result.
+    Done(Result<i64, Errno>),
+    /// The kernel does it.
+    GoOn,
+    /// The caller gets this descriptor. `alone`: ours is closed before the caller goes on.
+    Give { fd: OwnedFd, close_on_exec: bool, alone: bool },
+    /// It was, or will be, answered elsewhere.
+    Later,
+}
+
+/// A directory of a process, held by descriptor.
+pub(crate) struct Place {
+    pub(crate) fd: OwnedFd,
+    pub(crate) inode: Inode,
+    pub(crate) path: Vec<u8>,
+}
+
+/// What is remembered of a living process.
+pub(crate) struct Tracked {
+    pub(crate) id: u32,
+    pub(crate) pidfd: Option<OwnedFd>,
+    /// Its working directory, while it is known to be there.
+    pub(crate) cwd: Option<Arc<Place>>,
+    /// The thread that is changing the working directory.
+    moving: Option<i32>,
+    pub(crate) umask: Option<u32>,
+    umask_touched: bool,
+    pub(crate) pending: Option<Pending>,
+    pub(crate) exe: Inode,
+    forks: u32,
+    /// Its user, capabilities, root or mounts are not the supervisor's: the kernel does its calls.
+    pub(crate) foreign: bool,
+    credentials_touched: bool,
+    threads: Vec<i32>,
+    /// Descriptors that are connected to a name server.
+    pub(crate) resolvers: Vec<i32>,
+    pub(crate) inner_tgid: i32,
+    ending: Option<Ending>,
+}
+
+/// How a path that was seen before was resolved.
+#[derive(Clone, Copy)]
+pub(crate) struct Resolved {
+    pub(crate) place: u32,
+    pub(crate) inode: Inode,
+}
+
+/// The supervisor's knowledge.
+pub(crate) struct Notifier {
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) proc: Proc,
+    pub(crate) record: Record,
+    pub(crate) tracked: HashMap<i32, Tracked>,
+    threads: HashMap<i32, i32>,
+    pub(crate) resolved: HashMap<Box<[u8]>, Resolved>,
+    pub(crate) key: Vec<u8>,
+    /// Devices of all mounted `/proc` file systems.
+    pub(crate) proc_devices: Vec<u64>,
+    /// The command has process ids of its own: others' processes have no names in it.
+    pub(crate) own_processes: bool,
+    pub(crate) initial_umask: u32,
+    pub(crate) rules: Rules,
+    pub(crate) ends: Arc<Epoll>,
+    pub(crate) forwarding: Option<Arc<Forwarding>>,
+    dead: Vec<(u32, OwnedFd)>,
+    unseen: u64,
+    initial_credentials: Option<String>,
+    /// Devices of file systems that the kernel makes up: their files have no content of their own.
+    pub(crate) made_up: Vec<u64>,
+    pub(crate) shared: std::sync::Weak<Mutex<Notifier>>,
+}
+
+/// What a notifier begins with.
+pub(crate) struct Beginning {
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) proc: Proc,
+    pub(crate) record: Record,
+    pub(crate) own_processes: bool,
+    pub(crate) initial_umask: u32,
+    pub(crate) rules: Rules,
+    pub(crate) ends: Arc<Epoll>,
+    pub(crate) forwarding: Option<Arc<Forwarding>>,
+}
+
+impl Notifier {
+    pub(crate) fn new(beginning: Beginning) -> Arc<Mutex<Self>> {
+        let Beginning { listener, proc, record, own_processes, initial_umask, rules, ends, forwarding } = beginning;
+        let made_up = super::walk::devices_of(&proc, super::walk::MADE_UP);
+        Arc::new_cyclic(|shared| {
+            Mutex::new(Self {
+                proc_devices: super::walk::devices_of(&proc, &["proc"]),
+                listener,
+                proc,
+                record,
+                tracked: HashMap::new(),
+                threads: HashMap::new(),
+                resolved: HashMap::new(),
+                key: Vec::new(),
+                own_processes,
+                initial_umask,
+                rules,
+                ends,
+                forwarding,
+                dead: Vec::new(),
+                unseen: 0,
+                initial_credentials: None,
+                made_up,
+                shared: shared.clone(),
+            })
+        })
+    }
+
+    /// Receives until told to stop; `stop` is looked at after each interruption.
+    pub(crate) fn serve(shared: &Mutex<Self>, listener: &Listener, stop: &std::sync::atomic::AtomicBool) {
+        let mut notification = super::sys::empty_notification();
+        while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+            match listener.receive(&mut notification) {
+                Ok(()) => {}
+                Err(Errno::EINTR | Errno::ENOENT) => continue,
+                Err(_) => break,
+            }
+            let reply = {
+                let mut notifier = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                notifier.handle(&notification)
+            };
+            let id = notification.id;
+            // A caller that was killed meanwhile needs no answer.
+            let _ = match reply {
+                Reply::Done(result) => listener.answer(id, result),
+                Reply::GoOn => listener.go_on(id),
+                Reply::Give { fd, close_on_exec, alone: true } => give_or_fail(listener, id, |l| l.give_alone(id, fd, close_on_exec)),
+                Reply::Give { fd, close_on_exec, alone: false } => {
+                    give_or_fail(listener, id, |l| l.give(id, fd.as_fd(), close_on_exec))
+                }
+                Reply::Later => Ok(()),
+            };
+        }
+    }
+
+    fn handle(&mut self, n: &Notification) -> Reply {
+        self.record.counters.calls += 1;
+        let tid = n.pid.cast_signed();
+        let Some(tgid) = self.tgid(tid) else {
+            self.record.counters.unreadable += 1;
+            // It is gone, or hidden from us: what cannot be looked at is not done.
+            return if self.listener.is_valid(n.id) { Reply::Done(Err(Errno::EPERM)) } else { Reply::Later };
+        };
+        self.settle(tgid, tid);
+        self.check_credentials(tgid, tid);
+        let number = libc::c_long::from(n.data.nr);
+        let foreign_entry = n.data.arch != ARCHITECTURE || cfg!(target_arch = "x86_64") && n.data.nr & 0x4000_0000 != 0;
+        if foreign_entry {
+            self.violation(tgid, "kernel", "a system call by the 32-bit or x32 entry".into(), Permission::Refused);
+            return Reply::Done(Err(Errno::ENOSYS));
+        }
+        let Some(call) = by_number(number) else { return Reply::GoOn };
+        self.dispatch(n, tid, tgid, call)
+    }
+
+    #[allow(clippy::too_many_lines)]
+    fn dispatch(&mut self, n: &Notification, tid: i32, tgid: i32, call: &'static Call) -> Reply {
+        let a = n.data.args;
+        let int = |at: usize| a[at] as i32;
+        if call.handling == Handling::Refused {
+            self.violation(tgid, "kernel", format!("{} ({})", call.name, call.group), Permission::Refused);
+            let errno = if call.name == "io_uring_setup" { Errno::ENOSYS } else { Errno::EPERM };
+            return Reply::Done(Err(errno));
+        }
+        const AT_FDCWD: i32 = libc::AT_FDCWD;
+        match call.name {
+            "openat" => self.open(n, tid, tgid, int(0), a[1], int(2), a[3] as u32, 0),
+            "open" => self.open(n, tid, tgid, AT_FDCWD, a[0], int(1), a[2] as u32, 0),
+            "creat" => {
+                let flags = libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC;
+                self.open(n, tid, tgid, AT_FDCWD, a[0], flags, a[1] as u32, 0)
+            }
+            "openat2" => self.open_how(n, tid, tgid, int(0), a[1], a[2], a[3]),
+            "execve" => self.execute(tid, tgid, AT_FDCWD, a[0], a[1], 0),
+            "execveat" => self.execute(tid, tgid, int(0), a[1], a[2], int(4)),
+            "fork" | "vfork" | "clone" => self.fork(tgid, call.name == "clone", a[0]),
+            "exit" => {
+                if let Some(tracked) = self.tracked.get_mut(&tgid) {
+                    tracked.ending = Some(Ending::Exited(int(0) & 0xff));
+                    tracked.threads.retain(|thread| *thread != tid);
+                }
+                self.find_children(tgid);
+                self.threads.remove(&tid);
+                Reply::GoOn
+            }
+            "exit_group" => {
+                if let Some(tracked) = self.tracked.get_mut(&tgid) {
+                    tracked.ending = Some(Ending::Exited(int(0) & 0xff));
+                }
+                self.find_children(tgid);
+                Reply::GoOn
+            }
+            "chdir" | "fchdir" => {
+                if let Some(tracked) = self.tracked.get_mut(&tgid) {
+                    tracked.cwd = None;
+                    tracked.moving = Some(tid);
+                }
+                Reply::GoOn
+            }
+            "umask" => {
+                if let Some(tracked) = self.tracked.get_mut(&tgid) {
+                    tracked.umask = None;
+                    tracked.umask_touched = true;
+                }
+                Reply::GoOn
+            }
+            "chroot" | "setns" | "unshare" => {
+                // A namespace of its own needs no permission of ours, and gives none: mounting stays refused.
+                let what = format!("{}: a root or namespaces of its own", call.name);
+                let harmless = call.name == "unshare" && a[0] & NAMESPACES == 0;
+                if !harmless {
+                    let permission = self.rules.refused_in_prevent();
+                    self.violation(tgid, "kernel", what, permission);
+                    if permission == Permission::Refused {
+                        return Reply::Done(Err(Errno::EPERM));
+                    }
+                    self.becomes_foreign(tgid);
+                }
+                Reply::GoOn
+            }
+            "setuid" | "setgid" | "setreuid" | "setregid" | "setresuid" | "setresgid" | "setfsuid" | "setfsgid"
+            | "setgroups" | "capset" => {
+                // Many programs set what they have already: what they are afterwards is looked at with their next call.
+                if let Some(tracked) = self.tracked.get_mut(&tgid) {
+                    tracked.credentials_touched = true;
+                }
+                Reply::GoOn
+            }
+            "kill" => {
+                self.note_signal(tgid, int(0), int(1));
+                Reply::GoOn
+            }
+            "prlimit64" => {
+                if self.own_processes || self.is_known(int(0)) {
+                    return Reply::GoOn;
+                }
+                self.violation(tgid, "memory", format!("limits of process {} outside the run", int(0)), Permission::Refused);
+                Reply::Done(Err(Errno::EPERM))
+            }
+            "ptrace" | "process_vm_readv" | "process_vm_writev" => {
+                let target = if call.name == "ptrace" { int(1) } else { int(0) };
+                // The kernel refuses it across the boundary (Landlock); inside the run it is the build's own affair.
+                if !self.own_processes && target > 0 && !self.is_known(target) {
+                    let what = format!("{} on process {target} outside the run", call.name);
+                    self.violation(tgid, "memory", what, Permission::Refused);
+                    return Reply::Done(Err(Errno::EPERM));
+                }
+                Reply::GoOn
+            }
+            "pidfd_getfd" => {
+                self.violation(tgid, "memory", "a descriptor of another process (pidfd_getfd)".into(), Permission::Allowed);
+                Reply::GoOn
+            }
+            "memfd_create" => self.make_memory_file(a[1]),
+            "connect" => self.connect(n, tid, tgid, int(0), a[1], a[2]),
+            "sendto" => self.send_to(n, tid, tgid, a),
+            "sendmsg" => self.send_message(tid, tgid, int(0), a[1], 1, int(2)),
+            "sendmmsg" => self.send_message(tid, tgid, int(0), a[1], (a[2] as u32).min(1024), int(3)),
+            "bind" => self.bind(tid, tgid, int(0), a[1], a[2]),
+            "listen" => self.listen(tgid, int(0)),
+            "socket" => self.socket(tgid, int(0), int(1), int(2)),
+            _ => self.change(n, tid, tgid, call.name, a),
+        }
+    }
+
+    // ---- processes ------------------------------------------------------------------------------------------------
+
+    fn tgid(&mut self, tid: i32) -> Option<i32> {
+        if let Some(tgid) = self.threads.get(&tid) {
+            return Some(*tgid);
+        }
+        let status = self.proc.status(tid)?;
+        if !self.tracked.contains_key(&status.tgid) {
+            self.discover(&status);
+        }
+        let tracked = self.tracked.get_mut(&status.tgid)?;
+        tracked.threads.push(tid);
+        self.threads.insert(tid, status.tgid);
+        Some(status.tgid)
+    }
+
+    fn discover(&mut self, status: &Status) {
+        let now = self.record.now();
+        let (mut parent, mut foreign, mut touched, mut credentials) = (None, false, false, false);
+        match self.tracked.get_mut(&status.parent) {
+            Some(known) => {
+                parent = Some(known.id);
+                foreign = known.foreign;
+                touched = known.umask_touched;
+                credentials = known.credentials_touched;
+                known.forks = known.forks.saturating_sub(1);
+            }
+            // Its parent was killed: it may be one of those that were missed.
+            None => self.unseen = self.unseen.saturating_sub(1),
+        }
+        let id = self.record.process(status.tgid.cast_unsigned(), parent, now);
+        let pidfd = super::sys::open_pidfd(status.tgid).ok();
+        if let Some(pidfd) = &pidfd {
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, status.tgid as u64);
+            let _ = self.ends.add(pidfd, event);
+        }
+        if self.initial_credentials.is_none() {
+            self.initial_credentials = self.proc.credentials(status.tgid);
+        }
+        let exe = self.proc.stat_link(status.tgid, "exe").map_or((0, 0), |stat| (stat.st_dev, stat.st_ino));
+        let tracked = Tracked {
+            id,
+            pidfd,
+            cwd: None,
+            moving: None,
+            umask: None,
+            umask_touched: touched,
+            pending: None,
+            exe,
+            forks: 0,
+            foreign,
+            credentials_touched: credentials,
+            threads: Vec::new(),
+            resolvers: Vec::new(),
+            inner_tgid: status.inner_tgid,
+            ending: None,
+        };
+        self.tracked.insert(status.tgid, tracked);
+    }
+
+    fn fork(&mut self, tgid: i32, has_flags: bool, flags: u64) -> Reply {
+        self.record.counters.forks += 1;
+        if self.record.living() >= self.record.limits.processes {
+            let what = format!("more than {} processes at once", self.record.limits.processes);
+            self.violation(tgid, "limit", what, Permission::Refused);
+            return Reply::Done(Err(Errno::EAGAIN));
+        }
+        if has_flags && flags & NAMESPACES != 0 {
+            let permission = self.rules.refused_in_prevent();
+            self.violation(tgid, "kernel", "clone: namespaces of its own".into(), permission);
+            if permission == Permission::Refused {
+                return Reply::Done(Err(Errno::EPERM));
+            }
+            self.becomes_foreign(tgid);
+        }
+        // Two processes with one working directory: neither's is remembered.
+        let shares = has_flags && flags & (libc::CLONE_FS as u64) != 0;
+        if let Some(tracked) = self.tracked.get_mut(&tgid) {
+            tracked.forks += 1;
+            tracked.foreign |= shares;
+        }
+        Reply::GoOn
+    }
+
+    /// Before a process ends: its children, which will have another parent in a moment.
+    fn find_children(&mut self, tgid: i32) {
+        if self.tracked.get(&tgid).is_none_or(|tracked| tracked.forks == 0) {
+            return;
+        }
+        for child in self.proc.children(tgid) {
+            if !self.tracked.contains_key(&child)
+                && let Some(status) = self.proc.status(child)
+            {
+                self.discover(&status);
+            }
+        }
+    }
+
+    /// A process has ended: its descriptor says so.
+    pub(crate) fn has_ended(&mut self, tgid: i32) {
+        let Some(mut tracked) = self.tracked.remove(&tgid) else { return };
+        for thread in &tracked.threads {
+            self.threads.remove(thread);
+        }
+        // A child that was never seen making a call was killed first, or the fork failed.
+        self.unseen += u64::from(tracked.forks);
+        self.record.ended(tracked.id, tracked.ending);
+        if let Some(pidfd) = tracked.pidfd.take() {
+            let _ = self.ends.delete(&pidfd);
+            match super::sys::exit_status(pidfd.as_fd()) {
+                Some(status) => self.record.ended(tracked.id, Some(ending_of(status))),
+                None if tracked.ending.is_none() && self.dead.len() < 4096 => self.dead.push((tracked.id, pidfd)),
+                None => {}
+            }
+        }
+    }
+
+    /// The end of the run: what is still unknown of the dead.
+    pub(crate) fn last_words(&mut self) -> u64 {
+        for (id, pidfd) in std::mem::take(&mut self.dead) {
+            if let Some(status) = super::sys::exit_status(pidfd.as_fd()) {
+                self.record.ended(id, Some(ending_of(status)));
+            }
+        }
+        self.unseen
+    }
+
+    fn is_known(&self, pid: i32) -> bool {
+        self.tracked.contains_key(&pid)
+            || self.threads.contains_key(&pid)
+            || self.proc.status(pid).is_some_and(|status| {
+                self.tracked.contains_key(&status.tgid) || self.tracked.contains_key(&status.parent)
+            })
+    }
+
+    fn becomes_foreign(&mut self, tgid: i32) {
+        if let Some(tracked) = self.tracked.get_mut(&tgid) {
+            tracked.foreign = true;
+        }
+    }
+
+    /// A process that is another user than the run began as does its calls itself: ours would have other rights.
+    fn check_credentials(&mut self, tgid: i32, tid: i32) {
+        let Some(tracked) = self.tracked.get_mut(&tgid) else { return };
+        if !std::mem::take(&mut tracked.credentials_touched) {
+            return;
+        }
+        let now = self.proc.credentials(tid);
+        tracked.foreign |= now.is_none() || now != self.initial_credentials;
+    }
+
+    fn note_signal(&mut self, tgid: i32, target: i32, signal: i32) {
+        if self.own_processes || target <= 1 || signal == 0 || self.is_known(target) {
+            return;
+        }
+        self.violation(tgid, "memory", format!("signal {signal} to process {target} outside the run"), Permission::Refused);
+    }
+
+    pub(crate) fn id_of(&self, tgid: i32) -> u32 {
+        self.tracked.get(&tgid).map_or(0, |tracked| tracked.id)
+    }
+
+    pub(crate) fn violation(&mut self, tgid: i32, kind: &str, what: String, permission: Permission) {
+        let id = self.id_of(tgid);
+        self.record.violation(kind, id, what, permission);
+    }
+
+    // ---- places ---------------------------------------------------------------------------------------------------
+
+    /// The directory that a relative path begins at.
+    pub(crate) fn base(&mut self, tid: i32, tgid: i32, dirfd: i32) -> Result<Arc<Place>, Errno> {
+        if dirfd != libc::AT_FDCWD {
+            let flags = libc::O_PATH | libc::O_DIRECTORY;
+            let fd = match self.proc.open_link(tid, &format!("fd/{dirfd}"), flags) {
+                Err(Errno::ENOENT) => return Err(Errno::EBADF),
+                other => other?,
+            };
+            return self.place(fd).map(Arc::new);
+        }
+        if let Some(tracked) = self.tracked.get_mut(&tgid) {
+            // The same thread asks again: its change of directory is done.
+            if tracked.moving == Some(tid) {
+                tracked.moving = None;
+                tracked.cwd = None;
+            }
+            if let Some(cwd) = &tracked.cwd {
+                return Ok(Arc::clone(cwd));
+            }
+        }
+        let fd = self.proc.open_link(tid, "cwd", libc::O_PATH | libc::O_DIRECTORY)?;
+        let place = Arc::new(self.place(fd)?);
+        if let Some(tracked) = self.tracked.get_mut(&tgid)
+            && tracked.moving.is_none()
+            && !tracked.foreign
+        {
+            tracked.cwd = Some(Arc::clone(&place));
+        }
+        Ok(place)
+    }
+
+    fn place(&self, fd: OwnedFd) -> Result<Place, Errno> {
+        let stat = super::sys::stat(fd.as_fd())?;
+        let path = self.proc.path_of(fd.as_fd()).ok_or(Errno::ENOENT)?;
+        Ok(Place { fd, inode: (stat.st_dev, stat.st_ino), path })
+    }
+
+    /// The file creation mask of a process.
+    pub(crate) fn umask(&mut self, tid: i32, tgid: i32) -> u32 {
+        let Some(tracked) = self.tracked.get(&tgid) else { return 0o077 };
+        if !tracked.umask_touched {
+            return self.initial_umask;
+        }
+        if let Some(umask) = tracked.umask {
+            return umask;
+        }
+        let umask = self.proc.status(tid).map_or(0o077, |status| status.umask);
+        if let Some(tracked) = self.tracked.get_mut(&tgid) {
+            tracked.umask = Some(umask);
+        }
+        umask
+    }
+
+    pub(crate) fn is_foreign(&self, tgid: i32) -> bool {
+        self.tracked.get(&tgid).is_none_or(|tracked| tracked.foreign)
+    }
+
+    /// A copy of one of the process's descriptors.
+    pub(crate) fn borrow(&self, tgid: i32, fd: i32) -> Result<OwnedFd, Errno> {
+        let pidfd = self.tracked.get(&tgid).and_then(|tracked| tracked.pidfd.as_ref()).ok_or(Errno::EBADF)?;
+        super::sys::copy_descriptor(pidfd.as_fd(), fd)
+    }
+}
+
+/// Flags of `clone` and `unshare` that make namespaces.
+const NAMESPACES: u64 = (libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP) as u64;
+
+/// A descriptor that the caller cannot take (its table is full) is an error of its call, not silence.
+fn give_or_fail(
+    listener: &Listener,
+    id: u64,
+    give: impl FnOnce(&Listener) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    match give(listener) {
+        Err(Errno::ENOENT) | Ok(()) => Ok(()),
+        Err(errno) => listener.answer(id, Err(errno)),
+    }
+}
+
+/// How a process ended, from its wait status.
+pub(crate) fn ending_of(status: i32) -> Ending {
+    if status & 0x7f == 0 { Ending::Exited((status >> 8) & 0xff) } else { Ending::Signalled(status & 0x7f) }
+}
+
+/// A path as a C string.
+pub(crate) fn c_string(bytes: &[u8]) -> Result<CString, Errno> {
+    CString::new(bytes).map_err(|_| Errno::EINVAL)
+}
+
+/// The path of a descriptor, as text for the log.
+pub(crate) fn raw(fd: BorrowedFd<'_>) -> usize {
+    fd.as_raw_fd() as usize
+}

@@ -1,0 +1,491 @@
+//! What was seen, while it is being collected: files by resolved path, contents by inode, processes by place.
+
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+
+use nix::errno::Errno;
+use nix::libc;
+use provost_model::{
+    Digest, Ending, Execution, FileName, Hasher, NameQuestion, NetworkEvent, ObservedFile, ObservedProcess, Permission,
+    Timestamp, Use, Violation,
+};
+
+use super::{Clock, ObserverLimits};
+
+/// Device and inode.
+pub(crate) type Inode = (u64, u64);
+
+/// The uses of a file, as bits in the order of [`Use`].
+const USES: [Use; 8] =
+    [Use::Listed, Use::Read, Use::Executed, Use::Changed, Use::Written, Use::Created, Use::Renamed, Use::Deleted];
+
+fn bit(kind: Use) -> u16 {
+    1 << (kind as u16)
+}
+
+#[derive(Debug)]
+struct FileRecord {
+    uses: u16,
+    first_use: Use,
+    first_on: Timestamp,
+    first_by: u32,
+    written_by: Vec<u32>,
+    digests: Vec<Digest>,
+    size: u64,
+    problem: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    size: i64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(stat: &libc::stat) -> Self {
+        Self {
+            size: stat.st_size,
+            modified: (stat.st_mtime, stat.st_mtime_nsec),
+            changed: (stat.st_ctime, stat.st_ctime_nsec),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    /// The digest, and the stamp that it belongs to.
+    known: Option<(Stamp, Option<Digest>)>,
+    /// Processes that opened it for writing in this run.
+    writers: Vec<u32>,
+    /// Whoever read it, once it was read: a later writer makes their digest uncertain while they live.
+    readers: Vec<u32>,
+}
+
+/// Everything collected so far.
+pub(crate) struct Record {
+    pub(crate) clock: Clock,
+    pub(crate) limits: ObserverLimits,
+    pub(crate) processes: Vec<ObservedProcess>,
+    files: Vec<FileRecord>,
+    names: HashMap<Box<[u8]>, u32>,
+    contents: HashMap<Inode, Content>,
+    pub(crate) network: Vec<NetworkEvent>,
+    pub(crate) questions: Vec<NameQuestion>,
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) counters: Counters,
+    pub(crate) lost: u64,
+    pub(crate) incomplete: Vec<String>,
+    pub(crate) delegated: Vec<String>,
+    alive: Vec<u32>,
+    buffer: Vec<u8>,
+}
+
+/// Numbers that are signed with the observation.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) calls: u64,
+    pub(crate) opens: u64,
+    pub(crate) opens_failed: u64,
+    pub(crate) continued: u64,
+    pub(crate) unreadable: u64,
+    pub(crate) forks: u64,
+    pub(crate) executions: u64,
+    pub(crate) hashed_files: u64,
+    pub(crate) hashed_bytes: u64,
+    pub(crate) refused: u64,
+}
+
+impl Record {
+    pub(crate) fn new(clock: Clock, limits: ObserverLimits) -> Self {
+        Self {
+            clock,
+            limits,
+            processes: Vec::new(),
+            files: Vec::new(),
+            names: HashMap::new(),
+            contents: HashMap::new(),
+            network: Vec::new(),
+            questions: Vec::new(),
+            violations: Vec::new(),
+            counters: Counters::default(),
+            lost: 0,
+            incomplete: Vec::new(),
+            delegated: Vec::new(),
+            alive: Vec::new(),
+            buffer: vec![0; 256 * 1024],
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Says once that something makes the observation incomplete.
+    pub(crate) fn incomplete(&mut self, why: &str) {
+        if !self.incomplete.iter().any(|known| known == why) && self.incomplete.len() < 100 {
+            self.incomplete.push(why.to_owned());
+        }
+    }
+
+    /// The place of a file in the list; `None` once the list is full, and then an event is lost.
+    pub(crate) fn file(&mut self, path: &[u8], kind: Use, process: u32) -> Option<u32> {
+        if let Some(place) = self.names.get(path) {
+            let place = *place;
+            self.used(place, kind, process);
+            return Some(place);
+        }
+        if self.files.len() >= self.limits.files {
+            self.lost += 1;
+            return None;
+        }
+        let place = self.files.len() as u32;
+        self.files.push(FileRecord {
+            uses: bit(kind),
+            first_use: kind,
+            first_on: self.now(),
+            first_by: process,
+            written_by: if kind >= Use::Written { vec![process] } else { Vec::new() },
+            digests: Vec::new(),
+            size: 0,
+            problem: None,
+        });
+        self.names.insert(path.into(), place);
+        Some(place)
+    }
+
+    /// Notes another use of a file.
+    pub(crate) fn used(&mut self, place: u32, kind: Use, process: u32) {
+        let Some(file) = self.files.get_mut(place as usize) else { return };
+        file.uses |= bit(kind);
+        if kind >= Use::Written && file.written_by.len() < 16 && !file.written_by.contains(&process) {
+            file.written_by.push(process);
+        }
+    }
+
+    /// Notes why a digest may not be that of the bytes that were used.
+    pub(crate) fn problem(&mut self, place: u32, why: &str) {
+        if let Some(file) = self.files.get_mut(place as usize) {
+            file.problem.get_or_insert_with(|| why.to_owned());
+        }
+    }
+
+    /// The digest of a file that is about to be read, of the very descriptor that the reader gets. Taken once for
+    /// each content: again when the file's times changed, or somebody may be writing it.
+    pub(crate) fn content(&mut self, fd: BorrowedFd<'_>, stat: &libc::stat, place: u32, process: u32) -> Option<Digest> {
+        let (digest, problem) = self.digest(fd, stat, process);
+        if let Some(problem) = problem {
+            self.problem(place, problem);
+        }
+        if let Some(digest) = digest {
+            self.saw(place, digest, stat.st_size as u64);
+        }
+        digest
+    }
+
+    /// As [`Self::content`], for a file that has no place in the list yet; and why the digest may not hold.
+    pub(crate) fn digest(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        stat: &libc::stat,
+        process: u32,
+    ) -> (Option<Digest>, Option<&'static str>) {
+        let inode = (stat.st_dev, stat.st_ino);
+        let stamp = Stamp::of(stat);
+        let mut living = Vec::new();
+        if let Some(content) = self.contents.get(&inode) {
+            if let Some((known, digest)) = content.known
+                && known == stamp
+            {
+                return (digest, None);
+            }
+            living = content.writers.iter().copied().filter(|writer| self.may_hold(*writer)).collect();
+        }
+        let shared = living.iter().any(|writer| *writer != process);
+        let digest = self.hash(fd, stat.st_size as u64);
+        let content = self.contents.entry(inode).or_default();
+        // While somebody can write it, the next reader's digest is taken anew, whatever the file's times say.
+        content.known = living.is_empty().then_some((stamp, digest));
+        content.writers = living;
+        if content.readers.len() < 64 && !content.readers.contains(&process) {
+            content.readers.push(process);
+        }
+        let problem = match digest {
+            None => Some("its content could not be read for a digest"),
+            Some(_) if shared => Some("another process of the run had it open for writing while it was used"),
+            Some(_) => None,
+        };
+        (digest, problem)
+    }
+
+    /// Notes the content of a file that was used.
+    pub(crate) fn saw(&mut self, place: u32, digest: Digest, size: u64) {
+        let Some(file) = self.files.get_mut(place as usize) else { return };
+        file.size = size;
+        if !file.digests.contains(&digest) && file.digests.len() < 64 {
+            file.digests.push(digest);
+        }
+    }
+
+    /// True when the run made the file or wrote it.
+    pub(crate) fn was_built(&self, path: &[u8]) -> bool {
+        let place = self.names.get(path).and_then(|place| self.files.get(*place as usize));
+        place.is_some_and(|file| file.uses & (bit(Use::Written) | bit(Use::Created)) != 0)
+    }
+
+    /// Notes that a process can write a file from now on.
+    pub(crate) fn writes(&mut self, inode: Inode, place: u32, process: u32) {
+        let content = self.contents.entry(inode).or_default();
+        content.known = None;
+        if !content.writers.contains(&process) && content.writers.len() < 64 {
+            content.writers.push(process);
+        }
+        if !content.readers.is_empty() {
+            let readers = std::mem::take(&mut content.readers);
+            if readers.iter().any(|reader| *reader != process && self.may_hold(*reader)) {
+                self.problem(place, "it was opened for writing while another process of the run was using it");
+            }
+        }
+    }
+
+    /// True while the process, or one that descends from it, is there: descriptors are inherited.
+    fn may_hold(&self, process: u32) -> bool {
+        self.alive.iter().any(|alive| {
+            let mut at = Some(*alive);
+            for _ in 0..64 {
+                match at {
+                    Some(id) if id == process => return true,
+                    Some(id) => at = self.processes.get(id as usize).and_then(|p| p.parent),
+                    None => return false,
+                }
+            }
+            true
+        })
+    }
+
+    /// How many processes are there now.
+    pub(crate) fn living(&self) -> usize {
+        self.alive.len()
+    }
+
+    fn hash(&mut self, fd: BorrowedFd<'_>, size: u64) -> Option<Digest> {
+        if size > self.limits.hashed_size {
+            return None;
+        }
+        let mut hasher = Hasher::new();
+        let mut at: u64 = 0;
+        loop {
+            let wanted = self.buffer.len();
+            // SAFETY: the kernel writes at most `wanted` bytes into our own live buffer; the offset is a number.
+            let done = unsafe {
+                libc::pread(fd.as_raw_fd(), self.buffer.as_mut_ptr().cast(), wanted, i64::try_from(at).ok()?)
+            };
+            match Errno::result(done) {
+                Ok(0) => break,
+                Ok(n) => {
+                    let n = n as usize;
+                    hasher.update(&self.buffer[..n]);
+                    at += n as u64;
+                    if at > self.limits.hashed_size {
+                        return None;
+                    }
+                    // The end is known: one call less for every small file.
+                    if n < wanted && at >= size {
+                        break;
+                    }
+                }
+                Err(Errno::EINTR) => {}
+                Err(_) => return None,
+            }
+        }
+        self.counters.hashed_files += 1;
+        self.counters.hashed_bytes += at;
+        Some(hasher.finish())
+    }
+
+    /// A new process.
+    pub(crate) fn process(&mut self, pid: u32, parent: Option<u32>, started: Timestamp) -> u32 {
+        let id = self.processes.len() as u32;
+        self.processes.push(ObservedProcess {
+            id,
+            pid,
+            parent,
+            programs: Vec::new(),
+            started_on: started,
+            finished_on: None,
+            ending: None,
+        });
+        self.alive.push(id);
+        id
+    }
+
+    /// A program that a process executed.
+    pub(crate) fn executed(&mut self, process: u32, execution: Execution) {
+        self.counters.executions += 1;
+        if let Some(known) = self.processes.get_mut(process as usize)
+            && known.programs.len() < self.limits.programs
+        {
+            known.programs.push(execution);
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    /// The end of a process.
+    pub(crate) fn ended(&mut self, process: u32, ending: Option<Ending>) {
+        let now = self.now();
+        self.alive.retain(|alive| *alive != process);
+        let Some(known) = self.processes.get_mut(process as usize) else { return };
+        known.finished_on.get_or_insert(now);
+        if ending.is_some() {
+            known.ending = ending;
+        }
+    }
+
+    /// How things stand.
+    pub(crate) fn live(&self) -> super::Live {
+        super::Live {
+            processes: self.processes.len(),
+            running: self.alive.len(),
+            files: self.files.len(),
+            connections: self.network.len(),
+            violations: self.violations.len(),
+        }
+    }
+
+    /// A network event, folded with the same one of the same process.
+    pub(crate) fn network(&mut self, event: NetworkEvent) {
+        let same = self.network.iter_mut().rev().take(64).find(|known| {
+            known.process == event.process
+                && known.kind == event.kind
+                && known.address == event.address
+                && known.port == event.port
+                && known.protocol == event.protocol
+                && known.permission == event.permission
+                && known.error == event.error
+        });
+        if let Some(known) = same {
+            known.count += 1;
+        } else if self.network.len() < self.limits.network {
+            if let Some(service) = &event.delegated_to
+                && event.permission == Permission::Allowed
+                && event.error.is_none()
+                && !self.delegated.contains(service)
+            {
+                self.delegated.push(service.clone());
+            }
+            self.network.push(event);
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    /// What a connection really asked for.
+    pub(crate) fn asked(&mut self, process: u32, name: &str, port: u16, server: Option<String>) {
+        let event = self.network.iter_mut().rev().find(|event| {
+            event.process == process && event.port == Some(port) && event.name.as_deref() == Some(name)
+        });
+        if let Some(event) = event {
+            event.asked_for = server;
+        }
+    }
+
+    /// A name that was asked for.
+    pub(crate) fn question(&mut self, question: NameQuestion) {
+        if self.questions.len() < self.limits.network {
+            self.questions.push(question);
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    /// A violation, folded with the same one of the same process.
+    pub(crate) fn violation(&mut self, kind: &str, process: u32, what: String, permission: Permission) {
+        if permission == Permission::Refused {
+            self.counters.refused += 1;
+        }
+        if let Some(known) = self
+            .violations
+            .iter_mut()
+            .find(|v| v.process == process && v.kind == kind && v.what == what && v.permission == permission)
+        {
+            known.count += 1;
+        } else if self.violations.len() < self.limits.violations {
+            let at = self.now();
+            self.violations.push(Violation { kind: kind.to_owned(), process, at, what, permission, count: 1 });
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    /// A file has another name now. When a directory was moved the files below it have others too: their old names
+    /// are forgotten, so that they are resolved anew.
+    pub(crate) fn renamed(&mut self, from: &[u8], to: &[u8]) {
+        let (Some(from), Some(to)) = (self.names.get(from), self.names.get(to)) else { return };
+        let (Some(old), Some(new)) = (self.files.get(*from as usize), self.files.get(*to as usize)) else { return };
+        let mut writers = old.written_by.clone();
+        writers.extend(new.written_by.iter().filter(|w| !old.written_by.contains(w)));
+        writers.truncate(16);
+        let to = *to as usize;
+        self.files[to].written_by = writers;
+    }
+
+    /// The files in the end, ordered by name: those that the run wrote are read once more.
+    pub(crate) fn finish_files(&mut self) -> Vec<ObservedFile> {
+        let mut names: Vec<(Box<[u8]>, u32)> = self.names.drain().collect();
+        names.sort_unstable();
+        let mut out = Vec::with_capacity(names.len());
+        for (path, place) in names {
+            let wrote = {
+                let Some(file) = self.files.get(place as usize) else { continue };
+                file.uses & (bit(Use::Written) | bit(Use::Created)) != 0
+            };
+            let last = if wrote { self.last_content(&path) } else { None };
+            let Some(file) = self.files.get_mut(place as usize) else { continue };
+            if let Some((_, size)) = last {
+                file.size = size;
+            }
+            out.push(ObservedFile {
+                name: FileName::from_bytes(&path),
+                uses: USES.iter().copied().filter(|kind| file.uses & bit(*kind) != 0).collect(),
+                first_use: file.first_use,
+                first_on: file.first_on,
+                first_by: file.first_by,
+                written_by: std::mem::take(&mut file.written_by),
+                digests: std::mem::take(&mut file.digests),
+                final_digest: last.map(|(digest, _)| digest),
+                size: file.size,
+                origin: None,
+                problem: file.problem.take(),
+            });
+        }
+        out
+    }
+
+    /// Digest and size of a file as it is now; `None` for anything but a regular file.
+    fn last_content(&mut self, path: &[u8]) -> Option<(Digest, u64)> {
+        use std::os::fd::AsFd as _;
+        let path = std::ffi::CString::new(path).ok()?;
+        // A named pipe opened this way does not wait, and a link is not followed.
+        let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
+        let stat = super::sys::stat_at(None, &path, libc::AT_SYMLINK_NOFOLLOW).ok()?;
+        if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
+            return None;
+        }
+        let inode = (stat.st_dev, stat.st_ino);
+        if let Some(content) = self.contents.get(&inode)
+            && let Some((stamp, Some(digest))) = content.known
+            && stamp == Stamp::of(&stat)
+        {
+            return Some((digest, stat.st_size as u64));
+        }
+        let fd = super::sys::open_at(None, &path, flags, 0, 0).ok()?;
+        let stat = super::sys::stat(fd.as_fd()).ok()?;
+        let digest = self.hash(fd.as_fd(), stat.st_size as u64)?;
+        if let Some(content) = self.contents.get_mut(&inode) {
+            content.writers.clear();
+            content.known = Some((Stamp::of(&stat), Some(digest)));
+        }
+        Some((digest, stat.st_size as u64))
+    }
+}

@@ -1,0 +1,275 @@
+//! The kernel calls of the observer that no crate wraps: seccomp notification, other processes' memory and
+//! descriptors. Each returns owned values or an errno; nothing above this file needs `unsafe` for them.
+
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::libc;
+
+/// `SECCOMP_IOCTL_NOTIF_*` (linux/seccomp.h).
+const RECEIVE: libc::c_ulong = 0xc050_2100;
+const SEND: libc::c_ulong = 0xc018_2101;
+const ID_VALID: libc::c_ulong = 0x4008_2102;
+const ADD_FD: libc::c_ulong = 0x4018_2103;
+const SET_FLAGS: libc::c_ulong = 0x4008_2104;
+/// `SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP`.
+const SYNC_WAKE_UP: libc::c_ulong = 1;
+/// `SECCOMP_ADDFD_FLAG_SEND`.
+const ADD_FD_AND_SEND: u32 = 2;
+const FILTER_NEW_LISTENER: libc::c_ulong = 1 << 3;
+/// After a notification was received only fatal signals interrupt the caller: nothing is done twice.
+const FILTER_WAIT_KILLABLE: libc::c_ulong = 1 << 5;
+const CONTINUE: u32 = 1;
+
+/// One notification.
+pub(crate) type Notification = libc::seccomp_notif;
+
+/// An empty notification, as the kernel wants it.
+pub(crate) fn empty_notification() -> Notification {
+    // SAFETY: the structure is plain integers; all zero is what the kernel demands before receiving.
+    unsafe { std::mem::zeroed() }
+}
+
+/// Installs a filter in the calling thread and returns its listener. Needs `no_new_privs`.
+pub(crate) fn install_filter_with_listener(program: &[libc::sock_filter]) -> io::Result<RawFd> {
+    let mut last = 0;
+    for flags in [FILTER_NEW_LISTENER | FILTER_WAIT_KILLABLE, FILTER_NEW_LISTENER] {
+        last = set_filter(program, flags);
+        if last >= 0 {
+            return Ok(last as RawFd);
+        }
+        if Errno::last() != Errno::EINVAL {
+            break;
+        }
+    }
+    debug_assert!(last < 0);
+    Err(io::Error::last_os_error())
+}
+
+/// Installs a filter without a listener.
+pub(crate) fn install_filter(program: &[libc::sock_filter]) -> io::Result<()> {
+    if set_filter(program, 0) < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn set_filter(program: &[libc::sock_filter], flags: libc::c_ulong) -> libc::c_long {
+    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the kernel copies the program, which lives until the call returns.
+    unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const filter) }
+}
+
+/// The listener of a filter.
+pub(crate) struct Listener(OwnedFd);
+
+impl Listener {
+    pub(crate) fn new(fd: OwnedFd) -> Self {
+        let listener = Self(fd);
+        // Where the kernel has no such flag, the wake-up is only slower.
+        // SAFETY: the request takes a number, no memory.
+        let _ = unsafe { libc::ioctl(listener.0.as_raw_fd(), SET_FLAGS, SYNC_WAKE_UP) };
+        listener
+    }
+
+    /// Waits for the next notification. `EINTR` when a signal came, `ENOENT` when its sender was killed.
+    pub(crate) fn receive(&self, into: &mut Notification) -> Result<(), Errno> {
+        *into = empty_notification();
+        // SAFETY: the kernel fills the structure, which is of its layout (size checked by the request number).
+        let done = unsafe { libc::ioctl(self.0.as_raw_fd(), RECEIVE, &raw mut *into) };
+        Errno::result(done).map(drop)
+    }
+
+    fn respond(&self, id: u64, value: i64, error: i32, flags: u32) -> Result<(), Errno> {
+        let response = libc::seccomp_notif_resp { id, val: value, error, flags };
+        // SAFETY: the kernel reads the structure only.
+        let done = unsafe { libc::ioctl(self.0.as_raw_fd(), SEND, &raw const response) };
+        Errno::result(done).map(drop)
+    }
+
+    /// Answers with a result of ours.
+    pub(crate) fn answer(&self, id: u64, result: Result<i64, Errno>) -> Result<(), Errno> {
+        match result {
+            Ok(value) => self.respond(id, value, 0, 0),
+            Err(errno) => self.respond(id, 0, -(errno as i32), 0),
+        }
+    }
+
+    /// Lets the kernel do the call.
+    pub(crate) fn go_on(&self, id: u64) -> Result<(), Errno> {
+        self.respond(id, 0, 0, CONTINUE)
+    }
+
+    /// True while the caller waits: what was read of its memory until now was its own.
+    pub(crate) fn is_valid(&self, id: u64) -> bool {
+        // SAFETY: the kernel reads the number only.
+        unsafe { libc::ioctl(self.0.as_raw_fd(), ID_VALID, &raw const id) == 0 }
+    }
+
+    fn add(&self, id: u64, fd: BorrowedFd<'_>, close_on_exec: bool, flags: u32) -> Result<i64, Errno> {
+        let request = libc::seccomp_notif_addfd {
+            id,
+            flags,
+            srcfd: fd.as_raw_fd() as u32,
+            newfd: 0,
+            newfd_flags: if close_on_exec { libc::O_CLOEXEC as u32 } else { 0 },
+        };
+        // SAFETY: the kernel reads the structure only.
+        let done = unsafe { libc::ioctl(self.0.as_raw_fd(), ADD_FD, &raw const request) };
+        Errno::result(done).map(i64::from)
+    }
+
+    /// Puts a descriptor in the place of one of the caller's.
+    pub(crate) fn replace(&self, id: u64, fd: BorrowedFd<'_>, number: i32) -> Result<(), Errno> {
+        const SET_NUMBER: u32 = 1; // SECCOMP_ADDFD_FLAG_SETFD
+        let request = libc::seccomp_notif_addfd {
+            id,
+            flags: SET_NUMBER,
+            srcfd: fd.as_raw_fd() as u32,
+            newfd: number.cast_unsigned(),
+            newfd_flags: libc::O_CLOEXEC as u32,
+        };
+        // SAFETY: the kernel reads the structure only.
+        let done = unsafe { libc::ioctl(self.0.as_raw_fd(), ADD_FD, &raw const request) };
+        Errno::result(done).map(drop)
+    }
+
+    /// Gives the caller a descriptor and answers with its number, in one step.
+    pub(crate) fn give(&self, id: u64, fd: BorrowedFd<'_>, close_on_exec: bool) -> Result<(), Errno> {
+        self.add(id, fd, close_on_exec, ADD_FD_AND_SEND).map(drop)
+    }
+
+    /// Gives the caller a descriptor, closes ours, and only then answers: nobody else holds the file any more when
+    /// the caller goes on (a file that is open for writing cannot be executed).
+    pub(crate) fn give_alone(&self, id: u64, fd: OwnedFd, close_on_exec: bool) -> Result<(), Errno> {
+        use std::os::fd::AsFd as _;
+        let number = self.add(id, fd.as_fd(), close_on_exec, 0)?;
+        drop(fd);
+        self.answer(id, Ok(number))
+    }
+}
+
+/// Reads another process's memory; fewer bytes than asked for when the rest is not mapped.
+pub(crate) fn read_memory(pid: i32, address: u64, into: &mut [u8]) -> Result<usize, Errno> {
+    let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+    let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: into.len() };
+    // SAFETY: the local vector is our own live buffer; the remote address is only a number to us.
+    let done = unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
+    Errno::result(done).map(|n| n as usize)
+}
+
+/// A descriptor for a process.
+pub(crate) fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: the call takes two numbers.
+    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    // SAFETY: the descriptor is new, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+/// A copy of another process's descriptor.
+pub(crate) fn copy_descriptor(pidfd: BorrowedFd<'_>, number: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: the call takes three numbers.
+    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0) })?;
+    // SAFETY: the descriptor is new, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+/// `struct pidfd_info` up to what Linux 6.15 knows (linux/pidfd.h).
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct PidfdInfo {
+    mask: u64,
+    cgroup: u64,
+    pid: u32,
+    tgid: u32,
+    ppid: u32,
+    ids: [u32; 8],
+    exit_code: i32,
+    coredump: u32,
+    spare: u32,
+}
+
+/// `_IOWR(0xFF, 11, struct pidfd_info)` with its first published size of 64 bytes; larger ones work alike.
+const PIDFD_GET_INFO: libc::c_ulong = 0xc000_ff0b | ((size_of::<PidfdInfo>() as libc::c_ulong) << 16);
+const INFO_EXIT: u64 = 1 << 3;
+
+/// The wait status of a process that has ended, from its descriptor; `None` where the kernel does not tell.
+pub(crate) fn exit_status(pidfd: BorrowedFd<'_>) -> Option<i32> {
+    let mut info = PidfdInfo { mask: INFO_EXIT, ..PidfdInfo::default() };
+    // SAFETY: the kernel writes at most the size that the request number names, which is the structure's own.
+    let done = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO, &raw mut info) };
+    (done == 0 && info.mask & INFO_EXIT != 0).then_some(info.exit_code)
+}
+
+/// The flags of `open` (linux/fcntl.h, VALID_OPEN_FLAGS).
+const VALID_OPEN_FLAGS: i32 = libc::O_ACCMODE
+    | libc::O_CREAT
+    | libc::O_EXCL
+    | libc::O_NOCTTY
+    | libc::O_TRUNC
+    | libc::O_APPEND
+    | libc::O_NONBLOCK
+    | libc::O_SYNC
+    | libc::O_ASYNC
+    | libc::O_DIRECT
+    | libc::O_LARGEFILE
+    | libc::O_DIRECTORY
+    | libc::O_NOFOLLOW
+    | libc::O_NOATIME
+    | libc::O_CLOEXEC
+    | libc::O_PATH
+    | libc::O_TMPFILE;
+
+/// Opens a file as `openat2` does.
+pub(crate) fn open_at(
+    base: Option<BorrowedFd<'_>>,
+    path: &std::ffi::CStr,
+    flags: i32,
+    mode: u32,
+    resolve: u64,
+) -> Result<OwnedFd, Errno> {
+    #[repr(C)]
+    struct How {
+        flags: u64,
+        mode: u64,
+        resolve: u64,
+    }
+    // `open` ignores what it does not know, `openat2` does not.
+    let flags = flags & VALID_OPEN_FLAGS;
+    let mode = if flags & (libc::O_CREAT | libc::O_TMPFILE & !libc::O_DIRECTORY) == 0 { 0 } else { mode };
+    let how = How { flags: u64::from(flags as u32), mode: u64::from(mode), resolve };
+    let base = base.map_or(libc::AT_FDCWD, |fd| fd.as_raw_fd());
+    // SAFETY: the path and the structure live through the call, which only reads them.
+    let fd = Errno::result(unsafe {
+        libc::syscall(libc::SYS_openat2, base, path.as_ptr(), &raw const how, size_of::<How>())
+    })?;
+    // SAFETY: the descriptor is new, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+/// What `fstat` says.
+pub(crate) fn stat(fd: BorrowedFd<'_>) -> Result<libc::stat, Errno> {
+    // SAFETY: the structure is plain integers.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel fills our own live structure.
+    Errno::result(unsafe { libc::fstat(fd.as_raw_fd(), &raw mut stat) })?;
+    Ok(stat)
+}
+
+/// What `fstatat` says; of the link itself with `AT_SYMLINK_NOFOLLOW`.
+pub(crate) fn stat_at(base: Option<BorrowedFd<'_>>, path: &std::ffi::CStr, flags: i32) -> Result<libc::stat, Errno> {
+    // SAFETY: the structure is plain integers.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    let base = base.map_or(libc::AT_FDCWD, |fd| fd.as_raw_fd());
+    // SAFETY: the path lives through the call; the kernel fills our own live structure.
+    Errno::result(unsafe { libc::fstatat(base, path.as_ptr(), &raw mut stat, flags) })?;
+    Ok(stat)
+}
+
+/// A plain system call on numbers and addresses of our own live memory.
+///
+/// # Safety
+/// What the numbers point to must live through the call and be of the layout that the call expects.
+pub(crate) unsafe fn call(number: libc::c_long, arguments: [usize; 6]) -> Result<i64, Errno> {
+    let [a, b, c, d, e, f] = arguments;
+    // SAFETY: as the caller promises.
+    Errno::result(unsafe { libc::syscall(number, a, b, c, d, e, f) }).map(|n| n as i64)
+}

@@ -1,0 +1,217 @@
+//! Looking into an observed process: its memory, its descriptors and directories, what `/proc` says of it.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::libc;
+
+use super::sys;
+
+/// The longest path that the kernel takes, with its end (PATH_MAX).
+const PATH_MAX: usize = 4096;
+
+/// `/proc` as the supervisor sees it, held by descriptor: the command may have another one.
+pub(crate) struct Proc(OwnedFd);
+
+/// What `/proc/PID/status` says.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Status {
+    pub(crate) tgid: i32,
+    pub(crate) parent: i32,
+    pub(crate) umask: u32,
+    /// The process's ids in its own and all outer process namespaces, the supervisor's first.
+    pub(crate) inner_tgid: i32,
+    pub(crate) inner_pid: i32,
+}
+
+impl Proc {
+    pub(crate) fn open() -> Result<Self, Errno> {
+        sys::open_at(None, c"/proc", libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC, 0, 0).map(Self)
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let name = CString::new(name).ok()?;
+        let fd = sys::open_at(Some(self.fd()), &name, libc::O_RDONLY | libc::O_CLOEXEC, 0, 0).ok()?;
+        let mut text = Vec::with_capacity(2048);
+        std::io::Read::read_to_end(&mut std::io::Read::take(std::fs::File::from(fd), 1 << 20), &mut text).ok()?;
+        Some(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    pub(crate) fn status(&self, pid: i32) -> Option<Status> {
+        let text = self.text(&format!("{pid}/status"))?;
+        let mut status = Status::default();
+        for line in text.lines() {
+            let Some((name, value)) = line.split_once(':') else { continue };
+            let value = value.trim();
+            let last = || value.split_whitespace().next_back().and_then(|v| v.parse().ok()).unwrap_or(0);
+            match name {
+                "Umask" => status.umask = u32::from_str_radix(value, 8).unwrap_or(0o077),
+                "Tgid" => status.tgid = value.parse().unwrap_or(0),
+                "PPid" => status.parent = value.parse().unwrap_or(0),
+                "NStgid" => status.inner_tgid = last(),
+                "NSpid" => status.inner_pid = last(),
+                // Nothing that is wanted comes after it.
+                "NSsid" | "VmPeak" => break,
+                _ => {}
+            }
+        }
+        (status.tgid > 0).then_some(status)
+    }
+
+    /// User, group, supplementary groups and effective capabilities of a thread, in one text.
+    pub(crate) fn credentials(&self, pid: i32) -> Option<String> {
+        let text = self.text(&format!("{pid}/status"))?;
+        let wanted = ["Uid:", "Gid:", "Groups:", "CapEff:"];
+        Some(text.lines().filter(|line| wanted.iter().any(|name| line.starts_with(name))).collect::<Vec<_>>().join("\n"))
+    }
+
+    /// The living children of all threads of a process.
+    pub(crate) fn children(&self, tgid: i32) -> Vec<i32> {
+        let mut found = Vec::new();
+        let Ok(name) = CString::new(format!("{tgid}/task")) else { return found };
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let Ok(tasks) = sys::open_at(Some(self.fd()), &name, flags, 0, 0) else { return found };
+        let Ok(mut tasks) = nix::dir::Dir::from_fd(tasks) else { return found };
+        for task in tasks.iter().flatten() {
+            let Ok(task) = task.file_name().to_str() else { continue };
+            if task.parse::<i32>().is_err() {
+                continue;
+            }
+            let text = self.text(&format!("{tgid}/task/{task}/children")).unwrap_or_default();
+            found.extend(text.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+        }
+        found
+    }
+
+    /// What a link of a process leads to: `cwd`, `root`, `exe`, `fd/3`.
+    pub(crate) fn open_link(&self, pid: i32, link: &str, flags: i32) -> Result<OwnedFd, Errno> {
+        let name = CString::new(format!("{pid}/{link}")).map_err(|_| Errno::EINVAL)?;
+        sys::open_at(Some(self.fd()), &name, flags | libc::O_CLOEXEC, 0, 0)
+    }
+
+    pub(crate) fn stat_link(&self, pid: i32, link: &str) -> Result<libc::stat, Errno> {
+        let name = CString::new(format!("{pid}/{link}")).map_err(|_| Errno::EINVAL)?;
+        sys::stat_at(Some(self.fd()), &name, 0)
+    }
+
+    /// The text of a link of a process.
+    pub(crate) fn read_link(&self, pid: i32, link: &str) -> Option<Vec<u8>> {
+        let name = CString::new(format!("{pid}/{link}")).ok()?;
+        read_link_at(self.fd(), &name)
+    }
+
+    /// The path of one of the supervisor's own descriptors, as the kernel resolved it.
+    pub(crate) fn path_of(&self, fd: BorrowedFd<'_>) -> Option<Vec<u8>> {
+        let mut name = *b"self/fd/0000000000\0";
+        let mut number = fd.as_raw_fd();
+        let mut digits = [0_u8; 10];
+        let mut count = 0;
+        loop {
+            digits[count] = b'0' + (number % 10) as u8;
+            count += 1;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        for (at, digit) in digits[..count].iter().rev().enumerate() {
+            name[8 + at] = *digit;
+        }
+        name[8 + count] = 0;
+        let name = CStr::from_bytes_until_nul(&name).ok()?;
+        read_link_at(self.fd(), name)
+    }
+}
+
+/// The text of a symbolic link.
+pub(crate) fn read_link_at(base: BorrowedFd<'_>, name: &CStr) -> Option<Vec<u8>> {
+    let mut buffer = [0_u8; PATH_MAX];
+    // SAFETY: the kernel writes at most the buffer's length into our own live buffer; the name lives through the call.
+    let done = unsafe {
+        libc::readlinkat(base.as_raw_fd(), name.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len())
+    };
+    let length = usize::try_from(done).ok()?;
+    buffer.get(..length).map(<[u8]>::to_vec)
+}
+
+/// Reads a path from a process's memory. `EFAULT` and `ENAMETOOLONG` as the kernel would say them.
+pub(crate) fn read_path(pid: i32, address: u64) -> Result<CString, Errno> {
+    read_text(pid, address, PATH_MAX).and_then(|(bytes, whole)| {
+        if whole { CString::new(bytes).map_err(|_| Errno::EFAULT) } else { Err(Errno::ENAMETOOLONG) }
+    })
+}
+
+/// Reads a text that ends with a zero byte, at most `limit` bytes of it, and whether that was all.
+pub(crate) fn read_text(pid: i32, address: u64, limit: usize) -> Result<(Vec<u8>, bool), Errno> {
+    const PAGE: u64 = 4096;
+    let mut bytes = Vec::new();
+    let mut at = address;
+    let mut buffer = [0_u8; PAGE as usize];
+    while bytes.len() < limit {
+        let to_page_end = (PAGE - at % PAGE) as usize;
+        // Most texts are short: a second call costs less than copying a page each time.
+        let wanted = to_page_end.min(limit - bytes.len()).min(if bytes.is_empty() { 256 } else { PAGE as usize });
+        let got = sys::read_memory(pid, at, &mut buffer[..wanted])?;
+        if got == 0 {
+            return Err(Errno::EFAULT);
+        }
+        if let Some(end) = buffer[..got].iter().position(|b| *b == 0) {
+            bytes.extend_from_slice(&buffer[..end]);
+            return Ok((bytes, true));
+        }
+        bytes.extend_from_slice(&buffer[..got]);
+        at = at.checked_add(got as u64).ok_or(Errno::EFAULT)?;
+    }
+    Ok((bytes, false))
+}
+
+/// Reads a number of eight bytes.
+pub(crate) fn read_word(pid: i32, address: u64) -> Result<u64, Errno> {
+    let mut bytes = [0_u8; 8];
+    if sys::read_memory(pid, address, &mut bytes)? == bytes.len() {
+        Ok(u64::from_le_bytes(bytes))
+    } else {
+        Err(Errno::EFAULT)
+    }
+}
+
+/// Reads exactly so many bytes.
+pub(crate) fn read_exact(pid: i32, address: u64, length: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = vec![0; length];
+    if sys::read_memory(pid, address, &mut bytes)? == length { Ok(bytes) } else { Err(Errno::EFAULT) }
+}
+
+/// The arguments of an execution: at most `limit` bytes of text in all, and whether that was all.
+pub(crate) fn read_arguments(pid: i32, address: u64, limit: usize) -> (Vec<Vec<u8>>, bool) {
+    let mut arguments = Vec::new();
+    let mut left = limit;
+    let mut at = address;
+    if address == 0 {
+        return (arguments, true);
+    }
+    while let Ok(pointer) = read_word(pid, at) {
+        if pointer == 0 {
+            return (arguments, true);
+        }
+        if left == 0 {
+            break;
+        }
+        match read_text(pid, pointer, left) {
+            Ok((text, whole)) => {
+                left = left.saturating_sub(text.len() + 1);
+                arguments.push(text);
+                if !whole {
+                    break;
+                }
+            }
+            Err(_) => break,
+        }
+        at = at.wrapping_add(8);
+    }
+    (arguments, false)
+}
