@@ -37,6 +37,8 @@ pub struct Config {
     pub isolation: ConfinementWish,
     /// Who watches it.
     pub observe: crate::watch::Observe,
+    /// What it may do.
+    pub guard: crate::guard::GuardConfig,
 }
 
 /// Who signs evidence.
@@ -74,6 +76,7 @@ struct Raw {
     materials: RawFiles,
     artifacts: RawArtifacts,
     run: RawRun,
+    guard: crate::guard::GuardConfig,
 }
 
 #[derive(Deserialize, Default)]
@@ -150,6 +153,7 @@ impl Default for Config {
             publish: Vec::new(),
             isolation: ConfinementWish::BestEffort,
             observe: crate::watch::Observe::Auto,
+            guard: crate::guard::GuardConfig::default(),
         }
     }
 }
@@ -197,6 +201,7 @@ impl Config {
             Some("off") => ConfinementWish::Off,
             Some(other) => bail!("[run] isolation: `{other}` is none of required, best-effort, off"),
         };
+        raw.guard.check().map_err(|e| anyhow::anyhow!("[guard] {e:#}"))?;
         let uri = |what: &str, value: Option<String>, default: String| match value {
             Some(value) if !value.contains(':') || value.contains(char::is_whitespace) => {
                 bail!("[builder] {what}: `{value}` is not a URI")
@@ -219,6 +224,7 @@ impl Config {
             publish: raw.artifacts.publish,
             isolation,
             observe: raw.run.observe.unwrap_or(crate::watch::Observe::Auto),
+            guard: raw.guard,
         })
     }
 }

@@ -20,8 +20,12 @@ struct Pin {
 fn pin_of(project: &Project) -> Option<Pin> {
     let root = project.root.as_ref()?.to_string_lossy().into_owned();
     let config = &project.config;
-    let settings =
+    let mut settings =
         format!("{:?} {:?} {:?} {:?}", config.signer, config.certificate, config.isolation, config.store_path);
+    // Projects that do not use these have the settings that were accepted before there were any.
+    if config.guard != crate::guard::GuardConfig::default() || config.observe != crate::watch::Observe::Auto {
+        settings += &format!(" {:?} {:?}", config.observe, config.guard);
+    }
     Some(Pin { root, settings: sha256(settings.as_bytes()) })
 }
 

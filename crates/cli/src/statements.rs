@@ -6,11 +6,13 @@ use std::path::Path;
 use anyhow::Result;
 use provost_attest::predicate::{self, *};
 use provost_attest::{Envelope, FileList, ResourceDescriptor, Statement};
-use provost_model::{Digest, Ending, EnvironmentFact, FileKind, Outcome, RunRecord, Timestamp, Tool, Verdict, sha256};
+use provost_model::{
+    BackEnd, Digest, Ending, EnvironmentFact, FileKind, Outcome, RunRecord, Timestamp, Tool, Verdict, sha256,
+};
 use provost_trace::Selection;
 
 use crate::judge::TrustedPolicy;
-use crate::{ci, config, environment};
+use crate::{ci, config, environment, observed};
 
 /// Builds the statements of one run.
 pub(crate) struct Statements<'a> {
@@ -22,6 +24,10 @@ pub(crate) struct Statements<'a> {
     pub(crate) publish: Option<&'a Selection>,
     pub(crate) blobs: Vec<Vec<u8>>,
     pub(crate) subjects: Vec<ResourceDescriptor>,
+    /// `prevent` or `detect`.
+    pub(crate) guard_mode: &'a str,
+    /// What the command read from anywhere, once [`Statements::lists`] was called.
+    pub(crate) inputs: Option<FileList>,
 }
 
 impl Statements<'_> {
@@ -54,6 +60,13 @@ impl Statements<'_> {
                 self.blobs.push(blob);
             }
         }
+        if self.record.observation.back_end != BackEnd::None {
+            let (inputs, blob) = FileList::new(&observed::inputs(&self.record.observation))?;
+            if inputs.entries.is_none() {
+                self.blobs.push(blob);
+            }
+            self.inputs = Some(inputs);
+        }
         Ok((materials, artifacts))
     }
 
@@ -69,7 +82,7 @@ impl Statements<'_> {
         self.statement(predicate::ENVIRONMENT, &predicate)
     }
 
-    pub(crate) fn process(&self, facts: &[EnvironmentFact], program: Option<&Tool>) -> Result<Statement> {
+    pub(crate) fn process(&mut self, facts: &[EnvironmentFact], program: Option<&Tool>) -> Result<Statement> {
         let build = &self.policy.policy.build;
         let mut environment = BTreeMap::new();
         for name in build.environment.iter().chain(&build.environment_values) {
@@ -90,11 +103,25 @@ impl Statements<'_> {
             environment,
             started_on: self.record.started,
             finished_on: self.record.finished,
-            ending: self.record.ending,
+            ending: Some(self.record.ending),
+            id: None,
+            parent: None,
+            programs: Vec::new(),
+        };
+        let observation = &self.record.observation;
+        let (monitor_log, whole) = observed::monitor_log(observation, event, self.record.finished);
+        let whole = if whole {
+            None
+        } else {
+            let blob = serde_json::to_vec(observation)?;
+            let mut descriptor = ResourceDescriptor::named("observation.json".to_owned(), sha256(&blob));
+            descriptor.media_type = Some("application/json".into());
+            self.blobs.push(blob);
+            Some(descriptor)
         };
         let predicate = Process {
             monitor: Monitor {
-                kind: format!("urn:provost:monitor:{}:v1", provost_trace::BACK_END),
+                kind: format!("urn:provost:monitor:{}:v1", observation.back_end.name()),
                 trace_policy: BTreeMap::from([("version".into(), env!("CARGO_PKG_VERSION").into())]),
             },
             monitored_process: MonitoredProcess {
@@ -102,18 +129,15 @@ impl Statements<'_> {
                 kind: predicate::RUN_BUILD_TYPE.into(),
                 event: self.invocation.into(),
             },
-            monitor_log: MonitorLog { process: vec![event], ..MonitorLog::default() },
+            monitor_log,
             metadata: TraceMetadata {
                 build_started_on: self.record.collected_from,
                 build_finished_on: self.record.finished,
             },
             step: self.step.into(),
-            completeness: Completeness {
-                complete: false,
-                events_lost: None,
-                left_running: self.record.left_running,
-                not_seen: provost_trace::NOT_SEEN.iter().map(|s| (*s).to_owned()).collect(),
-            },
+            completeness: observed::completeness(observation, self.record.left_running),
+            guard: observed::guarding(observation, self.guard_mode),
+            observation: whole,
         };
         self.statement(predicate::PROCESS, &predicate)
     }
@@ -149,6 +173,8 @@ impl Statements<'_> {
             files: files.clone(),
             globs: globs.to_vec(),
             basis,
+            observed: self.inputs.clone(),
+            observed_origins: observed::origins(&self.record.observation),
         };
         self.statement(predicate::MATERIALS, &predicate)
     }
@@ -206,6 +232,10 @@ impl Statements<'_> {
             dependencies.push(git_state(facts).source);
         }
         dependencies.push(list_descriptor("materials", materials));
+        if let Some(inputs) = &self.inputs {
+            // The tool chain, headers and libraries that the build really used.
+            dependencies.push(list_descriptor("observed-inputs", inputs));
+        }
         let predicate = Provenance {
             build_definition: BuildDefinition {
                 build_type: predicate::RUN_BUILD_TYPE.into(),

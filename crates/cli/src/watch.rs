@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use provost_model::{Isolation, Observation, count};
-use provost_trace::observe::{Live, ObserveWish, ObserverLimits, Plan, Watcher};
+use anyhow::{Context as _, Result, bail};
+use provost_model::{BackEnd, Isolation, Observation, Permission, count, printable};
+use provost_trace::observe::{Live, Mode, ObserveWish, Plan, Watcher};
 use provost_trace::{BlockedSignals, Confinement, ConfinementWish, RunOutcome, RunRequest};
 use serde::Deserialize;
 
-use crate::config::Config;
+use crate::guard::GuardConfig;
 use crate::{clock, render, signing};
 
 /// Who is to watch.
@@ -41,6 +41,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) probes: &'a [PathBuf],
     pub(crate) directory: &'a Path,
     pub(crate) time_limit: Option<u64>,
+    pub(crate) guard: &'a GuardConfig,
 }
 
 /// Everything found out, nothing started.
@@ -60,17 +61,16 @@ enum How {
 
 impl<'a> Watched<'a> {
     /// Finds out how the command can be watched and confined here.
-    pub(crate) fn prepare(
-        mut self,
-        command: &[OsString],
-        wanted: &Wanted<'_>,
-        config: &Config,
-    ) -> Result<Prepared<'a>> {
+    pub(crate) fn prepare(mut self, command: &[OsString], wanted: &Wanted<'_>) -> Result<Prepared<'a>> {
         let scratch = Scratch::new()?;
         let program = command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let mut reasons = vec!["it was switched off".to_owned()];
+        let prevents = wanted.guard.mode == Some(Mode::Prevent);
+        if wanted.observe == Observe::None && prevents {
+            bail!("[guard] mode = \"prevent\" needs somebody who watches: leave out `observe = \"none\"`");
+        }
         if wanted.observe != Observe::None {
-            let plan = self.plan(command, wanted, config, &scratch);
+            let plan = plan(command, wanted, &scratch)?;
             match self.watcher.prepare(&plan) {
                 Ok(ready) => {
                     return Ok(Prepared {
@@ -82,7 +82,7 @@ impl<'a> Watched<'a> {
                     });
                 }
                 // What is only wanted may be missing, and is then said to be; what is required may not.
-                Err(provost_trace::TraceError::Supervisor(why)) if wanted.observe == Observe::Auto => {
+                Err(provost_trace::TraceError::Supervisor(why)) if wanted.observe == Observe::Auto && !prevents => {
                     reasons = vec![why];
                 }
                 Err(error) => return Err(error.into()),
@@ -104,29 +104,28 @@ impl<'a> Watched<'a> {
             _scratch: scratch,
         })
     }
+}
 
-    fn plan(&self, command: &[OsString], wanted: &Wanted<'_>, config: &Config, scratch: &Scratch) -> Plan {
-        let _ = config;
-        Plan {
-            command: command.iter().map(|word| word.as_bytes().to_vec()).collect(),
-            directory: wanted.directory.to_path_buf(),
-            without: signing::SECRET_VARIABLES.iter().map(|name| (*name).to_owned()).collect(),
-            time_limit: wanted.time_limit.map(|seconds| seconds.saturating_mul(1000)),
-            confinement: match wanted.wish {
-                ConfinementWish::Required => "required",
-                ConfinementWish::BestEffort => "best-effort",
-                ConfinementWish::Off => "off",
-            }
-            .into(),
-            hidden: wanted.hidden.to_vec(),
-            probes: wanted.probes.to_vec(),
-            observe: ObserveWish::Auto,
-            guard: provost_trace::observe::Guard::default(),
-            limits: ObserverLimits::default(),
-            scratch: scratch.0.clone(),
-            resolvers: Vec::new(),
+fn plan(command: &[OsString], wanted: &Wanted<'_>, scratch: &Scratch) -> Result<Plan> {
+    Ok(Plan {
+        command: command.iter().map(|word| word.as_bytes().to_vec()).collect(),
+        directory: wanted.directory.to_path_buf(),
+        without: signing::SECRET_VARIABLES.iter().map(|name| (*name).to_owned()).collect(),
+        time_limit: wanted.time_limit.map(|seconds| seconds.saturating_mul(1000)),
+        confinement: match wanted.wish {
+            ConfinementWish::Required => "required",
+            ConfinementWish::BestEffort => "best-effort",
+            ConfinementWish::Off => "off",
         }
-    }
+        .into(),
+        hidden: wanted.hidden.to_vec(),
+        probes: wanted.probes.to_vec(),
+        observe: ObserveWish::Auto,
+        guard: wanted.guard.resolve(wanted.directory).context("[guard]")?,
+        limits: wanted.guard.limits(),
+        scratch: scratch.0.clone(),
+        resolvers: wanted.guard.resolvers.clone().unwrap_or_default(),
+    })
 }
 
 impl Prepared<'_> {
@@ -149,12 +148,53 @@ impl Prepared<'_> {
                 Ok((report.outcome, report.observation, self.isolation))
             }
             How::Wrapped { confinement, request, reasons } => {
-                let outcome =
-                    provost_trace::run(&request, &confinement, self.signals, &clock::now).map_err(started)?;
+                let outcome = provost_trace::run(&request, &confinement, self.signals, &clock::now).map_err(started)?;
                 Ok((outcome, Observation::none(reasons), self.isolation))
             }
         }
     }
+}
+
+/// What was seen, for the terminal.
+pub(crate) fn summary(observation: &Observation) -> String {
+    if observation.back_end == BackEnd::None {
+        let why = observation.coverage.not_used.join("; ");
+        return render::line("watched", &format!("{} {}", render::warning("by nobody:"), printable(&why)));
+    }
+    let inputs = observation.files.iter().filter(|file| file.is_input()).count();
+    let mut out = render::line(
+        "watched",
+        &format!(
+            "{}, {} read, {} {}",
+            count(observation.processes.len() as u64, "process", "processes"),
+            count(inputs as u64, "file", "files"),
+            count(observation.network.len() as u64, "network event", "network events"),
+            render::dim(&format!(
+                "({}, {})",
+                observation.back_end.name(),
+                if observation.is_complete() { "nothing lost" } else { "not complete" }
+            )),
+        ),
+    );
+    for why in observation.coverage.incomplete.iter().take(3) {
+        out += &render::line("", &printable(why));
+    }
+    for service in observation.coverage.delegated.iter().take(3) {
+        out += &render::line("", &format!("work was handed to {}: it is not seen", printable(service)));
+    }
+    for violation in observation.violations.iter().take(10) {
+        let who = observation.processes.get(violation.process as usize).and_then(|p| p.programs.last());
+        let who = who.map_or_else(|| "?".into(), |program| printable(&program.path.text));
+        let refused = violation.permission == Permission::Refused;
+        let word = if refused { render::error("refused") } else { render::warning("seen") };
+        let times = if violation.count > 1 { format!(" ({} times)", violation.count) } else { String::new() };
+        let what = printable(&format!("{}: {}{times}", violation.kind, violation.what));
+        out += &render::line("guard", &format!("{word} {what} {}", render::dim(&format!("by {who}"))));
+    }
+    if observation.violations.len() > 10 {
+        out += &render::line("", &format!("and {} more", observation.violations.len() - 10));
+    }
+    out
 }
 
 /// A directory for the run's own temporary files, in the host's; removed in the end.

@@ -35,7 +35,7 @@ impl BackEnd {
 }
 
 /// Everything that was seen of one run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Observation {
     /// Who watched.
@@ -55,7 +55,7 @@ pub struct Observation {
 }
 
 /// One process of the run's tree.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObservedProcess {
     /// Its place in the list.
@@ -79,7 +79,7 @@ pub struct ObservedProcess {
 }
 
 /// One program that a process executed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Execution {
     /// The file that the kernel runs, after all links; for a script, its interpreter.
@@ -147,7 +147,7 @@ pub enum Origin {
 }
 
 /// One file that the run touched.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObservedFile {
     /// The path as the kernel resolved it.
@@ -224,7 +224,7 @@ pub enum NetworkKind {
 }
 
 /// One network event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NetworkEvent {
     /// What.
@@ -259,7 +259,7 @@ pub struct NetworkEvent {
 }
 
 /// A name that was asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NameQuestion {
     /// The name.
@@ -279,7 +279,7 @@ pub struct NameQuestion {
 }
 
 /// Something that the policy does not allow, or that is refused to every command.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
     /// Kind, kebab-case: `network`, `source-write`, `credential`, `tool`, `memory`, `kernel`, `limit`, …
@@ -297,7 +297,7 @@ pub struct Violation {
 }
 
 /// What an observation covers. It is signed with it: without it silence would read as completeness.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
     /// Why better back ends were not used, one sentence each.

@@ -119,6 +119,10 @@ pub struct Step {
 pub struct BuildRules {
     /// Keys and store must have been out of the command's reach.
     pub require_isolation: bool,
+    /// How the command must have been watched.
+    pub observation: Option<ObservationWanted>,
+    /// The guard must have been in mode `prevent`.
+    pub require_prevent: bool,
     /// Tools by name and permitted digests; empty: any tool.
     pub tools: BTreeMap<String, Vec<Digest>>,
     /// Whether a tool that is not in the list is refused.
@@ -137,6 +141,16 @@ pub struct BuildRules {
     pub environment: Vec<String>,
     /// Names of environment variables that are recorded with their values.
     pub environment_values: Vec<String>,
+}
+
+/// How a command must have been watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObservationWanted {
+    /// By a kernel back end.
+    Kernel,
+    /// By a kernel back end, with nothing lost, handed to others or left running.
+    Complete,
 }
 
 /// What the evidence must satisfy.
@@ -256,6 +270,8 @@ struct RawStep {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct RawBuild {
     require_isolation: bool,
+    observation: Option<ObservationWanted>,
+    require_prevent: bool,
     tools: BTreeMap<String, Vec<Spanned<String>>>,
     only_listed_tools: bool,
     builders: Vec<String>,
@@ -653,6 +669,8 @@ impl Checker<'_> {
         let usual = || USUAL_ENVIRONMENT.iter().map(|name| (*name).to_owned()).collect();
         BuildRules {
             require_isolation: raw.require_isolation,
+            observation: raw.observation,
+            require_prevent: raw.require_prevent,
             tools,
             only_listed_tools: raw.only_listed_tools,
             builders: raw.builders,

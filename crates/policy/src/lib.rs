@@ -14,7 +14,8 @@ mod report;
 mod rules;
 
 pub use document::{
-    BuildRules, EvidenceRules, Example, Expectation, Functionary, Identity, LogKey, Mode, Policy, RegoRule, Step,
+    BuildRules, EvidenceRules, Example, Expectation, Functionary, Identity, LogKey, Mode, ObservationWanted, Policy,
+    RegoRule, Step,
 };
 pub use error::{PolicyError, Problem};
 pub use evaluate::{Evidence, Facts, Item, evaluate, said_time};

@@ -82,6 +82,19 @@ pub const RULES: &[RuleInfo] = &[
     rule("build-who", "a permitted user ran the build", &["BUILD-1", "TRUST-2"], Enforce),
     rule("source-clean", "the source is a clean commit from a permitted place", &["ATT-3", "PULL-2"], Enforce),
     rule("materials-certain", "every material could be read and did not change meanwhile", &["EVID-2", "ATT-3"], Warn),
+    rule(
+        "build-observed",
+        "the command was watched from the kernel's side",
+        &["EVID-1", "EVID-2", "ATT-2", "BUILD-3"],
+        Enforce,
+    ),
+    rule(
+        "build-guarded",
+        "what the policy does not allow was refused to the run",
+        &["BUILD-1", "BUILD-2", "BASE-4"],
+        Enforce,
+    ),
+    rule("guard-kept", "the run did nothing against its guard", &["BUILD-2", "EVID-4", "BASE-4"], Enforce),
     rule("nothing-left-running", "no process of the build outlived it", &["BUILD-3", "EVID-4"], Warn),
     rule("key-custody", "the signing key is kept as the policy asks", &["EVID-3", "UPD-6", "ATT-5"], Enforce),
 ];

@@ -123,7 +123,10 @@ impl Confinement {
                     for layers in tries {
                         match Self::build(mechanism, hidden, abi, layers).and_then(|c| c.probed(probes)) {
                             Ok(mut confinement) => {
-                                confinement.isolation.limits.extend(reasons.iter().map(|why| format!("not used: {why}")));
+                                confinement
+                                    .isolation
+                                    .limits
+                                    .extend(reasons.iter().map(|why| format!("not used: {why}")));
                                 return Ok(confinement);
                             }
                             Err(why) => reasons.push(why),
@@ -334,9 +337,9 @@ impl Confinement {
     /// As the command would be confined; with process ids of its own a child mounts its `/proc` first.
     fn tried(&self) -> nix::Result<()> {
         self.enter()?;
-        if self.layers.own_processes {
+        if self.has_own_processes() {
             // SAFETY: the child makes system calls and ends.
-            match unsafe { fork() }? {
+            match unsafe { fork_with_own_processes() }? {
                 ForkResult::Child => {
                     let done = mount_proc();
                     // SAFETY: `_exit` ends the process at once, without running anything of the parent's.
@@ -372,9 +375,6 @@ impl Confinement {
         if self.layers.own_ipc {
             flags |= CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
         }
-        if self.layers.own_processes {
-            flags |= CloneFlags::CLONE_NEWPID;
-        }
         if self.maps.is_some() {
             // The files of our own identity map belong to us only while we may be dumped.
             nix::sys::prctl::set_dumpable(true)?;
@@ -391,7 +391,7 @@ impl Confinement {
         mount(none, c"/", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none)?;
         self.lay_over()?;
         // A mount point cannot be renamed: what lies above the hidden directories stays where it is.
-        for path in &self.above {
+        for path in self.above.iter().filter(|path| !is_covered(path)) {
             mount(Some(path.as_c_str()), path.as_c_str(), none, MsFlags::MS_BIND | MsFlags::MS_REC, none)?;
         }
         if let Some(source) = &self.read_only {
@@ -401,10 +401,10 @@ impl Confinement {
             }
             make_read_only(source)?;
         }
-        for path in &self.hidden_files {
+        for path in self.hidden_files.iter().filter(|path| !is_covered(path)) {
             mount(Some(c"/dev/null"), path.as_c_str(), none, MsFlags::MS_BIND, none)?;
         }
-        for path in &self.hidden {
+        for path in self.hidden.iter().filter(|path| !is_covered(path)) {
             mount(
                 Some(c"provost"),
                 path.as_c_str(),
@@ -418,28 +418,32 @@ impl Confinement {
 
     /// Lays files and directories over others; what is to stay visible is carried over by descriptor.
     fn lay_over(&self) -> nix::Result<()> {
-        let none: Option<&std::ffi::CStr> = None;
-        let mut kept = Vec::new();
-        for path in &self.kept {
-            let covered = self.laid_over.iter().any(|(_, over, directory)| {
-                *directory && path.to_bytes().starts_with(over.to_bytes())
-            });
-            if covered {
-                let flags = nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC;
-                kept.push((nix::fcntl::open(path.as_c_str(), flags, nix::sys::stat::Mode::empty())?, path));
-            }
-        }
+        let hold = |path: &CString| {
+            let flags = nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC;
+            nix::fcntl::open(path.as_c_str(), flags, nix::sys::stat::Mode::empty())
+        };
+        let covered = |path: &CString| {
+            self.laid_over.iter().any(|(_, over, directory)| *directory && below(path.to_bytes(), over.to_bytes()))
+        };
+        // All of them are held before the first mount: it may cover the next one.
+        let mut mounts = Vec::new();
         for (what, over, directory) in &self.laid_over {
-            let flags = if *directory { MsFlags::MS_BIND | MsFlags::MS_REC } else { MsFlags::MS_BIND };
-            mount(Some(what.as_c_str()), over.as_c_str(), none, flags, none)?;
+            mounts.push((hold(what)?, over, *directory));
         }
-        for (fd, path) in kept {
+        for path in self.kept.iter().filter(|path| covered(path)) {
+            mounts.push((hold(path)?, path, true));
+        }
+        let none: Option<&std::ffi::CStr> = None;
+        for (fd, over, directory) in mounts {
             use std::os::fd::AsRawFd as _;
-            let target = Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()));
-            let made = std::fs::create_dir_all(target);
-            made.map_err(|e| e.raw_os_error().map_or(nix::Error::EIO, nix::Error::from_raw))?;
+            if directory && covered(over) {
+                let target = Path::new(std::ffi::OsStr::from_bytes(over.to_bytes()));
+                let made = std::fs::create_dir_all(target);
+                made.map_err(|e| e.raw_os_error().map_or(nix::Error::EIO, nix::Error::from_raw))?;
+            }
             let from = CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|_| nix::Error::EINVAL)?;
-            mount(Some(from.as_c_str()), path.as_c_str(), none, MsFlags::MS_BIND | MsFlags::MS_REC, none)?;
+            let flags = if directory { MsFlags::MS_BIND | MsFlags::MS_REC } else { MsFlags::MS_BIND };
+            mount(Some(from.as_c_str()), over.as_c_str(), none, flags, none)?;
         }
         Ok(())
     }
@@ -463,6 +467,30 @@ impl Confinement {
         crate::filter::refuse_terminal_injection()?;
         refresh_directory()
     }
+}
+
+/// True for a path below a directory, not for the directory itself.
+fn below(path: &[u8], directory: &[u8]) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.first() == Some(&b'/'))
+}
+
+/// True when nothing is there any more: it was covered.
+fn is_covered(path: &CString) -> bool {
+    nix::sys::stat::lstat(path.as_c_str()).is_err_and(|errno| errno == nix::Error::ENOENT)
+}
+
+/// Forks; the child is the first of process ids of its own. (Not `unshare`: after it a process can start no threads.)
+///
+/// # Safety
+/// As for `fork`: the caller has one thread.
+pub(crate) unsafe fn fork_with_own_processes() -> nix::Result<ForkResult> {
+    let flags = (CloneFlags::CLONE_NEWPID.bits() | nix::libc::SIGCHLD) as nix::libc::c_ulong;
+    // SAFETY: without a stack of its own the child goes on on a copy of the parent's, as with fork.
+    let pid = nix::Error::result(unsafe { nix::libc::syscall(nix::libc::SYS_clone, flags, 0, 0, 0, 0) })?;
+    Ok(match pid {
+        0 => ForkResult::Child,
+        pid => ForkResult::Parent { child: nix::unistd::Pid::from_raw(pid as i32) },
+    })
 }
 
 /// Mounts the `/proc` of one's own process ids over the old one.

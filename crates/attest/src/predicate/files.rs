@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use std::collections::BTreeMap;
+
 use provost_model::{FileName, Timestamp};
 
 use crate::{FileList, ResourceDescriptor};
@@ -28,6 +30,13 @@ pub struct Materials {
     pub globs: Vec<String>,
     /// How the list was made, in a sentence.
     pub basis: String,
+    /// What the command really read or executed, from anywhere on the machine, with digests at use; absent when nobody
+    /// watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<FileList>,
+    /// How many of the observed files come from where: `repository`, `package-cache`, `distribution`, ….
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub observed_origins: BTreeMap<String, u64>,
 }
 
 /// A git repository's state before the command ran.

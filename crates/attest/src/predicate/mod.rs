@@ -10,7 +10,9 @@ mod vsa;
 pub use environment::{Attribute, Environment};
 pub use files::{Artifacts, GitState, Lockfile, Materials, Submodule};
 pub use link::Link;
-pub use process::{Completeness, Monitor, MonitorLog, MonitoredProcess, Process, ProcessEvent, TraceMetadata};
+pub use process::{
+    Completeness, Guarding, Monitor, MonitorLog, MonitoredProcess, Process, ProcessEvent, TraceMetadata,
+};
 pub use provenance::{BuildDefinition, BuildMetadata, Builder, Provenance, RunDetails};
 pub use vsa::{PolicyReference, VerificationSummary, Verifier};
 

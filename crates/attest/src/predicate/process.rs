@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use provost_model::{Ending, Timestamp};
+use provost_model::{Ending, Execution, Timestamp, Violation};
 use serde::{Deserialize, Serialize};
 
 use crate::ResourceDescriptor;
@@ -26,6 +26,30 @@ pub struct Process {
     /// What the log does and does not cover. An extension field.
     #[serde(rename = "provost_completeness")]
     pub completeness: Completeness,
+    /// What the run was held to, and what it did against it. An extension field.
+    #[serde(rename = "provost_guard", default)]
+    pub guard: Guarding,
+    /// The whole observation as a blob, where it is too long for the statement. An extension field.
+    #[serde(rename = "provost_observation", default, skip_serializing_if = "Option::is_none")]
+    pub observation: Option<ResourceDescriptor>,
+}
+
+/// What a run was held to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Guarding {
+    /// `prevent`, `detect`, or empty when nobody watched.
+    #[serde(default)]
+    pub mode: String,
+    /// Layers that were active.
+    #[serde(default)]
+    pub layers: Vec<String>,
+    /// What was done or tried against the guard; at most 500 of them.
+    #[serde(default)]
+    pub violations: Vec<Violation>,
+    /// How many there were.
+    #[serde(default)]
+    pub violation_count: usize,
 }
 
 /// Who watched.
@@ -60,7 +84,7 @@ pub struct MonitorLog {
     /// Processes.
     #[serde(default)]
     pub process: Vec<ProcessEvent>,
-    /// Network activity, one object an event; empty without kernel-level observation.
+    /// Network activity, one object an event, questions for names among them; empty without kernel-level observation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub network: Vec<serde_json::Value>,
     /// Files, with digests at use; empty without kernel-level observation.
@@ -85,10 +109,20 @@ pub struct ProcessEvent {
     pub environment: BTreeMap<String, Option<String>>,
     /// Start.
     pub started_on: Timestamp,
-    /// End.
+    /// End; that of the run where its own was not seen.
     pub finished_on: Timestamp,
-    /// How it ended.
-    pub ending: Ending,
+    /// How it ended; absent where that could not be learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
+    /// Its number in this run, which the file accesses refer to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
+    /// The number of the process that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u32>,
+    /// The programs that it executed, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<Execution>,
 }
 
 /// When it was watched.
@@ -102,7 +136,7 @@ pub struct TraceMetadata {
 }
 
 /// What a log covers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Completeness {
     /// True only when every process, file and connection was seen and no event was lost.
@@ -113,6 +147,27 @@ pub struct Completeness {
     pub left_running: u32,
     /// What the back end cannot see, one sentence each.
     pub not_seen: Vec<String>,
+    /// The back end: `notify`, `ptrace`, `ebpf`, or `none`.
+    #[serde(default)]
+    pub back_end: String,
+    /// Why better back ends were not used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_used: Vec<String>,
+    /// System calls that were observed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls_observed: Vec<String>,
+    /// System calls that are refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls_refused: Vec<String>,
+    /// Services that work was handed to: what they did is not seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegated: Vec<String>,
+    /// Why it is not complete.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<String>,
+    /// Counters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, u64>,
 }
 
 impl Process {

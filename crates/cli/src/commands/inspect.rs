@@ -242,11 +242,12 @@ fn describe_predicate(statement: &Statement) -> String {
         predicate::PROCESS => {
             if let Ok(process) = statement.predicate_as::<Process>(kind) {
                 out += &render::line("step", &printable(&process.step));
-                for event in &process.monitor_log.process {
+                for event in process.monitor_log.process.iter().take(1) {
                     out += &render::line("command", &printable(&event.arguments.join(" ")));
                     out += &render::line("in", &printable(&event.working_directory));
                     out += &render::line("from", &format!("{} to {}", event.started_on, event.finished_on));
-                    out += &render::line("ended", &event.ending.to_string());
+                    let ended = event.ending.map_or_else(|| "not seen".into(), |ending| ending.to_string());
+                    out += &render::line("ended", &ended);
                     if !event.environment.is_empty() {
                         out += &render::line(
                             "variables",
@@ -254,12 +255,58 @@ fn describe_predicate(statement: &Statement) -> String {
                         );
                     }
                 }
+                let seen = &process.completeness;
+                let log = &process.monitor_log;
                 out += &render::line(
-                    "complete",
-                    if process.completeness.complete { "yes" } else { "no, best effort; not seen:" },
+                    "watched by",
+                    match seen.back_end.as_str() {
+                        "" | "none" => "nobody",
+                        name => name,
+                    },
                 );
-                for what in &process.completeness.not_seen {
-                    out += &render::line("", &printable(what));
+                if log.process.len() > 1 || !log.file_access.is_empty() {
+                    out += &render::line(
+                        "saw",
+                        &format!(
+                            "{}, {}, {}",
+                            count(log.process.len() as u64, "process", "processes"),
+                            count(log.file_access.len() as u64, "file", "files"),
+                            count(log.network.len() as u64, "network event", "network events"),
+                        ),
+                    );
+                }
+                for event in log.network.iter().take(20) {
+                    let text = |name: &str| event.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+                    let port = event.get("port").and_then(serde_json::Value::as_u64);
+                    let place = format!("{}{}", text("address"), port.map(|p| format!(":{p}")).unwrap_or_default());
+                    let line = format!(
+                        "{} {} {place} {} {}",
+                        text("kind"),
+                        text("protocol"),
+                        text("name"),
+                        text("permission")
+                    );
+                    out += &render::line("network", &printable(&line));
+                }
+                if !process.guard.mode.is_empty() {
+                    out += &render::line("guard", &printable(&process.guard.mode));
+                }
+                for layer in &process.guard.layers {
+                    out += &render::line("", &printable(layer));
+                }
+                for violation in process.guard.violations.iter().take(50) {
+                    let permission = format!("{:?}", violation.permission).to_lowercase();
+                    let times =
+                        if violation.count > 1 { format!(" ({} times)", violation.count) } else { String::new() };
+                    let what = printable(&format!("{}: {}{times}, {permission}", violation.kind, violation.what));
+                    out += &render::line("violation", &render::warning(&what));
+                }
+                out += &render::line("complete", if seen.complete { "yes; by its nature not seen:" } else { "no" });
+                for why in &seen.incomplete {
+                    out += &render::line("because", &printable(why));
+                }
+                for what in &seen.not_seen {
+                    out += &render::line("not seen", &printable(what));
                 }
             }
         }

@@ -315,9 +315,10 @@ fn card(step: &str, invocation: &str, statements: &[(u64, Verified<Statement>)],
         ended: command.map_or_else(
             || "unknown".into(),
             |c| match c.ending {
-                Ending::Exited(status) => format!("exit {status}"),
-                Ending::Signalled(number) => format!("signal {number}"),
-                Ending::TimedOut => "time limit".into(),
+                None => "not seen".into(),
+                Some(Ending::Exited(status)) => format!("exit {status}"),
+                Some(Ending::Signalled(number)) => format!("signal {number}"),
+                Some(Ending::TimedOut) => "time limit".into(),
             },
         ),
         started: command.map(|c| c.started_on.to_string()).unwrap_or_default(),

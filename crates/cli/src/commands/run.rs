@@ -24,7 +24,7 @@ use crate::home::Project;
 use crate::judge::{self, Anchors, Options, TrustedPolicy};
 use crate::signing::{self, Role};
 use crate::statements::Statements;
-use crate::{ci, clock, config, environment, gather, redact, render, setup, watch};
+use crate::{ci, clock, config, environment, gather, observed, redact, render, setup, watch};
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -210,9 +210,18 @@ fn supervise(
         (true, _) => ConfinementWish::Required,
         _ => config.isolation,
     };
+    let guard = config.guard.for_step(&args.step);
     let observe = args.observe.unwrap_or(config.observe);
-    let wanted = watch::Wanted { wish, observe, hidden: &hidden, probes: &probes, directory, time_limit: args.time_limit };
-    let prepared = watched.prepare(&args.command, &wanted, config)?;
+    let wanted = watch::Wanted {
+        wish,
+        observe,
+        hidden: &hidden,
+        probes: &probes,
+        directory,
+        time_limit: args.time_limit,
+        guard: &guard,
+    };
+    let prepared = watched.prepare(&args.command, &wanted)?;
 
     let collected_from = clock::now();
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -238,7 +247,9 @@ fn supervise(
     progress.done();
     fault::point("run: materials recorded");
 
-    let (outcome, observation, isolation) = prepared.run(args.quiet)?;
+    let (outcome, mut observation, isolation) = prepared.run(args.quiet)?;
+    observed::place(&mut observation, directory);
+    observed::redact(&mut observation);
     fault::point("run: command ended");
 
     let progress = Progress::new(args.quiet, "reading products");
@@ -290,6 +301,8 @@ fn supervise(
         publish: any_published.then_some(&publish),
         blobs: Vec::new(),
         subjects: Vec::new(),
+        guard_mode: guard.mode_name(),
+        inputs: None,
     };
     let (materials, artifacts) = writer.lists()?;
     let environment = writer.environment(&facts, &tools)?;
@@ -556,6 +569,7 @@ fn show(done: &Done, project: &Project, directory: &Path) {
         )
     };
     out += &render::line("isolation", &isolation);
+    out += &watch::summary(&record.observation);
     out += &render::line(
         "signed by",
         &format!(

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use provost_attest::predicate::{self};
+use provost_attest::predicate::{self, Process};
 use provost_model::{FileKind, RuleResult, RuleState};
 
 use super::{Item, Judge, Run};
-use crate::document::Step;
+use crate::document::{ObservationWanted, Step};
 
 impl<'a> Judge<'a> {
     pub(super) fn process(&self, step: &Step, run: &Run<'a>, rules: &mut Vec<RuleResult>) {
@@ -28,9 +28,14 @@ impl<'a> Judge<'a> {
             }
             return;
         }
-        let failed = commands.iter().any(|c| !c.is_some_and(|c| c.ending.is_success()));
+        let failed = commands.iter().any(|c| !c.is_some_and(|c| c.ending.is_some_and(|e| e.is_success())));
         let (state, reason) = if failed {
-            let how = commands.iter().flatten().map(|c| c.ending.to_string()).collect::<Vec<_>>().join(", ");
+            let how = commands
+                .iter()
+                .flatten()
+                .map(|c| c.ending.map_or_else(|| "not seen".into(), |e| e.to_string()))
+                .collect::<Vec<_>>()
+                .join(", ");
             (RuleState::NotSatisfied, format!("the command did not succeed: {how}"))
         } else {
             (RuleState::Satisfied, "the command ended with status 0".to_owned())
@@ -80,6 +85,70 @@ impl<'a> Judge<'a> {
             &items,
             Some("stop build daemons, for example with `--no-daemon`"),
         );
+    }
+
+    /// How the run was watched, and what it did against its guard.
+    pub(super) fn observed(&self, step: &Step, run: &Run<'a>, rules: &mut Vec<RuleResult>) {
+        let name = Some(step.name.as_str());
+        let items: Vec<&Item> = run.process.iter().map(|(i, _)| *i).collect();
+        let processes: Vec<&Process> = run.process.iter().map(|(_, p)| p).collect();
+        if let Some(wanted) = self.policy.build.observation {
+            let fault = processes.iter().find_map(|process| {
+                let seen = &process.completeness;
+                if seen.back_end.is_empty() || seen.back_end == "none" {
+                    return Some(format!("nobody watched the command: {}", seen.not_used.join("; ")));
+                }
+                if wanted == ObservationWanted::Complete && !seen.complete {
+                    let mut why = seen.incomplete.clone();
+                    why.extend(seen.delegated.iter().map(|service| format!("work was handed to {service}")));
+                    if let Some(lost @ 1..) = seen.events_lost {
+                        why.push(format!("{lost} events were lost"));
+                    }
+                    return Some(format!("the observation is not complete: {}", why.join("; ")));
+                }
+                None
+            });
+            let (state, reason) = match fault {
+                _ if processes.is_empty() => {
+                    (RuleState::NoEvidence, "no process attestation says how it was watched".into())
+                }
+                Some(why) => (RuleState::NotSatisfied, why),
+                None => (
+                    RuleState::Satisfied,
+                    "watched from the kernel's side, and complete as far as was asked".to_owned(),
+                ),
+            };
+            let advice = Some("run it where seccomp notification works, without build daemons");
+            self.push(rules, "build-observed", name, state, reason, &items, advice);
+        }
+        if self.policy.build.require_prevent {
+            let (state, reason) = if processes.is_empty() {
+                (RuleState::NoEvidence, "no process attestation says what the run was held to".to_owned())
+            } else if processes.iter().all(|p| p.guard.mode == "prevent") {
+                (RuleState::Satisfied, "the guard was in mode prevent".to_owned())
+            } else {
+                (RuleState::NotSatisfied, "the guard was not in mode prevent".to_owned())
+            };
+            let advice = Some("set `mode = \"prevent\"` in [guard] of provost.toml");
+            self.push(rules, "build-guarded", name, state, reason, &items, advice);
+        }
+        let held: Vec<&&Process> = processes.iter().filter(|p| !p.guard.mode.is_empty()).collect();
+        if held.is_empty() {
+            return;
+        }
+        let count: usize = held.iter().map(|p| p.guard.violation_count).sum();
+        let prevents = held.iter().any(|p| p.guard.mode == "prevent");
+        let first = held.iter().flat_map(|p| &p.guard.violations).next();
+        let example = first.map(|v| format!(", the first: {}: {}", v.kind, v.what)).unwrap_or_default();
+        let (state, reason) = match (count, prevents) {
+            (0, _) => (RuleState::Satisfied, "nothing was done against the guard".to_owned()),
+            (_, true) => (RuleState::NotSatisfied, format!("{count} violations{example}")),
+            (_, false) => {
+                (RuleState::NotApplicable, format!("{count} violations were recorded and let through{example}"))
+            }
+        };
+        let advice = Some("see them with `provost inspect`; what is right can be allowed with `provost run --learn`");
+        self.push(rules, "guard-kept", name, state, reason, &items, advice);
     }
 
     pub(super) fn listed(&self, step: &Step, run: &Run<'a>, rules: &mut Vec<RuleResult>) {

@@ -140,7 +140,10 @@ impl Run {
                     environment: BTreeMap::new(),
                     started_on: self.finished,
                     finished_on: self.finished,
-                    ending: self.ending,
+                    ending: Some(self.ending),
+                    id: None,
+                    parent: None,
+                    programs: Vec::new(),
                 }],
                 ..MonitorLog::default()
             },
@@ -150,8 +153,10 @@ impl Run {
                 complete: false,
                 events_lost: None,
                 left_running: self.left_running,
-                not_seen: Vec::new(),
+                ..Completeness::default()
             },
+            guard: Guarding::default(),
+            observation: None,
         };
         let materials = Materials {
             step: self.step.clone(),
@@ -162,6 +167,8 @@ impl Run {
             files: list(&self.materials),
             globs: Vec::new(),
             basis: "test".into(),
+            observed: None,
+            observed_origins: BTreeMap::new(),
         };
         let artifacts = Artifacts {
             step: self.step.clone(),

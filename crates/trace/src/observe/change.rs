@@ -202,8 +202,7 @@ impl Notifier {
         let target = read_path(tid, target)?;
         let Some(spot) = self.spot(tid, tgid, at)? else { return Ok(None) };
         self.alive(n)?;
-        let arguments =
-            [target.as_ptr() as usize, raw(spot.parent.as_fd()), spot.name.as_ptr() as usize, 0, 0, 0];
+        let arguments = [target.as_ptr() as usize, raw(spot.parent.as_fd()), spot.name.as_ptr() as usize, 0, 0, 0];
         // SAFETY: target and name are our own and live through the call.
         let value = unsafe { sys::call(libc::SYS_symlinkat, arguments) }?;
         self.judge_path(&spot.path, Use::Created, tgid);
@@ -341,8 +340,7 @@ impl Notifier {
             }
             Attribute::Mode(mode) => {
                 let through = c_string(format!("self/fd/{}", raw(target.as_fd())).as_bytes())?;
-                let arguments =
-                    [raw(self.proc.fd()), through.as_ptr() as usize, (mode & 0o7777) as usize, 0, 0, 0];
+                let arguments = [raw(self.proc.fd()), through.as_ptr() as usize, (mode & 0o7777) as usize, 0, 0, 0];
                 // SAFETY: the name is our own and lives through the call.
                 unsafe { sys::call(libc::SYS_fchmodat, arguments) }?
             }

@@ -91,7 +91,8 @@ pub fn question(message: &[u8]) -> Option<Question> {
         return None;
     }
     let (name, at) = name(message, 12)?;
-    Some(Question { id: half(message, 0)?, name, record: half(message, at)?, end: at + 4 }).filter(|q| q.end <= message.len())
+    Some(Question { id: half(message, 0)?, name, record: half(message, at)?, end: at + 4 })
+        .filter(|q| q.end <= message.len())
 }
 
 /// What is answered.

@@ -155,7 +155,9 @@ impl Notifier {
                 self.walk_open(tid, tgid, at, path, flags, 0)?
             }
             Err(Errno::ELOOP) => self.walk_open(tid, tgid, at, path, flags, 0)?,
-            Err(Errno::ENOENT) if path.windows(4).any(|w| w == b"self" || w == b"proc") || path.starts_with(b"/dev/") => {
+            Err(Errno::ENOENT)
+                if path.windows(4).any(|w| w == b"self" || w == b"proc") || path.starts_with(b"/dev/") =>
+            {
                 self.walk_open(tid, tgid, at, path, flags, 0)?
             }
             // It may be executed without being read: then its content has no digest.
@@ -182,13 +184,7 @@ impl Notifier {
     }
 
     /// What the policy says of a program; the errno when it is refused.
-    fn judge_program(
-        &mut self,
-        tgid: i32,
-        files: &[Used],
-        runs: &Program,
-        is_script: bool,
-    ) -> Option<Errno> {
+    fn judge_program(&mut self, tgid: i32, files: &[Used], runs: &Program, is_script: bool) -> Option<Errno> {
         let mut refused = None;
         for file in files {
             if let Some(why) = self.rules.program(&file.path, file.digest.as_ref(), &self.record) {
@@ -246,9 +242,7 @@ fn elf_loader(fd: &OwnedFd) -> Option<Vec<u8>> {
     let read = |at: u64, length: usize| -> Option<Vec<u8>> {
         let mut bytes = vec![0; length];
         // SAFETY: the kernel writes at most the buffer's length into our own live buffer.
-        let got = unsafe {
-            libc::pread(fd.as_raw_fd(), bytes.as_mut_ptr().cast(), length, i64::try_from(at).ok()?)
-        };
+        let got = unsafe { libc::pread(fd.as_raw_fd(), bytes.as_mut_ptr().cast(), length, i64::try_from(at).ok()?) };
         (usize::try_from(got).ok()? == length).then_some(bytes)
     };
     let header = read(0, 64)?;

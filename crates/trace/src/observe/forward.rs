@@ -211,14 +211,8 @@ impl Forwarding {
                 Some(name) => rule.covers_name(name),
                 None => rule.host.parse::<IpAddr>().is_ok_and(|address| address == to.address),
             };
-            place
-                && rule.port.is_none_or(|port| port == to.port)
-                && rule.by.as_ref().is_none_or(|by| by == program)
+            place && rule.port.is_none_or(|port| port == to.port) && rule.by.as_ref().is_none_or(|by| by == program)
         })
-    }
-
-    pub(crate) fn mode(&self) -> Mode {
-        self.mode
     }
 
     /// The real addresses of a destination.

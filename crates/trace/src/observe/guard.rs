@@ -92,7 +92,9 @@ impl Endpoint {
         let name = host.strip_prefix("*.").unwrap_or(&host);
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
         if host.parse::<IpAddr>().is_err() && (name.is_empty() || !name.bytes().all(plain) || name.contains("..")) {
-            return Err(format!("`{text}`: `{host}` is neither a name nor an address; `*` may stand for the first part only"));
+            return Err(format!(
+                "`{text}`: `{host}` is neither a name nor an address; `*` may stand for the first part only"
+            ));
         }
         // An address that is written down is meant, private or not.
         let private = host.parse::<IpAddr>().is_ok();
@@ -157,7 +159,9 @@ impl Rules {
     /// Why a program may not be executed.
     pub(crate) fn program(&self, path: &[u8], digest: Option<&Digest>, record: &Record) -> Option<&'static str> {
         let Some(digest) = digest else {
-            return self.judges_tools().then_some("its content could not be read, so it is not known which program it is");
+            return self
+                .judges_tools()
+                .then_some("its content could not be read, so it is not known which program it is");
         };
         if self.deny.contains(digest) {
             return Some("its content is denied");
@@ -209,6 +213,8 @@ mod tests {
     fn a_star_covers_names_below_and_nothing_else() {
         let star = Endpoint::parse("*.crates.io").expect("parses");
         assert!(star.covers_name("static.crates.io") && star.covers_name("a.b.crates.io"));
-        assert!(!star.covers_name("crates.io") && !star.covers_name("evilcrates.io") && !star.covers_name(".crates.io"));
+        assert!(
+            !star.covers_name("crates.io") && !star.covers_name("evilcrates.io") && !star.covers_name(".crates.io")
+        );
     }
 }

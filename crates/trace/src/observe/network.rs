@@ -168,8 +168,9 @@ impl Notifier {
         let mut event = self.event(tgid, NetworkKind::Connect, "unix", to);
         if let Some(service) = &event.delegated_to {
             let there = match to {
-                Address::Unix(path) => super::notify::c_string(path)
-                    .is_ok_and(|path| sys::stat_at(None, &path, 0).is_ok_and(|s| s.st_mode & libc::S_IFMT == libc::S_IFSOCK)),
+                Address::Unix(path) => super::notify::c_string(path).is_ok_and(|path| {
+                    sys::stat_at(None, &path, 0).is_ok_and(|s| s.st_mode & libc::S_IFMT == libc::S_IFSOCK)
+                }),
                 _ => true,
             };
             if there {
@@ -203,7 +204,10 @@ impl Notifier {
         let mut event = self.event(tgid, NetworkKind::Connect, protocol(kind), &Address::Internet(address));
         let own = plain(address.ip()).is_loopback() || plain(address.ip()).is_unspecified();
         let is_resolver = address.port() == 53;
-        if is_resolver && let Some(tracked) = self.tracked.get_mut(&tgid) && !tracked.resolvers.contains(&fd) {
+        if is_resolver
+            && let Some(tracked) = self.tracked.get_mut(&tgid)
+            && !tracked.resolvers.contains(&fd)
+        {
             tracked.resolvers.push(fd);
         }
         let judged = !matches!(self.rules.guard.network, NetworkRule::Host) && !own;
@@ -432,11 +436,9 @@ impl Notifier {
             match &to {
                 Some(Address::Internet(address)) => {
                     resolver |= address.port() == 53;
-                    if let Some(reply) = self.judge_datagram(
-                        tgid,
-                        Kind { domain: libc::AF_INET, kind: libc::SOCK_DGRAM },
-                        *address,
-                    ) {
+                    if let Some(reply) =
+                        self.judge_datagram(tgid, Kind { domain: libc::AF_INET, kind: libc::SOCK_DGRAM }, *address)
+                    {
                         return reply;
                     }
                     self.record.counters.continued += 1;

@@ -151,7 +151,9 @@ impl Notifier {
             let _ = match reply {
                 Reply::Done(result) => listener.answer(id, result),
                 Reply::GoOn => listener.go_on(id),
-                Reply::Give { fd, close_on_exec, alone: true } => give_or_fail(listener, id, |l| l.give_alone(id, fd, close_on_exec)),
+                Reply::Give { fd, close_on_exec, alone: true } => {
+                    give_or_fail(listener, id, |l| l.give_alone(id, fd, close_on_exec))
+                }
                 Reply::Give { fd, close_on_exec, alone: false } => {
                     give_or_fail(listener, id, |l| l.give(id, fd.as_fd(), close_on_exec))
                 }
@@ -261,7 +263,12 @@ impl Notifier {
                 if self.own_processes || self.is_known(int(0)) {
                     return Reply::GoOn;
                 }
-                self.violation(tgid, "memory", format!("limits of process {} outside the run", int(0)), Permission::Refused);
+                self.violation(
+                    tgid,
+                    "memory",
+                    format!("limits of process {} outside the run", int(0)),
+                    Permission::Refused,
+                );
                 Reply::Done(Err(Errno::EPERM))
             }
             "ptrace" | "process_vm_readv" | "process_vm_writev" => {
@@ -275,7 +282,12 @@ impl Notifier {
                 Reply::GoOn
             }
             "pidfd_getfd" => {
-                self.violation(tgid, "memory", "a descriptor of another process (pidfd_getfd)".into(), Permission::Allowed);
+                self.violation(
+                    tgid,
+                    "memory",
+                    "a descriptor of another process (pidfd_getfd)".into(),
+                    Permission::Allowed,
+                );
                 Reply::GoOn
             }
             "memfd_create" => self.make_memory_file(a[1]),
@@ -445,7 +457,12 @@ impl Notifier {
         if self.own_processes || target <= 1 || signal == 0 || self.is_known(target) {
             return;
         }
-        self.violation(tgid, "memory", format!("signal {signal} to process {target} outside the run"), Permission::Refused);
+        self.violation(
+            tgid,
+            "memory",
+            format!("signal {signal} to process {target} outside the run"),
+            Permission::Refused,
+        );
     }
 
     pub(crate) fn id_of(&self, tgid: i32) -> u32 {
@@ -533,11 +550,7 @@ const NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWCGROUP) as u64;
 
 /// A descriptor that the caller cannot take (its table is full) is an error of its call, not silence.
-fn give_or_fail(
-    listener: &Listener,
-    id: u64,
-    give: impl FnOnce(&Listener) -> Result<(), Errno>,
-) -> Result<(), Errno> {
+fn give_or_fail(listener: &Listener, id: u64, give: impl FnOnce(&Listener) -> Result<(), Errno>) -> Result<(), Errno> {
     match give(listener) {
         Err(Errno::ENOENT) | Ok(()) => Ok(()),
         Err(errno) => listener.answer(id, Err(errno)),

@@ -242,7 +242,8 @@ impl Notifier {
     fn open_by_walk(&mut self, wanted: &Wanted, base: Option<&Arc<Place>>, path: &CStr) -> Reply {
         let flags = wanted.flags | libc::O_CLOEXEC | libc::O_NOCTTY | libc::O_NONBLOCK;
         let mode = wanted.mode & !self.umask(wanted.tid, wanted.tgid) & 0o7777;
-        let fd = match self.walk_open(wanted.tid, wanted.tgid, base.map(|b| b.fd.as_fd()), path.to_bytes(), flags, mode) {
+        let fd = match self.walk_open(wanted.tid, wanted.tgid, base.map(|b| b.fd.as_fd()), path.to_bytes(), flags, mode)
+        {
             Ok(fd) => fd,
             Err(errno) => return self.failed(errno),
         };
@@ -316,7 +317,8 @@ impl Notifier {
             if there || kind == Use::Written {
                 self.judge_path(&name, kind, tgid);
                 if let Some(place) = self.record.file(&name, kind, process) {
-                    self.record.problem(place, "opened with another user, root or namespace: the path is as it was asked for");
+                    self.record
+                        .problem(place, "opened with another user, root or namespace: the path is as it was asked for");
                 }
             }
         }

@@ -121,13 +121,6 @@ impl Record {
         (self.clock)()
     }
 
-    /// Says once that something makes the observation incomplete.
-    pub(crate) fn incomplete(&mut self, why: &str) {
-        if !self.incomplete.iter().any(|known| known == why) && self.incomplete.len() < 100 {
-            self.incomplete.push(why.to_owned());
-        }
-    }
-
     /// The place of a file in the list; `None` once the list is full, and then an event is lost.
     pub(crate) fn file(&mut self, path: &[u8], kind: Use, process: u32) -> Option<u32> {
         if let Some(place) = self.names.get(path) {
@@ -172,7 +165,13 @@ impl Record {
 
     /// The digest of a file that is about to be read, of the very descriptor that the reader gets. Taken once for
     /// each content: again when the file's times changed, or somebody may be writing it.
-    pub(crate) fn content(&mut self, fd: BorrowedFd<'_>, stat: &libc::stat, place: u32, process: u32) -> Option<Digest> {
+    pub(crate) fn content(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        stat: &libc::stat,
+        place: u32,
+        process: u32,
+    ) -> Option<Digest> {
         let (digest, problem) = self.digest(fd, stat, process);
         if let Some(problem) = problem {
             self.problem(place, problem);
@@ -382,9 +381,10 @@ impl Record {
 
     /// What a connection really asked for.
     pub(crate) fn asked(&mut self, process: u32, name: &str, port: u16, server: Option<String>) {
-        let event = self.network.iter_mut().rev().find(|event| {
-            event.process == process && event.port == Some(port) && event.name.as_deref() == Some(name)
-        });
+        let event =
+            self.network.iter_mut().rev().find(|event| {
+                event.process == process && event.port == Some(port) && event.name.as_deref() == Some(name)
+            });
         if let Some(event) = event {
             event.asked_for = server;
         }

@@ -15,7 +15,7 @@ pub enum Asked {
 }
 
 /// The most bytes that are looked at.
-pub const LIMIT: usize = 16 * 1024;
+pub(super) const LIMIT: usize = 16 * 1024;
 
 /// Looks at the first bytes.
 pub fn look(bytes: &[u8]) -> Asked {

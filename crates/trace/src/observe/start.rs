@@ -237,4 +237,3 @@ pub(crate) fn hear(pipe: &OwnedFd, buffer: &mut [u8]) -> Option<usize> {
         }
     }
 }
-

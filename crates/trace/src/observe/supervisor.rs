@@ -36,11 +36,17 @@ use crate::signals::{BlockedSignals, hand_on};
 pub(crate) enum Message {
     Plan(Box<Plan>),
     Ready(Ready),
-    Go { live: bool },
+    Go {
+        live: bool,
+    },
     Live(Live),
     Done(Box<Report>),
     /// The command could not be started, or the supervisor failed: what, and the errno where there is one.
-    Failed { what: String, errno: Option<i32>, confinement: bool },
+    Failed {
+        what: String,
+        errno: Option<i32>,
+        confinement: bool,
+    },
 }
 
 /// The longest message, in bytes: a report of millions of files.
@@ -124,7 +130,8 @@ const SERVICES: &[&str] = &[
     "/run/snapd.socket",
     "/run/libvirt/libvirt-sock",
 ];
-const NAME_SERVICES: &[&str] = &["/run/nscd/socket", "/run/systemd/resolve/io.systemd.Resolve", "/run/avahi-daemon/socket"];
+const NAME_SERVICES: &[&str] =
+    &["/run/nscd/socket", "/run/systemd/resolve/io.systemd.Resolve", "/run/avahi-daemon/socket"];
 
 fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     let guard = &plan.guard;
@@ -195,7 +202,9 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
             NetworkRule::Allow(_) => {}
         }
         if prevents && guard.source.is_some() && confinement.isolation().mechanism == "none" {
-            return Err(Failure::new("nothing here can keep the source tree from being written: `mode = \"prevent\"` cannot be held"));
+            return Err(Failure::new(
+                "nothing here can keep the source tree from being written: `mode = \"prevent\"` cannot be held",
+            ));
         }
         if prevents && guard.private_temporary {
             held.push("temporary directories are shared with the host: there are no mounts of its own here".to_owned());
@@ -203,7 +212,11 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     }
     let forwards = own_network && matches!(guard.network, NetworkRule::Allow(_));
     if guard.source.is_some() && prevents {
-        held.push(format!("the source tree is read-only but for {} outputs ({})", guard.outputs.len(), confinement.isolation().mechanism));
+        held.push(format!(
+            "the source tree is read-only but for {} outputs ({})",
+            guard.outputs.len(),
+            confinement.isolation().mechanism
+        ));
     }
     if prevents && !guard.credentials.is_empty() {
         held.push(format!("credential files are not there ({})", confinement.isolation().mechanism));
@@ -224,12 +237,16 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
         held.push("no internet sockets (seccomp)".into());
     }
     if !guard.tools.allow.is_empty() || !guard.tools.deny.is_empty() {
-        held.push("programs by content (seccomp notification, and the kernel's own file once more after each execution)".into());
+        held.push(
+            "programs by content (seccomp notification, and the kernel's own file once more after each execution)"
+                .into(),
+        );
     }
     let back_end = match plan.observe {
         ObserveWish::None => return Err(Failure::new("nothing is to be observed")),
         ObserveWish::Auto | ObserveWish::Notify => {
-            probe_notification().map_err(|why| Failure::new(format!("seccomp notification cannot be had here: {why}")))?;
+            probe_notification()
+                .map_err(|why| Failure::new(format!("seccomp notification cannot be had here: {why}")))?;
             BackEnd::Notify
         }
     };
@@ -263,7 +280,9 @@ fn probe_notification() -> Result<(), String> {
             }
             let mut status = 0;
             // SAFETY: the status is our own live integer.
-            while unsafe { nix::libc::waitpid(child.as_raw(), &raw mut status, 0) } < 0 && Errno::last() == Errno::EINTR {}
+            while unsafe { nix::libc::waitpid(child.as_raw(), &raw mut status, 0) } < 0 && Errno::last() == Errno::EINTR
+            {
+            }
             match (ending_of(status), served) {
                 (Ending::Exited(0), Ok(())) => Ok(()),
                 (Ending::Exited(3), _) => Err("the kernel or a filter around us refuses a listener".into()),
@@ -280,7 +299,8 @@ fn serve_probe(child: Pid, pipe: &OwnedFd) -> Result<(), String> {
         return Err("no listener".into());
     }
     let pidfd = sys::open_pidfd(child.as_raw()).map_err(|e| format!("pidfd_open: {e}"))?;
-    let fd = sys::copy_descriptor(pidfd.as_fd(), i32::from_le_bytes(number)).map_err(|e| format!("pidfd_getfd: {e}"))?;
+    let fd =
+        sys::copy_descriptor(pidfd.as_fd(), i32::from_le_bytes(number)).map_err(|e| format!("pidfd_getfd: {e}"))?;
     let mut ready = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
     if poll(&mut ready, 5000_u16).map_err(|e| e.to_string())? == 0 {
         return Err("no notification came".into());
@@ -290,7 +310,8 @@ fn serve_probe(child: Pid, pipe: &OwnedFd) -> Result<(), String> {
     listener.receive(&mut notification).map_err(|e| format!("receiving: {e}"))?;
     let path = super::tracee::read_path(notification.pid.cast_signed(), notification.data.args[1])
         .map_err(|e| format!("reading its memory: {e}"))?;
-    let file = sys::open_at(None, &path, nix::libc::O_RDONLY | nix::libc::O_CLOEXEC, 0, 0).map_err(|e| e.to_string())?;
+    let file =
+        sys::open_at(None, &path, nix::libc::O_RDONLY | nix::libc::O_CLOEXEC, 0, 0).map_err(|e| e.to_string())?;
     listener.give(notification.id, file.as_fd(), false).map_err(|e| format!("handing a descriptor over: {e}"))?;
     // Its end is a call too.
     if listener.receive(&mut notification).is_ok() {
@@ -300,7 +321,8 @@ fn serve_probe(child: Pid, pipe: &OwnedFd) -> Result<(), String> {
 }
 
 fn launch_of(plan: &Plan, prepared: &Prepared, signals: &BlockedSignals) -> Result<Launch, Failure> {
-    let text = |bytes: &[u8]| CString::new(bytes).map_err(|_| Failure::new("an argument or a variable holds a zero byte"));
+    let text =
+        |bytes: &[u8]| CString::new(bytes).map_err(|_| Failure::new("an argument or a variable holds a zero byte"));
     let kept = |name: &str| match &plan.guard.environment {
         None => true,
         Some(list) => list.iter().any(|allowed| match allowed.strip_suffix('*') {
@@ -352,7 +374,8 @@ fn start_command(launch: &Launch, confinement: &Confinement, proc: &Proc) -> Res
     let own = confinement.has_own_processes();
     let (ended, tells) = pipe()?;
     // SAFETY: there is one thread; the child goes on in functions that never return.
-    let child = match unsafe { fork() }.map_err(|e| Failure::kernel("fork", e))? {
+    let forked = unsafe { if own { crate::confine::fork_with_own_processes() } else { fork() } };
+    let child = match forked.map_err(|e| Failure::kernel("fork", e))? {
         ForkResult::Child => {
             drop((from_child, go, ended));
             let pipes = Pipes { says, hears };
@@ -386,7 +409,11 @@ fn start_command(launch: &Launch, confinement: &Confinement, proc: &Proc) -> Res
         *number = i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     }
     let command = if own {
-        proc.children(child.as_raw()).first().copied().map(Pid::from_raw).ok_or_else(|| failed("the command's process is not to be found"))?
+        proc.children(child.as_raw())
+            .first()
+            .copied()
+            .map(Pid::from_raw)
+            .ok_or_else(|| failed("the command's process is not to be found"))?
     } else {
         child
     };
@@ -451,7 +478,8 @@ fn supervise(
         forwarding: forwarding.clone(),
     });
     if let Some(forwarding) = forwarding {
-        let inside = inside(std::mem::take(&mut started.sockets)).ok_or_else(|| Failure::new("the forwarder's sockets are missing"))?;
+        let inside = inside(std::mem::take(&mut started.sockets))
+            .ok_or_else(|| Failure::new("the forwarder's sockets are missing"))?;
         forwarding
             .start(inside, Arc::downgrade(&notifier))
             .map_err(|e| Failure::new(format!("the forwarder cannot be started: {e}")))?;
@@ -678,7 +706,10 @@ impl Notifier {
         }
         let mut incomplete = std::mem::take(&mut record.incomplete);
         if record.counters.unreadable > 0 {
-            incomplete.push(format!("{} calls came from processes that could not be looked into, and were refused", record.counters.unreadable));
+            incomplete.push(format!(
+                "{} calls came from processes that could not be looked into, and were refused",
+                record.counters.unreadable
+            ));
         }
         if record.counters.continued > 0 {
             not_seen.push(format!(

@@ -16,7 +16,9 @@ fn condition(when: When) -> &'static str {
         When::Always => "",
         When::NotThread => " (processes; threads are let through)",
         When::AddressOrFastOpen => " (with an address, or with fast open)",
-        When::UnusualSocket => " (raw, packet, vsock and other unusual sockets; Unix, IPv4, IPv6 and routing sockets are seen when they are used)",
+        When::UnusualSocket => {
+            " (raw, packet, vsock and other unusual sockets; Unix, IPv4, IPv6 and routing sockets are seen when they are used)"
+        }
         When::FastOpenOption => " (TCP_FASTOPEN_CONNECT)",
         When::OtherProcess => " (limits of another process)",
         When::TerminalInjection => " (TIOCSTI, TIOCLINUX)",

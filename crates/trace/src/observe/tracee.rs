@@ -67,7 +67,9 @@ impl Proc {
     pub(crate) fn credentials(&self, pid: i32) -> Option<String> {
         let text = self.text(&format!("{pid}/status"))?;
         let wanted = ["Uid:", "Gid:", "Groups:", "CapEff:"];
-        Some(text.lines().filter(|line| wanted.iter().any(|name| line.starts_with(name))).collect::<Vec<_>>().join("\n"))
+        Some(
+            text.lines().filter(|line| wanted.iter().any(|name| line.starts_with(name))).collect::<Vec<_>>().join("\n"),
+        )
     }
 
     /// The living children of all threads of a process.
@@ -132,9 +134,7 @@ impl Proc {
 pub(crate) fn read_link_at(base: BorrowedFd<'_>, name: &CStr) -> Option<Vec<u8>> {
     let mut buffer = [0_u8; PATH_MAX];
     // SAFETY: the kernel writes at most the buffer's length into our own live buffer; the name lives through the call.
-    let done = unsafe {
-        libc::readlinkat(base.as_raw_fd(), name.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len())
-    };
+    let done = unsafe { libc::readlinkat(base.as_raw_fd(), name.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) };
     let length = usize::try_from(done).ok()?;
     buffer.get(..length).map(<[u8]>::to_vec)
 }

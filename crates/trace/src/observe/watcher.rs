@@ -43,8 +43,7 @@ impl Watcher {
     /// # Errors
     /// The kernel refuses.
     pub fn start(signals: &BlockedSignals, clock: Clock) -> Result<Self, TraceError> {
-        let (ours, theirs) =
-            UnixStream::pair().map_err(|source| TraceError::Kernel { call: "socketpair", source })?;
+        let (ours, theirs) = UnixStream::pair().map_err(|source| TraceError::Kernel { call: "socketpair", source })?;
         // SAFETY: the caller has one thread, as is asked above; where it has more, the child uses only the allocator,
         // which glibc keeps usable after fork. It never returns into the caller.
         match unsafe { fork() }.map_err(|e| TraceError::kernel("fork", e))? {
@@ -59,7 +58,9 @@ impl Watcher {
     }
 
     fn gone() -> TraceError {
-        TraceError::Supervisor("the supervisor's process ended before it could report: the run is without evidence".into())
+        TraceError::Supervisor(
+            "the supervisor's process ended before it could report: the run is without evidence".into(),
+        )
     }
 
     fn heard(&mut self) -> Result<Message, TraceError> {
@@ -93,11 +94,7 @@ impl Watcher {
     ///
     /// # Errors
     /// The command cannot be started, or the supervisor's process died; then the command is dead too.
-    pub fn run(
-        mut self,
-        signals: &BlockedSignals,
-        live: Option<&dyn Fn(Live)>,
-    ) -> Result<Report, TraceError> {
+    pub fn run(mut self, signals: &BlockedSignals, live: Option<&dyn Fn(Live)>) -> Result<Report, TraceError> {
         send(&mut self.channel, &Message::Go { live: live.is_some() }).map_err(|_| Self::gone())?;
         let descriptor = signals.descriptor()?;
         loop {
