@@ -268,6 +268,15 @@ impl GuardConfig {
         }
     }
 
+    /// For a run that is to show what it needs: nothing is refused, and every connection has a name.
+    pub fn learns(&mut self) {
+        self.mode = Some(Mode::Detect);
+        self.tools = None;
+        if self.network.as_ref().is_none_or(|network| matches!(network, NetworkConfig::Word(_))) {
+            self.network = Some(NetworkConfig::Places(Vec::new()));
+        }
+    }
+
     /// `prevent` or `detect`.
     pub fn mode_name(&self) -> &'static str {
         match self.mode.unwrap_or_default() {

@@ -14,6 +14,7 @@ pub mod guard;
 pub mod home;
 pub mod input;
 pub mod judge;
+pub mod learn;
 pub mod observed;
 pub mod pin;
 pub mod redact;

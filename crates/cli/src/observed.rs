@@ -11,8 +11,10 @@ use provost_model::{BackEnd, FileEntry, FileKind, FileSet, Observation, Observed
 
 use crate::redact;
 
-/// Processes, files and network events that a statement holds itself; beyond that they are in a blob.
-const INLINE: usize = 5000;
+/// Processes, files and network events, of each, that a statement holds itself. Beyond that the whole observation is
+/// in a blob, and the statement holds the first few.
+const INLINE: usize = 500;
+const FIRST_FEW: usize = 50;
 /// Violations that a statement holds itself.
 const INLINE_VIOLATIONS: usize = 500;
 
@@ -120,6 +122,12 @@ pub fn origin_name(origin: Origin) -> &'static str {
 
 /// The monitor's log, and whether all of the observation is in it. The command's own event comes first.
 pub fn monitor_log(observation: &Observation, command: ProcessEvent, finished: Timestamp) -> (MonitorLog, bool) {
+    let whole = observation.processes.len() <= INLINE
+        && observation.files.len() <= INLINE
+        && observation.network.len() <= INLINE
+        && observation.names.len() <= INLINE
+        && observation.violations.len() <= INLINE_VIOLATIONS;
+    let shown = if whole { INLINE } else { FIRST_FEW };
     let mut process = vec![command];
     for (at, seen) in observation.processes.iter().enumerate() {
         if at == 0 {
@@ -129,7 +137,7 @@ pub fn monitor_log(observation: &Observation, command: ProcessEvent, finished: T
             }
             continue;
         }
-        if at >= INLINE {
+        if at >= shown {
             break;
         }
         let last = seen.programs.last();
@@ -156,18 +164,13 @@ pub fn monitor_log(observation: &Observation, command: ProcessEvent, finished: T
         });
     }
     let mut network: Vec<serde_json::Value> =
-        observation.network.iter().take(INLINE).filter_map(|event| serde_json::to_value(event).ok()).collect();
-    network.extend(observation.names.iter().take(INLINE).filter_map(|question| {
+        observation.network.iter().take(shown).filter_map(|event| serde_json::to_value(event).ok()).collect();
+    network.extend(observation.names.iter().take(shown).filter_map(|question| {
         let mut value = serde_json::to_value(question).ok()?;
         value.as_object_mut()?.insert("kind".into(), "name".into());
         Some(value)
     }));
-    let file_access = observation.files.iter().take(INLINE).map(access).collect();
-    let whole = observation.processes.len() <= INLINE
-        && observation.files.len() <= INLINE
-        && observation.network.len() <= INLINE
-        && observation.names.len() <= INLINE
-        && observation.violations.len() <= INLINE_VIOLATIONS;
+    let file_access = observation.files.iter().take(shown).map(access).collect();
     (MonitorLog { process, network, file_access }, whole)
 }
 

@@ -10,7 +10,7 @@ use provost_attest::{ClassicLink, Envelope, Statement};
 use provost_evidence::{NewRecord, Receipt, Store, fault};
 use provost_keys::{PublicKey, Signer};
 use provost_model::{
-    Digest, Ending, EnvironmentFact, FactSource, FileKind, FileSet, Outcome, RunRecord, Tool, Verdict, count,
+    BackEnd, Digest, Ending, EnvironmentFact, FactSource, FileKind, FileSet, Outcome, RunRecord, Tool, Verdict, count,
     human_bytes, printable, sha256,
 };
 use provost_policy::{Facts, Passed};
@@ -22,6 +22,7 @@ use crate::evidence_file::{EvidenceFile, beside};
 use crate::exit::Exit;
 use crate::home::Project;
 use crate::judge::{self, Anchors, Options, TrustedPolicy};
+use crate::learn::{self, Needs};
 use crate::signing::{self, Role};
 use crate::statements::Statements;
 use crate::{ci, clock, config, environment, gather, observed, redact, render, setup, watch};
@@ -53,6 +54,9 @@ pub struct RunArgs {
     /// Write all that was seen as JSON to this file.
     #[arg(long, value_name = "FILE")]
     observation: Option<PathBuf>,
+    /// Write the tightest guard under which this run passes, as a patch of provost.toml to review.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "provost.patch")]
+    learn: Option<PathBuf>,
     /// Also write a classic in-toto link into this directory, for `in-toto-verify`.
     #[arg(long, value_name = "DIR")]
     in_toto_link: Option<PathBuf>,
@@ -115,6 +119,7 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
     crate::pin::check(&context.home, &project)?;
     // Held before the command runs, so that it cannot lead them elsewhere.
     let result_file = args.json.as_deref().map(hold_parent).transpose()?;
+    let learn_file = args.learn.as_deref().map(hold_parent).transpose()?;
     let observation_file = args.observation.as_deref().map(hold_parent).transpose()?;
     let builder = signing::load(Role::Builder, &context.home, &project)?;
     let log_key = signing::load(Role::Log, &context.home, &project)?;
@@ -134,6 +139,9 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
             .write_new(name, format!("{}\n", to_json(&done)).as_bytes())
             .with_context(|| format!("cannot write {}", name.display()))?;
     }
+    if let Some((folder, name)) = &learn_file {
+        learn(&done, &project, &directory, &args.step, folder, name)?;
+    }
     if let Some((folder, name)) = &observation_file {
         let text = serde_json::to_vec(&done.record.observation)?;
         folder.write_new(name, &text).with_context(|| format!("cannot write {}", name.display()))?;
@@ -145,6 +153,25 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
         Ending::Signalled(number) => Exit::Signal(number),
         Ending::TimedOut => Exit::Command(124),
     })
+}
+
+/// Writes what the run needed, as a patch, and says how that differs from what is allowed now.
+fn learn(done: &Done, project: &Project, directory: &Path, step: &str, folder: &Directory, name: &Path) -> Result<()> {
+    if done.record.observation.back_end == BackEnd::None {
+        bail!("nothing can be learned: nobody watched the command");
+    }
+    let needs = Needs::of(&done.record.observation, directory);
+    let file = project.root.as_deref().unwrap_or(directory).join(crate::home::CONFIG_FILE);
+    let old = std::fs::read_to_string(&file).unwrap_or_default();
+    let patch = learn::patch(&file, &old, &needs.section(step), step);
+    folder.write_new(name, patch.as_bytes()).with_context(|| format!("cannot write {}", name.display()))?;
+    let mut out =
+        render::line("learned", &format!("{}: review it, then `git apply`", printable(&name.to_string_lossy())));
+    for line in needs.differences(&project.config.guard.for_step(step)).iter().take(30) {
+        out += &render::line("", &printable(line));
+    }
+    let _ = std::io::Write::write_all(&mut anstream::stderr(), out.as_bytes());
+    Ok(())
 }
 
 /// The project's policy, verified with a trusted key.
@@ -210,7 +237,10 @@ fn supervise(
         (true, _) => ConfinementWish::Required,
         _ => config.isolation,
     };
-    let guard = config.guard.for_step(&args.step);
+    let mut guard = config.guard.for_step(&args.step);
+    if args.learn.is_some() {
+        guard.learns();
+    }
     let observe = args.observe.unwrap_or(config.observe);
     let wanted = watch::Wanted {
         wish,

@@ -77,7 +77,14 @@ impl Notifier {
                 self.record.counters.continued += 1;
                 Reply::GoOn
             }
-            Err(errno) => Reply::Done(Err(errno)),
+            Err(errno) => {
+                if matches!(errno, Errno::EROFS | Errno::EACCES | Errno::EPERM | Errno::EXDEV)
+                    && let Some(path) = self.last_path.take()
+                {
+                    self.note_attempt(tgid, None, &path, errno, true);
+                }
+                Reply::Done(Err(errno))
+            }
         }
     }
 
@@ -113,6 +120,7 @@ impl Notifier {
             resolved.push(b'/');
         }
         resolved.extend_from_slice(&bytes[start..end]);
+        self.last_path = Some(resolved.clone());
         Ok(Some(Spot { parent, name: c_string(last)?, path: resolved }))
     }
 
@@ -277,7 +285,10 @@ impl Notifier {
         let flags = libc::O_PATH | libc::O_CLOEXEC | if follow { 0 } else { libc::O_NOFOLLOW };
         match sys::open_at(base, &path, flags, 0, 0x02) {
             Ok(fd) if self.proc_devices.contains(&sys::stat(fd.as_fd())?.st_dev) => Ok(None),
-            Ok(fd) => Ok(Some(fd)),
+            Ok(fd) => {
+                self.last_path = self.proc.path_of(fd.as_fd());
+                Ok(Some(fd))
+            }
             Err(Errno::ELOOP) => Ok(None),
             Err(errno) => Err(errno),
         }

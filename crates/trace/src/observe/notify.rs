@@ -88,6 +88,8 @@ pub(crate) struct Notifier {
     dead: Vec<(u32, OwnedFd)>,
     unseen: u64,
     initial_credentials: Option<String>,
+    /// The path that the call at hand would change.
+    pub(crate) last_path: Option<Vec<u8>>,
     /// Devices of file systems that the kernel makes up: their files have no content of their own.
     pub(crate) made_up: Vec<u64>,
     pub(crate) shared: std::sync::Weak<Mutex<Notifier>>,
@@ -127,6 +129,7 @@ impl Notifier {
                 dead: Vec::new(),
                 unseen: 0,
                 initial_credentials: None,
+                last_path: None,
                 made_up,
                 shared: shared.clone(),
             })

@@ -119,7 +119,16 @@ impl Notifier {
             Err(Errno::ENXIO | Errno::EAGAIN) if wanted.flags & libc::O_NONBLOCK == 0 => {
                 return self.open_later(wanted, base, path, mode, None);
             }
-            Err(errno) => return self.failed(errno),
+            Err(errno) => {
+                self.note_attempt(
+                    wanted.tgid,
+                    base.map(|place| place.path.as_slice()),
+                    path.to_bytes(),
+                    errno,
+                    writes || makes,
+                );
+                return self.failed(errno);
+            }
         };
         let stat = match sys::stat(fd.as_fd()) {
             Ok(stat) => stat,
@@ -238,6 +247,38 @@ impl Notifier {
         }
     }
 
+    /// What the guard's mounts and domains refused was still tried: that is recorded, by the path as it was asked for.
+    pub(crate) fn note_attempt(&mut self, tgid: i32, base: Option<&[u8]>, path: &[u8], errno: Errno, writes: bool) {
+        let refused = match errno {
+            Errno::EROFS => true,
+            Errno::EACCES | Errno::EPERM | Errno::EXDEV => self.rules.prevents(),
+            // Hidden credentials are simply not there. Their names begin with a dot or lie in few places: everything
+            // else that is not found, three calls of four, is passed over quickly.
+            Errno::ENOENT => {
+                !writes
+                    && self.rules.prevents()
+                    && (path.windows(2).any(|pair| pair == b"/.")
+                        || path.first() == Some(&b'.')
+                        || [&b"/etc/"[..], b"/run/", b"/var/run/"].iter().any(|start| path.starts_with(start)))
+            }
+            _ => false,
+        };
+        if !refused {
+            return;
+        }
+        let mut name = Vec::new();
+        if path.first() != Some(&b'/') {
+            name.extend_from_slice(base.unwrap_or_default());
+            name.push(b'/');
+        }
+        name.extend_from_slice(path);
+        let name = without_dots(&name);
+        let kind = if writes { Use::Written } else { Use::Read };
+        if let Some((rule, what)) = self.rules.path(&name, kind) {
+            self.violation(tgid, rule, what, Permission::Refused);
+        }
+    }
+
     /// A path through `/proc` or a device that stands for one of the caller's own descriptors.
     fn open_by_walk(&mut self, wanted: &Wanted, base: Option<&Arc<Place>>, path: &CStr) -> Reply {
         let flags = wanted.flags | libc::O_CLOEXEC | libc::O_NOCTTY | libc::O_NONBLOCK;
@@ -329,6 +370,24 @@ impl Notifier {
         self.record.counters.opens_failed += 1;
         Reply::Done(Err(errno))
     }
+}
+
+/// The path without `.` and `..`, as text: links in it are not looked at.
+fn without_dots(path: &[u8]) -> Vec<u8> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split(|b| *b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let mut out = Vec::with_capacity(path.len());
+    for part in parts {
+        out.push(b'/');
+        out.extend_from_slice(part);
+    }
+    out
 }
 
 /// The use that an open is.
