@@ -73,6 +73,13 @@ impl Home {
         self.0.join("pins").join(format!("{project}.json"))
     }
 
+    /// What the last passing run of a step did.
+    pub fn baseline(&self, project: &str, step: &str) -> PathBuf {
+        // A step's name may hold anything that a file's name may not.
+        let step = provost_model::sha256(step.as_bytes()).to_hex();
+        self.0.join("memory/behaviour").join(project).join(format!("{}.json", &step[..16]))
+    }
+
     /// Digests of tools that were hashed before.
     pub fn tool_cache(&self) -> PathBuf {
         self.0.join("cache/tools.json")

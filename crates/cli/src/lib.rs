@@ -1,6 +1,7 @@
 //! The `provost` command: wiring, output and exit codes. Everything else lives in the crates below.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod behaviour;
 pub mod ci;
 pub mod clock;
 pub mod commands;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use provost_attest::ResourceDescriptor;
 use provost_attest::predicate::{Completeness, Guarding, MonitorLog, ProcessEvent};
-use provost_model::{BackEnd, FileEntry, FileKind, FileSet, Observation, ObservedFile, Origin, Timestamp, Use};
+use provost_model::{BackEnd, FileEntry, FileKind, FileSet, Finding, Observation, ObservedFile, Origin, Timestamp, Use};
 
 use crate::redact;
 
@@ -232,11 +232,12 @@ pub fn completeness(observation: &Observation, left_running: u32) -> Completenes
 }
 
 /// What the run was held to.
-pub fn guarding(observation: &Observation, mode: &str) -> Guarding {
+pub fn guarding(observation: &Observation, mode: &str, findings: &[Finding]) -> Guarding {
     Guarding {
         mode: if observation.back_end == BackEnd::None { String::new() } else { mode.to_owned() },
         layers: observation.coverage.layers.clone(),
         violations: observation.violations.iter().take(INLINE_VIOLATIONS).cloned().collect(),
         violation_count: observation.violations.len(),
+        findings: findings.iter().take(INLINE_VIOLATIONS).cloned().collect(),
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use provost_attest::predicate::{self, *};
 use provost_attest::{Envelope, FileList, ResourceDescriptor, Statement};
 use provost_model::{
-    BackEnd, Digest, Ending, EnvironmentFact, FileKind, Outcome, RunRecord, Timestamp, Tool, Verdict, sha256,
+    BackEnd, Digest, Ending, EnvironmentFact, FileKind, Finding, Outcome, RunRecord, Timestamp, Tool, Verdict, sha256,
 };
 use provost_trace::Selection;
 
@@ -26,6 +26,8 @@ pub(crate) struct Statements<'a> {
     pub(crate) subjects: Vec<ResourceDescriptor>,
     /// `prevent` or `detect`.
     pub(crate) guard_mode: &'a str,
+    /// Suspicious behaviour.
+    pub(crate) findings: &'a [Finding],
     /// What the command read from anywhere, once [`Statements::lists`] was called.
     pub(crate) inputs: Option<FileList>,
 }
@@ -136,7 +138,7 @@ impl Statements<'_> {
             },
             step: self.step.into(),
             completeness: observed::completeness(observation, self.record.left_running),
-            guard: observed::guarding(observation, self.guard_mode),
+            guard: observed::guarding(observation, self.guard_mode, self.findings),
             observation: whole,
         };
         self.statement(predicate::PROCESS, &predicate)

@@ -5,6 +5,7 @@
 
 mod digest;
 mod file;
+mod finding;
 mod observation;
 mod requirement;
 mod run;
@@ -14,6 +15,7 @@ mod verdict;
 
 pub use digest::{Digest, DigestError, DigestSet, Hasher, sha256};
 pub use file::{FileEntry, FileKind, FileName, FileSet};
+pub use finding::{Finding, Level};
 pub use observation::{
     BackEnd, Coverage, Execution, NameQuestion, NetworkEvent, NetworkKind, Observation, ObservedFile, ObservedProcess,
     Origin, Permission, Use, Violation,

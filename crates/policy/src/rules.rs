@@ -95,6 +95,7 @@ pub const RULES: &[RuleInfo] = &[
         Enforce,
     ),
     rule("guard-kept", "the run did nothing against its guard", &["BUILD-2", "EVID-4", "BASE-4"], Enforce),
+    rule("behaviour", "nothing suspicious was found in what the run did", &["EVID-4", "BUILD-3", "DEPLOY-5"], Warn),
     rule("nothing-left-running", "no process of the build outlived it", &["BUILD-3", "EVID-4"], Warn),
     rule("key-custody", "the signing key is kept as the policy asks", &["EVID-3", "UPD-6", "ATT-5"], Enforce),
 ];

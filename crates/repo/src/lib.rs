@@ -59,6 +59,30 @@ pub struct GitFacts {
     pub limits: Vec<String>,
 }
 
+/// The files under version control below a directory, relative to it; `None` where there is no repository.
+///
+/// # Errors
+/// There is one and its index cannot be read.
+pub fn tracked(directory: &Path) -> Result<Option<std::collections::BTreeSet<String>>, RepoError> {
+    let unreadable = |why: String| RepoError::Unreadable { path: directory.to_path_buf(), why };
+    let options = gix::open::Options::isolated();
+    let mapping = gix::sec::trust::Mapping { full: options.clone(), reduced: options };
+    let found =
+        gix::ThreadSafeRepository::discover_opts(directory, gix::discover::upwards::Options::default(), mapping);
+    let repository = match found {
+        Ok(repository) => repository.to_thread_local(),
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(unreadable(error.to_string())),
+    };
+    let Some(root) = repository.workdir() else { return Ok(None) };
+    let root = root.canonicalize().map_err(|e| unreadable(e.to_string()))?;
+    let index = repository.index_or_empty().map_err(|e| unreadable(e.to_string()))?;
+    let below = directory.strip_prefix(&root).map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+    let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
+    let entries = index.entries().iter().map(|entry| entry.path(&index).to_string());
+    Ok(Some(entries.filter_map(|path| path.strip_prefix(&prefix).map(str::to_owned)).collect()))
+}
+
 /// Looks at the repository that a directory is in; `None` where it is in none.
 ///
 /// # Errors

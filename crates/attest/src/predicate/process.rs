@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use provost_model::{Ending, Execution, Timestamp, Violation};
+use provost_model::{Ending, Execution, Finding, Timestamp, Violation};
 use serde::{Deserialize, Serialize};
 
 use crate::ResourceDescriptor;
@@ -50,6 +50,9 @@ pub struct Guarding {
     /// How many there were.
     #[serde(default)]
     pub violation_count: usize,
+    /// Suspicious behaviour; at most 500 findings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// Who watched.

@@ -10,7 +10,7 @@ use provost_attest::{ClassicLink, Envelope, Statement};
 use provost_evidence::{NewRecord, Receipt, Store, fault};
 use provost_keys::{PublicKey, Signer};
 use provost_model::{
-    BackEnd, Digest, Ending, EnvironmentFact, FactSource, FileKind, FileSet, Outcome, RunRecord, Tool, Verdict, count,
+    BackEnd, Digest, Ending, EnvironmentFact, FactSource, FileKind, FileSet, Finding, Outcome, RunRecord, Tool, Verdict, count,
     human_bytes, printable, sha256,
 };
 use provost_policy::{Facts, Passed};
@@ -25,6 +25,7 @@ use crate::judge::{self, Anchors, Options, TrustedPolicy};
 use crate::learn::{self, Needs};
 use crate::signing::{self, Role};
 use crate::statements::Statements;
+use crate::behaviour::{self, Suspicion};
 use crate::{ci, clock, config, environment, gather, observed, redact, render, setup, watch};
 
 /// Arguments of `run`.
@@ -54,6 +55,9 @@ pub struct RunArgs {
     /// Write all that was seen as JSON to this file.
     #[arg(long, value_name = "FILE")]
     observation: Option<PathBuf>,
+    /// Write findings of suspicious behaviour as SARIF to this file.
+    #[arg(long, value_name = "FILE")]
+    sarif: Option<PathBuf>,
     /// Write the tightest guard under which this run passes, as a patch of provost.toml to review.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "provost.patch")]
     learn: Option<PathBuf>,
@@ -86,6 +90,7 @@ struct Done {
     size: u64,
     root: Digest,
     invocation: String,
+    findings: Vec<Finding>,
 }
 
 /// Runs.
@@ -119,6 +124,7 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
     crate::pin::check(&context.home, &project)?;
     // Held before the command runs, so that it cannot lead them elsewhere.
     let result_file = args.json.as_deref().map(hold_parent).transpose()?;
+    let sarif_file = args.sarif.as_deref().map(hold_parent).transpose()?;
     let learn_file = args.learn.as_deref().map(hold_parent).transpose()?;
     let observation_file = args.observation.as_deref().map(hold_parent).transpose()?;
     let builder = signing::load(Role::Builder, &context.home, &project)?;
@@ -138,6 +144,10 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
         folder
             .write_new(name, format!("{}\n", to_json(&done)).as_bytes())
             .with_context(|| format!("cannot write {}", name.display()))?;
+    }
+    if let Some((folder, name)) = &sarif_file {
+        let log = behaviour::sarif(&done.findings, &directory);
+        folder.write_new(name, log.as_bytes()).with_context(|| format!("cannot write {}", name.display()))?;
     }
     if let Some((folder, name)) = &learn_file {
         learn(&done, &project, &directory, &args.step, folder, name)?;
@@ -271,6 +281,8 @@ fn supervise(
     cache.save();
     let git = provost_repo::look(directory);
 
+    let credentials = guard.resolve(directory)?.credentials;
+    let suspicion = Suspicion::prepare(&context.home, &config.project_id, &args.step, directory, credentials)?;
     let progress = Progress::new(args.quiet, "reading materials");
     let before =
         Snapshot::take(&held.through(), &selections.tree, &selections.materials, None, &|f, b| progress.tell(f, b))?;
@@ -313,6 +325,7 @@ fn supervise(
         deleted,
         observation,
     };
+    let findings = suspicion.check(&record.observation, &record.materials);
     let mut facts = environment::facts();
     facts.extend(ci::facts(&|name| std::env::var(name).ok(), &|path| Path::new(path).exists()));
     facts.push(EnvironmentFact {
@@ -332,6 +345,7 @@ fn supervise(
         blobs: Vec::new(),
         subjects: Vec::new(),
         guard_mode: guard.mode_name(),
+        findings: &findings,
         inputs: None,
     };
     let (materials, artifacts) = writer.lists()?;
@@ -371,6 +385,9 @@ fn supervise(
         envelopes.push(passed.sign(&writer.summary(&judgement.verdict, &envelopes)?, builder)?);
     } else {
         envelopes.push(writer.summary(&judgement.verdict, &envelopes)?.sign(builder)?);
+    }
+    if judgement.verdict.outcome == Outcome::Passed {
+        suspicion.remember(&record.observation)?;
     }
     fault::point("run: judged");
 
@@ -413,6 +430,7 @@ fn supervise(
         size: checkpoint.as_ref().map_or(0, |c| c.size),
         root: checkpoint.map_or_else(|| sha256(b""), |c| c.root),
         invocation,
+        findings,
         record,
     })
 }
@@ -600,6 +618,7 @@ fn show(done: &Done, project: &Project, directory: &Path) {
     };
     out += &render::line("isolation", &isolation);
     out += &watch::summary(&record.observation);
+    out += &behaviour::summary(&done.findings);
     out += &render::line(
         "signed by",
         &format!(
@@ -656,6 +675,8 @@ fn to_json(done: &Done) -> serde_json::Value {
         "materials": done.record.materials.entries.len(),
         "products": done.record.products.entries.iter().map(|e| serde_json::json!({"name": e.name.text, "sha256": e.digest, "size": e.size})).take(1000).collect::<Vec<_>>(),
         "isolation": done.record.isolation,
+        "findings": done.findings,
+        "violations": done.record.observation.violations,
         "signer": done.signer.id().to_string(),
         "log": {"store": done.store.to_string_lossy(), "size": done.size, "root": done.root},
         "statements": done.envelopes.iter().map(|(kind, digest, index)| serde_json::json!({"kind": kind, "envelope": digest, "index": index})).collect::<Vec<_>>(),

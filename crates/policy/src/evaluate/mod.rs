@@ -288,6 +288,7 @@ impl<'a> Judge<'a> {
         self.time(step, run, &mut rules);
         self.process(step, run, &mut rules);
         self.observed(step, run, &mut rules);
+        self.behaviour(step, run, &mut rules);
         let (state, reason) = if run.malformed.is_empty() && !run.invocation.is_empty() {
             (RuleState::Satisfied, format!("all are of the run {}", run.invocation))
         } else if run.malformed.is_empty() {

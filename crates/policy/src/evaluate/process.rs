@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provost_attest::predicate::{self, Process};
-use provost_model::{FileKind, RuleResult, RuleState};
+use provost_model::{FileKind, Level, RuleResult, RuleState};
 
 use super::{Item, Judge, Run};
 use crate::document::{ObservationWanted, Step};
@@ -149,6 +149,27 @@ impl<'a> Judge<'a> {
         };
         let advice = Some("see them with `provost inspect`; what is right can be allowed with `provost run --learn`");
         self.push(rules, "guard-kept", name, state, reason, &items, advice);
+    }
+
+    /// Suspicious behaviour that was found in the run.
+    pub(super) fn behaviour(&self, step: &Step, run: &Run<'a>, rules: &mut Vec<RuleResult>) {
+        let name = Some(step.name.as_str());
+        let items: Vec<&Item> = run.process.iter().map(|(i, _)| *i).collect();
+        let watched = run.process.iter().any(|(_, p)| !p.guard.mode.is_empty());
+        if !watched {
+            return;
+        }
+        // A note is worth knowing, and no reason to stop.
+        let serious: Vec<_> =
+            run.process.iter().flat_map(|(_, p)| &p.guard.findings).filter(|f| f.level > Level::Note).collect();
+        let (state, reason) = match serious.first() {
+            None => (RuleState::Satisfied, "nothing suspicious was found".to_owned()),
+            Some(first) => {
+                (RuleState::NotSatisfied, format!("{} findings, the first: {}: {}", serious.len(), first.rule, first.message))
+            }
+        };
+        let advice = Some("see them with `provost inspect`, and docs/behaviour.md for what each means");
+        self.push(rules, "behaviour", name, state, reason, &items, advice);
     }
 
     pub(super) fn listed(&self, step: &Step, run: &Run<'a>, rules: &mut Vec<RuleResult>) {

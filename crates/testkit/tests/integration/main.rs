@@ -12,6 +12,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("provost-evidence", &["provost-model", "provost-keys", "provost-tlog", "provost-attest"]),
     ("provost-repo", &["provost-model"]),
     ("provost-trace", &["provost-model"]),
+    ("provost-formats", &["provost-model"]),
+    ("provost-behaviour", &["provost-model"]),
     ("provost-policy", &["provost-model", "provost-keys", "provost-tlog", "provost-attest"]),
     (
         "provost",
@@ -23,6 +25,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "provost-evidence",
             "provost-repo",
             "provost-trace",
+            "provost-formats",
+            "provost-behaviour",
             "provost-policy",
         ],
     ),

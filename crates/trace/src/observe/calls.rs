@@ -20,8 +20,8 @@ pub(crate) enum Handling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
     Always,
-    /// A new process, not a thread.
-    NotThread,
+    /// Namespaces of its own, or a working directory shared with another process.
+    Unusual,
     /// An address is given, or data travels with the connection.
     AddressOrFastOpen,
     /// Anything but plain Unix, IPv4, IPv6 and routing sockets.
@@ -98,9 +98,7 @@ calls! {
     "processes" {
         execve SYS_execve Noted, Always;
         execveat SYS_execveat Noted, Always;
-        #[cfg(target_arch = "x86_64")] fork SYS_fork Noted, Always;
-        #[cfg(target_arch = "x86_64")] vfork SYS_vfork Noted, Always;
-        clone SYS_clone Noted, NotThread;
+        clone SYS_clone Noted, Unusual;
         clone3 SYS_clone3 Silent(libc::ENOSYS), Always;
         exit SYS_exit Noted, Always;
         exit_group SYS_exit_group Noted, Always;
@@ -177,6 +175,10 @@ calls! {
 
 /// Calls that need no notification, because what they work on was seen when it was opened.
 pub(crate) const COVERED_ELSEWHERE: &[(&str, &str)] = &[
+    (
+        "fork, vfork, clone",
+        "a process is seen at its first call that is observed, its exit at the latest, and its parent's exit names it before; one that is killed earlier than that is not. (A call that waits for the supervisor can be interrupted by a signal, and programs do not expect that of fork.)",
+    ),
     ("read, write, pread, pwrite, readv, writev", "the file was seen when it was opened, with its content's digest"),
     (
         "mmap, mprotect",

@@ -97,7 +97,14 @@ fn block(when: When, action: u32) -> Vec<libc::sock_filter> {
     let no = step(RETURN, 0, 0, ALLOW);
     match when {
         When::Always => vec![yes],
-        When::NotThread => vec![argument(0), step(JUMP_BITS, 0, 1, libc::CLONE_THREAD as u32), no, yes],
+        When::Unusual => vec![
+            argument(0),
+            step(JUMP_BITS, 2, 0, super::notify::NAMESPACES as u32),
+            step(JUMP_BITS, 2, 0, libc::CLONE_THREAD as u32),
+            step(JUMP_BITS, 0, 1, libc::CLONE_FS as u32),
+            yes,
+            no,
+        ],
         When::AddressOrFastOpen => vec![
             argument(4),
             step(JUMP_EQUAL, 0, 4, 0),
@@ -194,8 +201,12 @@ mod tests {
         assert_eq!(native(libc::SYS_getpid, none), ALLOW);
         assert_eq!(native(libc::SYS_io_uring_setup, none), NOTIFY);
         assert_eq!(native(libc::SYS_clone3, none), ERRNO | libc::ENOSYS as u32);
-        assert_eq!(native(libc::SYS_clone, [libc::SIGCHLD as u64, 0, 0, 0, 0, 0]), NOTIFY);
-        assert_eq!(native(libc::SYS_clone, [libc::CLONE_THREAD as u64, 0, 0, 0, 0, 0]), ALLOW);
+        let clone = |flags: i32| native(libc::SYS_clone, [flags as u64, 0, 0, 0, 0, 0]);
+        assert_eq!(clone(libc::SIGCHLD), ALLOW);
+        assert_eq!(clone(libc::CLONE_THREAD | libc::CLONE_FS | libc::CLONE_VM), ALLOW);
+        assert_eq!(clone(libc::CLONE_FS | libc::CLONE_VM), NOTIFY);
+        assert_eq!(clone(libc::CLONE_NEWUSER | libc::SIGCHLD), NOTIFY);
+        assert_eq!(clone(libc::CLONE_NEWNET | libc::CLONE_THREAD), NOTIFY);
         assert_eq!(judge(0x4000_0003, libc::SYS_getpid, none), NOTIFY, "the 32-bit entry");
         #[cfg(target_arch = "x86_64")]
         assert_eq!(native(i64::from(X32) | libc::SYS_getpid, none), NOTIFY);

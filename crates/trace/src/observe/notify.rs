@@ -50,7 +50,6 @@ pub(crate) struct Tracked {
     umask_touched: bool,
     pub(crate) pending: Option<Pending>,
     pub(crate) exe: Inode,
-    forks: u32,
     /// Its user, capabilities, root or mounts are not the supervisor's: the kernel does its calls.
     pub(crate) foreign: bool,
     credentials_touched: bool,
@@ -86,7 +85,6 @@ pub(crate) struct Notifier {
     pub(crate) ends: Arc<Epoll>,
     pub(crate) forwarding: Option<Arc<Forwarding>>,
     dead: Vec<(u32, OwnedFd)>,
-    unseen: u64,
     initial_credentials: Option<String>,
     /// The path that the call at hand would change.
     pub(crate) last_path: Option<Vec<u8>>,
@@ -127,7 +125,6 @@ impl Notifier {
                 ends,
                 forwarding,
                 dead: Vec::new(),
-                unseen: 0,
                 initial_credentials: None,
                 last_path: None,
                 made_up,
@@ -205,7 +202,7 @@ impl Notifier {
             "openat2" => self.open_how(n, tid, tgid, int(0), a[1], a[2], a[3]),
             "execve" => self.execute(tid, tgid, AT_FDCWD, a[0], a[1], 0),
             "execveat" => self.execute(tid, tgid, int(0), a[1], a[2], int(4)),
-            "fork" | "vfork" | "clone" => self.fork(tgid, call.name == "clone", a[0]),
+            "clone" => self.clone_unusually(tgid, a[0]),
             "exit" => {
                 if let Some(tracked) = self.tracked.get_mut(&tgid) {
                     tracked.ending = Some(Ending::Exited(int(0) & 0xff));
@@ -324,16 +321,16 @@ impl Notifier {
     fn discover(&mut self, status: &Status) {
         let now = self.record.now();
         let (mut parent, mut foreign, mut touched, mut credentials) = (None, false, false, false);
-        match self.tracked.get_mut(&status.parent) {
+        match self.tracked.get(&status.parent) {
             Some(known) => {
                 parent = Some(known.id);
                 foreign = known.foreign;
                 touched = known.umask_touched;
                 credentials = known.credentials_touched;
-                known.forks = known.forks.saturating_sub(1);
             }
-            // Its parent was killed: it may be one of those that were missed.
-            None => self.unseen = self.unseen.saturating_sub(1),
+            // Its parent was killed, and so could not name it.
+            None if !self.record.processes.is_empty() => self.record.counters.orphans += 1,
+            None => {}
         }
         let id = self.record.process(status.tgid.cast_unsigned(), parent, now);
         let pidfd = super::sys::open_pidfd(status.tgid).ok();
@@ -354,7 +351,6 @@ impl Notifier {
             umask_touched: touched,
             pending: None,
             exe,
-            forks: 0,
             foreign,
             credentials_touched: credentials,
             threads: Vec::new(),
@@ -365,35 +361,21 @@ impl Notifier {
         self.tracked.insert(status.tgid, tracked);
     }
 
-    fn fork(&mut self, tgid: i32, has_flags: bool, flags: u64) -> Reply {
-        self.record.counters.forks += 1;
-        if self.record.living() >= self.record.limits.processes {
-            let what = format!("more than {} processes at once", self.record.limits.processes);
-            self.violation(tgid, "limit", what, Permission::Refused);
-            return Reply::Done(Err(Errno::EAGAIN));
-        }
-        if has_flags && flags & NAMESPACES != 0 {
+    fn clone_unusually(&mut self, tgid: i32, flags: u64) -> Reply {
+        if flags & NAMESPACES != 0 {
             let permission = self.rules.refused_in_prevent();
             self.violation(tgid, "kernel", "clone: namespaces of its own".into(), permission);
             if permission == Permission::Refused {
                 return Reply::Done(Err(Errno::EPERM));
             }
-            self.becomes_foreign(tgid);
         }
-        // Two processes with one working directory: neither's is remembered.
-        let shares = has_flags && flags & (libc::CLONE_FS as u64) != 0;
-        if let Some(tracked) = self.tracked.get_mut(&tgid) {
-            tracked.forks += 1;
-            tracked.foreign |= shares;
-        }
+        // Two processes with one working directory, or in other namespaces: the kernel does their calls.
+        self.becomes_foreign(tgid);
         Reply::GoOn
     }
 
     /// Before a process ends: its children, which will have another parent in a moment.
     fn find_children(&mut self, tgid: i32) {
-        if self.tracked.get(&tgid).is_none_or(|tracked| tracked.forks == 0) {
-            return;
-        }
         for child in self.proc.children(tgid) {
             if !self.tracked.contains_key(&child)
                 && let Some(status) = self.proc.status(child)
@@ -409,8 +391,6 @@ impl Notifier {
         for thread in &tracked.threads {
             self.threads.remove(thread);
         }
-        // A child that was never seen making a call was killed first, or the fork failed.
-        self.unseen += u64::from(tracked.forks);
         self.record.ended(tracked.id, tracked.ending);
         if let Some(pidfd) = tracked.pidfd.take() {
             let _ = self.ends.delete(&pidfd);
@@ -423,13 +403,12 @@ impl Notifier {
     }
 
     /// The end of the run: what is still unknown of the dead.
-    pub(crate) fn last_words(&mut self) -> u64 {
+    pub(crate) fn last_words(&mut self) {
         for (id, pidfd) in std::mem::take(&mut self.dead) {
             if let Some(status) = super::sys::exit_status(pidfd.as_fd()) {
                 self.record.ended(id, Some(ending_of(status)));
             }
         }
-        self.unseen
     }
 
     fn is_known(&self, pid: i32) -> bool {
@@ -470,6 +449,12 @@ impl Notifier {
 
     pub(crate) fn id_of(&self, tgid: i32) -> u32 {
         self.tracked.get(&tgid).map_or(0, |tracked| tracked.id)
+    }
+
+    /// Too many processes at once: the run ends, and says why.
+    pub(crate) fn flooded(&mut self, count: usize) {
+        let what = format!("{count} processes at once, permitted are {}", self.record.limits.processes);
+        self.record.violation("limit", 0, what, Permission::Refused);
     }
 
     pub(crate) fn violation(&mut self, tgid: i32, kind: &str, what: String, permission: Permission) {
@@ -544,7 +529,7 @@ impl Notifier {
 }
 
 /// Flags of `clone` and `unshare` that make namespaces.
-const NAMESPACES: u64 = (libc::CLONE_NEWUSER
+pub(crate) const NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET

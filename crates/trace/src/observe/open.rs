@@ -160,14 +160,33 @@ impl Notifier {
         Reply::Give { fd, close_on_exec: wanted.flags & libc::O_CLOEXEC != 0, alone: !plain }
     }
 
+    /// Which processes can still write a file that the run has written: those that hold a descriptor for it, or a shared
+    /// mapping of it.
+    fn find_writers(&mut self, inode: (u64, u64)) {
+        let possible = self.record.possible_writers(inode);
+        if possible.is_empty() {
+            return;
+        }
+        let holds = |id: &u32| {
+            let process = self.record.processes.get(*id as usize);
+            process.is_some_and(|process| self.proc.holds(process.pid.cast_signed(), inode))
+        };
+        let holders: Vec<u32> = possible.into_iter().filter(holds).collect();
+        self.record.keep_writers(inode, holders);
+    }
+
     /// Digest and records of what was opened. Gives a reply where it is refused.
     fn look(&mut self, wanted: &Wanted, place: Option<u32>, fd: BorrowedFd<'_>, stat: &libc::stat) -> Option<Reply> {
         let place = place?;
+        if wanted.flags & ACCESS == libc::O_RDWR {
+            self.record.used(place, Use::Read, wanted.process);
+        }
         if stat.st_mode & libc::S_IFMT != libc::S_IFREG || self.made_up.contains(&stat.st_dev) {
             return None;
         }
         let access = wanted.flags & ACCESS;
         if access == libc::O_RDONLY || access == libc::O_RDWR && stat.st_size > 0 {
+            self.find_writers((stat.st_dev, stat.st_ino));
             let digest = self.record.content(fd, stat, place, wanted.process);
             if let Some(digest) = digest
                 && self.rules.is_denied(&digest)

@@ -89,7 +89,7 @@ pub(crate) struct Counters {
     pub(crate) opens_failed: u64,
     pub(crate) continued: u64,
     pub(crate) unreadable: u64,
-    pub(crate) forks: u64,
+    pub(crate) orphans: u64,
     pub(crate) executions: u64,
     pub(crate) hashed_files: u64,
     pub(crate) hashed_bytes: u64,
@@ -217,6 +217,21 @@ impl Record {
         (digest, problem)
     }
 
+    /// Living processes that opened a file for writing in this run, or descend from one that did.
+    pub(crate) fn possible_writers(&self, inode: Inode) -> Vec<u32> {
+        let Some(content) = self.contents.get(&inode).filter(|content| !content.writers.is_empty()) else {
+            return Vec::new();
+        };
+        self.alive.iter().copied().filter(|process| self.descends(*process, &content.writers)).collect()
+    }
+
+    /// Those of them that really hold it still.
+    pub(crate) fn keep_writers(&mut self, inode: Inode, writers: Vec<u32>) {
+        if let Some(content) = self.contents.get_mut(&inode) {
+            content.writers = writers;
+        }
+    }
+
     /// Notes the content of a file that was used.
     pub(crate) fn saw(&mut self, place: u32, digest: Digest, size: u64) {
         let Some(file) = self.files.get_mut(place as usize) else { return };
@@ -249,22 +264,20 @@ impl Record {
 
     /// True while the process, or one that descends from it, is there: descriptors are inherited.
     fn may_hold(&self, process: u32) -> bool {
-        self.alive.iter().any(|alive| {
-            let mut at = Some(*alive);
-            for _ in 0..64 {
-                match at {
-                    Some(id) if id == process => return true,
-                    Some(id) => at = self.processes.get(id as usize).and_then(|p| p.parent),
-                    None => return false,
-                }
-            }
-            true
-        })
+        self.alive.iter().any(|alive| self.descends(*alive, &[process]))
     }
 
-    /// How many processes are there now.
-    pub(crate) fn living(&self) -> usize {
-        self.alive.len()
+    /// True when a process is one of these, or descends from one.
+    fn descends(&self, process: u32, from: &[u32]) -> bool {
+        let mut at = Some(process);
+        for _ in 0..64 {
+            match at {
+                Some(id) if from.contains(&id) => return true,
+                Some(id) => at = self.processes.get(id as usize).and_then(|p| p.parent),
+                None => return false,
+            }
+        }
+        true
     }
 
     fn hash(&mut self, fd: BorrowedFd<'_>, size: u64) -> Option<Digest> {

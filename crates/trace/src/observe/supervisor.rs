@@ -49,6 +49,12 @@ pub(crate) enum Message {
     },
 }
 
+/// Threads that receive calls.
+const RECEIVERS: usize = 3;
+
+/// How often the number of processes is looked at.
+const CENSUS: Duration = Duration::from_millis(250);
+
 /// The longest message, in bytes: a report of millions of files.
 const LONGEST: u64 = 4 << 30;
 
@@ -489,13 +495,17 @@ fn supervise(
     let quiet = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler does nothing.
     let _ = unsafe { sigaction(Signal::SIGURG, &quiet) };
-    let server = {
+    // More than one: a call that was received waits for nothing but its answer, one that was not can be interrupted by
+    // a signal, and fails in a way that programs do not expect.
+    let mut servers = Vec::new();
+    for _ in 0..RECEIVERS {
         let (notifier, listener, stop) = (Arc::clone(&notifier), Arc::clone(&started.listener), Arc::clone(&stop));
-        std::thread::Builder::new()
+        let server = std::thread::Builder::new()
             .name("notifications".into())
             .spawn(move || Notifier::serve(&notifier, &listener, &stop))
-            .map_err(|e| Failure::new(format!("no thread for the notifications: {e}")))?
-    };
+            .map_err(|e| Failure::new(format!("no thread for the notifications: {e}")))?;
+        servers.push(server);
+    }
     nix::unistd::write(&started.go, &[1]).map_err(|e| Failure::kernel("telling the command to go", e))?;
     let failed = |step: u8, errno: i32| {
         let step = STEPS.get(usize::from(step)).copied().unwrap_or("starting");
@@ -512,7 +522,7 @@ fn supervise(
         return Err(failed(message[1], errno));
     }
 
-    let mut timed_out = false;
+    let (mut timed_out, mut flooded) = (false, false);
     let limit = plan.time_limit.map(Duration::from_millis);
     let mut shown = Instant::now();
     let direct = if started.ended.is_none() {
@@ -520,6 +530,8 @@ fn supervise(
     } else {
         None
     };
+    let others = census();
+    let mut counted = Instant::now();
     let status = loop {
         let end = started.ended.as_ref().or(direct.as_ref()).map(|fd| fd.as_fd());
         let mut ready = vec![
@@ -532,6 +544,7 @@ fn supervise(
         if timed_out {
             wait = Some(Duration::from_millis(500));
         }
+        wait = Some(wait.unwrap_or(CENSUS).min(CENSUS));
         if live {
             wait = Some(wait.unwrap_or(Duration::from_secs(3600)).min(Duration::from_millis(200)));
         }
@@ -572,6 +585,15 @@ fn supervise(
                 let _ = kill(started.command, Signal::SIGTERM);
             }
         }
+        if counted.elapsed() >= CENSUS {
+            counted = Instant::now();
+            let count = census().saturating_sub(others);
+            if count > plan.limits.processes {
+                notifier.lock().unwrap_or_else(PoisonError::into_inner).flooded(count);
+                flooded = true;
+                kill_all(&started);
+            }
+        }
         if live && shown.elapsed() >= Duration::from_millis(200) {
             shown = Instant::now();
             let now = notifier.lock().unwrap_or_else(PoisonError::into_inner).record.live();
@@ -584,12 +606,14 @@ fn supervise(
         Some(status) => ending_of(status),
         None => Ending::Signalled(nix::libc::SIGKILL),
     };
-    let left_running = end_the_rest(&notifier, &ends, &started, timed_out);
+    let left_running = end_the_rest(&notifier, &ends, &started, timed_out || flooded);
     stop.store(true, Ordering::SeqCst);
-    while !server.is_finished() {
+    while !servers.iter().all(std::thread::JoinHandle::is_finished) {
         use std::os::unix::thread::JoinHandleExt as _;
-        let _ = nix::sys::pthread::pthread_kill(server.as_pthread_t() as _, Signal::SIGURG);
-        std::thread::sleep(Duration::from_millis(1));
+        for server in servers.iter().filter(|server| !server.is_finished()) {
+            let _ = nix::sys::pthread::pthread_kill(server.as_pthread_t() as _, Signal::SIGURG);
+        }
+        std::thread::sleep(Duration::from_micros(200));
     }
     let mut notifier = notifier.lock().unwrap_or_else(PoisonError::into_inner);
     let observation = notifier.finish(prepared.ready.layers, left_running);
@@ -632,6 +656,34 @@ fn note_ends(ends: &Epoll, notifier: &Mutex<Notifier>) {
     }
 }
 
+/// How many processes there are on the machine: the run's own cannot be more than came since it began. (A fork makes no
+/// call that is observed.)
+fn census() -> usize {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
+    entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit()).count()
+}
+
+/// Ends the whole tree, as often as it takes: others may be made meanwhile.
+fn kill_all(started: &Started) {
+    let _ = kill(started.child, Signal::SIGKILL);
+    if started.ended.is_some() {
+        // With the first of its process ids go all; and /proc names them by other numbers than ours.
+        return;
+    }
+    for _ in 0..100 {
+        let found = crate::run::descendants();
+        if found.is_empty() {
+            break;
+        }
+        for pid in found {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+        while nix::sys::wait::waitpid(Pid::from_raw(-1), Some(nix::sys::wait::WaitPidFlag::WNOHANG))
+            .is_ok_and(|status| status != nix::sys::wait::WaitStatus::StillAlive)
+        {}
+    }
+}
+
 /// Nothing outlives the run: what is still there gets a moment to end by itself, and is then ended.
 fn end_the_rest(notifier: &Mutex<Notifier>, ends: &Epoll, started: &Started, at_once: bool) -> u32 {
     let living = || -> Vec<i32> {
@@ -657,7 +709,7 @@ fn end_the_rest(notifier: &Mutex<Notifier>, ends: &Epoll, started: &Started, at_
     loop {
         let now = living();
         // Also those that were never seen making a call.
-        let unseen = crate::run::descendants();
+        let unseen = if started.ended.is_some() { Vec::new() } else { crate::run::descendants() };
         if now.is_empty() && unseen.is_empty() || Instant::now() >= deadline {
             break;
         }
@@ -675,7 +727,7 @@ fn end_the_rest(notifier: &Mutex<Notifier>, ends: &Epoll, started: &Started, at_
 
 impl Notifier {
     fn finish(&mut self, layers: Vec<String>, left_running: u32) -> Observation {
-        let unseen = self.last_words();
+        self.last_words();
         let files = self.record.finish_files();
         let record = &mut self.record;
         let counters = &record.counters;
@@ -685,12 +737,11 @@ impl Notifier {
             ("opensFailed", counters.opens_failed),
             ("continued", counters.continued),
             ("unreadable", counters.unreadable),
-            ("forks", counters.forks),
             ("executions", counters.executions),
             ("hashedFiles", counters.hashed_files),
             ("hashedBytes", counters.hashed_bytes),
             ("refused", counters.refused),
-            ("neverSeenCalling", unseen),
+            ("parentUnknown", counters.orphans),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
@@ -700,6 +751,7 @@ impl Notifier {
             "looking at names, kinds, sizes and times of files (stat, access, readlink, getdents)".to_owned(),
             "time of use of a mapping: a file counts from its opening on".to_owned(),
             "peers of accepted connections".to_owned(),
+            "processes that were killed before they made a single call that is observed, exit being one".to_owned(),
         ];
         if matches!(self.rules.guard.network, NetworkRule::Host) {
             not_seen.push("what travels in connections; names asked with write() on a connected socket".into());

@@ -14,7 +14,7 @@ fn answer(handling: Handling) -> &'static str {
 fn condition(when: When) -> &'static str {
     match when {
         When::Always => "",
-        When::NotThread => " (processes; threads are let through)",
+        When::Unusual => " (with namespaces of its own, or CLONE_FS without CLONE_THREAD)",
         When::AddressOrFastOpen => " (with an address, or with fast open)",
         When::UnusualSocket => {
             " (raw, packet, vsock and other unusual sockets; Unix, IPv4, IPv6 and routing sockets are seen when they are used)"

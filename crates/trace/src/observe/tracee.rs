@@ -90,6 +90,33 @@ impl Proc {
         found
     }
 
+    /// True when a process holds a file by a descriptor or by a shared mapping, and when that cannot be told.
+    pub(crate) fn holds(&self, pid: i32, inode: (u64, u64)) -> bool {
+        let Ok(name) = CString::new(format!("{pid}/fd")) else { return true };
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let fd = match sys::open_at(Some(self.fd()), &name, flags, 0, 0) {
+            Ok(fd) => fd,
+            Err(errno) => return errno != Errno::ENOENT,
+        };
+        let Ok(copy) = fd.try_clone() else { return true };
+        let Ok(mut entries) = nix::dir::Dir::from_fd(fd) else { return true };
+        for entry in entries.iter() {
+            let Ok(entry) = entry else { return true };
+            if let Ok(stat) = sys::stat_at(Some(copy.as_fd()), entry.file_name(), 0)
+                && (stat.st_dev, stat.st_ino) == inode
+            {
+                return true;
+            }
+        }
+        let Some(maps) = self.text(&format!("{pid}/maps")) else { return true };
+        let number = inode.1.to_string();
+        maps.lines().any(|line| {
+            let mut fields = line.split_ascii_whitespace();
+            let shared = fields.nth(1).is_some_and(|mode| mode.ends_with('s'));
+            shared && fields.nth(2) == Some(number.as_str())
+        })
+    }
+
     /// What a link of a process leads to: `cwd`, `root`, `exe`, `fd/3`.
     pub(crate) fn open_link(&self, pid: i32, link: &str, flags: i32) -> Result<OwnedFd, Errno> {
         let name = CString::new(format!("{pid}/{link}")).map_err(|_| Errno::EINVAL)?;

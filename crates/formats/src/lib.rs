@@ -1,0 +1,3 @@
+//! Foreign file formats, in and out. Bytes in, types out, and the other way round: no file, network or clock.
+
+pub mod sarif;
