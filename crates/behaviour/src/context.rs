@@ -58,7 +58,8 @@ pub(crate) fn name_of(path: &str) -> &str {
 /// The name without a version at its end: `python3.11` is `python`, `gcc-12` is `gcc`.
 pub(crate) fn plain_name(path: &str) -> &str {
     let name = name_of(path);
-    let name = name.strip_prefix("x86_64-linux-gnu-").or_else(|| name.strip_prefix("aarch64-linux-gnu-")).unwrap_or(name);
+    let name =
+        name.strip_prefix("x86_64-linux-gnu-").or_else(|| name.strip_prefix("aarch64-linux-gnu-")).unwrap_or(name);
     name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').trim_end_matches('-')
 }
 

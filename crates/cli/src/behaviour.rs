@@ -85,8 +85,10 @@ impl Suspicion {
 
 /// The findings as SARIF.
 pub(crate) fn sarif(findings: &[Finding], directory: &Path) -> String {
-    let rules: Vec<RuleText<'_>> =
-        RULES.iter().map(|rule| RuleText { id: rule.id, text: rule.text, help: rule.help, level: rule.level }).collect();
+    let rules: Vec<RuleText<'_>> = RULES
+        .iter()
+        .map(|rule| RuleText { id: rule.id, text: rule.text, help: rule.help, level: rule.level })
+        .collect();
     format!("{:#}\n", log(env!("CARGO_PKG_VERSION"), &rules, findings, &directory.to_string_lossy()))
 }
 
@@ -95,7 +97,8 @@ pub(crate) fn summary(findings: &[Finding]) -> String {
     let mut out = String::new();
     let serious: Vec<&Finding> = findings.iter().filter(|finding| finding.level > Level::Note).collect();
     for finding in serious.iter().take(10) {
-        let rule = if finding.level == Level::Error { render::error(&finding.rule) } else { render::warning(&finding.rule) };
+        let rule =
+            if finding.level == Level::Error { render::error(&finding.rule) } else { render::warning(&finding.rule) };
         out += &render::line("behaviour", &format!("{rule} {}", printable(&finding.message)));
     }
     if serious.len() > 10 {

@@ -80,6 +80,11 @@ impl Home {
         self.0.join("memory/behaviour").join(project).join(format!("{}.json", &step[..16]))
     }
 
+    /// Digests of files outside any tree that were hashed before.
+    pub fn digest_cache(&self) -> PathBuf {
+        self.0.join("cache/digests.json")
+    }
+
     /// Digests of tools that were hashed before.
     pub fn tool_cache(&self) -> PathBuf {
         self.0.join("cache/tools.json")

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use provost_attest::ResourceDescriptor;
 use provost_attest::predicate::{Completeness, Guarding, MonitorLog, ProcessEvent};
-use provost_model::{BackEnd, FileEntry, FileKind, FileSet, Finding, Observation, ObservedFile, Origin, Timestamp, Use};
+use provost_model::{
+    BackEnd, FileEntry, FileKind, FileSet, Finding, Observation, ObservedFile, Origin, Timestamp, Use,
+};
 
 use crate::redact;
 

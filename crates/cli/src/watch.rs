@@ -1,5 +1,6 @@
 //! Watching the wrapped command: which back end, with what guard, and what is shown meanwhile.
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use provost_model::{BackEnd, Isolation, Observation, Permission, count, printable};
-use provost_trace::observe::{Live, Mode, ObserveWish, Plan, Watcher};
+use provost_trace::observe::{Live, Mode, ObserveWish, Plan, Remembered, Watcher};
 use provost_trace::{BlockedSignals, Confinement, ConfinementWish, RunOutcome, RunRequest};
 use serde::Deserialize;
 
@@ -42,6 +43,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) directory: &'a Path,
     pub(crate) time_limit: Option<u64>,
     pub(crate) guard: &'a GuardConfig,
+    pub(crate) digest_cache: PathBuf,
 }
 
 /// Everything found out, nothing started.
@@ -55,7 +57,7 @@ pub(crate) struct Prepared<'a> {
 }
 
 enum How {
-    Watched { watcher: Box<Watcher>, layers: Vec<String> },
+    Watched { watcher: Box<Watcher>, memory: DigestMemory },
     Wrapped { confinement: Arc<Confinement>, request: RunRequest, reasons: Vec<String> },
 }
 
@@ -70,11 +72,12 @@ impl<'a> Watched<'a> {
             bail!("[guard] mode = \"prevent\" needs somebody who watches: leave out `observe = \"none\"`");
         }
         if wanted.observe != Observe::None {
-            let plan = plan(command, wanted, &scratch)?;
+            let memory = DigestMemory::open(wanted.digest_cache.clone());
+            let plan = plan(command, wanted, &scratch, &memory)?;
             match self.watcher.prepare(&plan) {
                 Ok(ready) => {
                     return Ok(Prepared {
-                        how: How::Watched { watcher: Box::new(self.watcher), layers: ready.layers },
+                        how: How::Watched { watcher: Box::new(self.watcher), memory },
                         signals: self.signals,
                         program,
                         isolation: ready.isolation,
@@ -106,7 +109,7 @@ impl<'a> Watched<'a> {
     }
 }
 
-fn plan(command: &[OsString], wanted: &Wanted<'_>, scratch: &Scratch) -> Result<Plan> {
+fn plan(command: &[OsString], wanted: &Wanted<'_>, scratch: &Scratch, memory: &DigestMemory) -> Result<Plan> {
     Ok(Plan {
         command: command.iter().map(|word| word.as_bytes().to_vec()).collect(),
         directory: wanted.directory.to_path_buf(),
@@ -124,6 +127,7 @@ fn plan(command: &[OsString], wanted: &Wanted<'_>, scratch: &Scratch) -> Result<
         guard: wanted.guard.resolve(wanted.directory).context("[guard]")?,
         limits: wanted.guard.limits(),
         scratch: scratch.0.clone(),
+        remembered: memory.entries.clone(),
         resolvers: wanted.guard.resolvers.clone().unwrap_or_default(),
     })
 }
@@ -138,19 +142,57 @@ impl Prepared<'_> {
             other => other.into(),
         };
         match self.how {
-            How::Watched { watcher, layers } => {
+            How::Watched { watcher, memory } => {
                 let line = StatusLine::new(quiet);
                 let show = |now: Live| line.show(now);
                 let live: Option<&dyn Fn(Live)> = if line.is_shown() { Some(&show) } else { None };
                 let report = watcher.run(self.signals, live).map_err(started)?;
                 line.clear();
-                let _ = layers;
+                memory.keep(&report.remember);
                 Ok((report.outcome, report.observation, self.isolation))
             }
             How::Wrapped { confinement, request, reasons } => {
                 let outcome = provost_trace::run(&request, &confinement, self.signals, &clock::now).map_err(started)?;
                 Ok((outcome, Observation::none(reasons), self.isolation))
             }
+        }
+    }
+}
+
+/// Digests of files outside any tree (the tool chain, headers, libraries) between runs. It lies in the user's
+/// directory, which the command never sees; damaged or gone, everything is hashed again.
+struct DigestMemory {
+    path: PathBuf,
+    entries: Vec<Remembered>,
+}
+
+impl DigestMemory {
+    /// Entries that are kept: newer ones push older ones out.
+    const MOST: usize = 100_000;
+
+    fn open(path: PathBuf) -> Self {
+        let entries = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Self { path, entries: entries.unwrap_or_default() }
+    }
+
+    fn keep(self, used: &[Remembered]) {
+        let before: HashMap<(u64, u64), Remembered> = self.entries.iter().map(|e| (e.inode, *e)).collect();
+        if used.iter().all(|entry| before.get(&entry.inode) == Some(entry)) {
+            return;
+        }
+        let now: HashSet<(u64, u64)> = used.iter().map(|entry| entry.inode).collect();
+        let mut entries = used.to_vec();
+        let older = self.entries.into_iter().filter(|old| !now.contains(&old.inode));
+        entries.extend(older.take(Self::MOST.saturating_sub(used.len())));
+        // A cache that cannot be written costs time in the next run, and nothing else.
+        let temporary = self.path.with_extension("new");
+        if let Some(folder) = self.path.parent() {
+            let _ = std::fs::create_dir_all(folder);
+        }
+        if let Ok(bytes) = serde_json::to_vec(&entries)
+            && std::fs::write(&temporary, bytes).is_ok()
+        {
+            let _ = std::fs::rename(&temporary, &self.path);
         }
     }
 }

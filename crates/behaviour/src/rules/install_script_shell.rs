@@ -17,7 +17,10 @@ pub(crate) const RULE: Rule = Rule {
 fn installs(arguments: &[String]) -> bool {
     let words: Vec<&str> = arguments.iter().map(|a| a.rsplit('/').next().unwrap_or(a)).collect();
     let manager = words.iter().take(4).position(|word| {
-        matches!(plain_name(word.trim_end_matches("-cli.js").trim_end_matches(".js")), "npm" | "yarn" | "pnpm" | "pip" | "gem" | "composer" | "bundle")
+        matches!(
+            plain_name(word.trim_end_matches("-cli.js").trim_end_matches(".js")),
+            "npm" | "yarn" | "pnpm" | "pip" | "gem" | "composer" | "bundle"
+        )
     });
     let Some(manager) = manager else { return false };
     words[manager..].iter().any(|word| matches!(*word, "install" | "ci" | "i" | "add" | "rebuild" | "update"))

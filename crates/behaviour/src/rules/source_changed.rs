@@ -14,8 +14,8 @@ pub(crate) const RULE: Rule = Rule {
 
 /// What is source where there is no version control to ask.
 const SOURCES: &[&str] = &[
-    "c", "cc", "cpp", "cxx", "h", "hh", "hpp", "rs", "go", "py", "rb", "pl", "php", "js", "mjs", "cjs", "jsx", "ts", "tsx",
-    "java", "kt", "scala", "cs", "fs", "swift", "m", "mm", "sh",
+    "c", "cc", "cpp", "cxx", "h", "hh", "hpp", "rs", "go", "py", "rb", "pl", "php", "js", "mjs", "cjs", "jsx", "ts",
+    "tsx", "java", "kt", "scala", "cs", "fs", "swift", "m", "mm", "sh",
 ];
 
 fn check(context: &Context<'_>) -> Vec<Finding> {
@@ -27,7 +27,8 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
             // Without version control only what was there before, by its being read first, is known to be source.
             None => file.first_use < Use::Written && SOURCES.iter().any(|end| path.rsplit('.').next() == Some(end)),
         };
-        let changed = file.uses.iter().any(|kind| matches!(kind, Use::Written | Use::Created | Use::Renamed | Use::Deleted));
+        let changed =
+            file.uses.iter().any(|kind| matches!(kind, Use::Written | Use::Created | Use::Renamed | Use::Deleted));
         if !is_source || !changed {
             continue;
         }

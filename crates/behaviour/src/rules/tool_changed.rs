@@ -16,8 +16,8 @@ pub(crate) const RULE: Rule = Rule {
 /// Tools that write machine code or link it: their change is more than a note.
 const MAKERS: &[&str] = &[
     "cc", "cc1", "cc1plus", "gcc", "g++", "clang", "clang++", "ld", "ld.bfd", "ld.gold", "ld.lld", "lld", "mold", "as",
-    "collect", "ar", "ranlib", "strip", "objcopy", "rustc", "go", "compile", "link", "javac", "kotlinc", "swiftc", "ghc",
-    "tsc", "node", "python", "cmake", "make", "ninja", "cargo",
+    "collect", "ar", "ranlib", "strip", "objcopy", "rustc", "go", "compile", "link", "javac", "kotlinc", "swiftc",
+    "ghc", "tsc", "node", "python", "cmake", "make", "ninja", "cargo",
 ];
 
 fn check(context: &Context<'_>) -> Vec<Finding> {

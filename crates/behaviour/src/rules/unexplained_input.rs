@@ -23,12 +23,15 @@ fn check(context: &Context<'_>) -> Vec<Finding> {
                 }
                 _ => continue,
             },
-            Some(Origin::PackageCache) if !context.has_lockfile => "it comes from a package cache, and there is no lockfile",
+            Some(Origin::PackageCache) if !context.has_lockfile => {
+                "it comes from a package cache, and there is no lockfile"
+            }
             Some(Origin::Temporary) => "it lay in a temporary directory before the run",
             Some(Origin::Other) => "it lies outside the tree, the caches and the system",
             _ => continue,
         };
-        findings.push(Finding::new(RULE.id, RULE.level, format!("{name}: {why}"), &[name]).in_file(name).by(file.first_by));
+        findings
+            .push(Finding::new(RULE.id, RULE.level, format!("{name}: {why}"), &[name]).in_file(name).by(file.first_by));
     }
     findings
 }

@@ -10,13 +10,14 @@ use provost_attest::{ClassicLink, Envelope, Statement};
 use provost_evidence::{NewRecord, Receipt, Store, fault};
 use provost_keys::{PublicKey, Signer};
 use provost_model::{
-    BackEnd, Digest, Ending, EnvironmentFact, FactSource, FileKind, FileSet, Finding, Outcome, RunRecord, Tool, Verdict, count,
-    human_bytes, printable, sha256,
+    BackEnd, Digest, Ending, EnvironmentFact, FactSource, FileKind, FileSet, Finding, Outcome, RunRecord, Tool,
+    Verdict, count, human_bytes, printable, sha256,
 };
 use provost_policy::{Facts, Passed};
 use provost_trace::observe::Watcher;
 use provost_trace::{BlockedSignals, ConfinementWish, Directory, Selection, Snapshot};
 
+use crate::behaviour::{self, Suspicion};
 use crate::commands::Context;
 use crate::evidence_file::{EvidenceFile, beside};
 use crate::exit::Exit;
@@ -25,7 +26,6 @@ use crate::judge::{self, Anchors, Options, TrustedPolicy};
 use crate::learn::{self, Needs};
 use crate::signing::{self, Role};
 use crate::statements::Statements;
-use crate::behaviour::{self, Suspicion};
 use crate::{ci, clock, config, environment, gather, observed, redact, render, setup, watch};
 
 /// Arguments of `run`.
@@ -260,6 +260,7 @@ fn supervise(
         directory,
         time_limit: args.time_limit,
         guard: &guard,
+        digest_cache: context.home.digest_cache(),
     };
     let prepared = watched.prepare(&args.command, &wanted)?;
 

@@ -164,9 +164,10 @@ impl<'a> Judge<'a> {
             run.process.iter().flat_map(|(_, p)| &p.guard.findings).filter(|f| f.level > Level::Note).collect();
         let (state, reason) = match serious.first() {
             None => (RuleState::Satisfied, "nothing suspicious was found".to_owned()),
-            Some(first) => {
-                (RuleState::NotSatisfied, format!("{} findings, the first: {}: {}", serious.len(), first.rule, first.message))
-            }
+            Some(first) => (
+                RuleState::NotSatisfied,
+                format!("{} findings, the first: {}: {}", serious.len(), first.rule, first.message),
+            ),
         };
         let advice = Some("see them with `provost inspect`, and docs/behaviour.md for what each means");
         self.push(rules, "behaviour", name, state, reason, &items, advice);

@@ -118,8 +118,25 @@ pub struct Plan {
     pub limits: ObserverLimits,
     /// A directory for the run's temporary files and the guard's own; removed by the caller.
     pub scratch: PathBuf,
+    /// Digests from earlier runs.
+    pub remembered: Vec<Remembered>,
     /// Name servers, when not the host's.
     pub resolvers: Vec<std::net::SocketAddr>,
+}
+
+/// The digest of a file's content, and what of the file must be unchanged for it to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// Device and inode.
+    pub inode: (u64, u64),
+    /// Size in bytes.
+    pub size: i64,
+    /// Time of the last change of content: seconds and nanoseconds.
+    pub modified: (i64, i64),
+    /// Time of the last change of anything: seconds and nanoseconds.
+    pub changed: (i64, i64),
+    /// The content's digest.
+    pub digest: provost_model::Digest,
 }
 
 /// What is known before the command starts.
@@ -140,4 +157,6 @@ pub struct Report {
     pub outcome: RunOutcome,
     /// What was seen.
     pub observation: Observation,
+    /// Digests for later runs: of files outside the tree that have not changed for a while.
+    pub remember: Vec<Remembered>,
 }

@@ -15,7 +15,7 @@ use super::execute::Pending;
 use super::filter::ARCHITECTURE;
 use super::guard::Rules;
 use super::network::Forwarding;
-use super::record::{Inode, Record};
+use super::record::{Inode, Record, Relief};
 use super::sys::{Listener, Notification};
 use super::tracee::{Proc, Status};
 
@@ -134,17 +134,41 @@ impl Notifier {
     }
 
     /// Receives until told to stop; `stop` is looked at after each interruption.
-    pub(crate) fn serve(shared: &Mutex<Self>, listener: &Listener, stop: &std::sync::atomic::AtomicBool) {
+    ///
+    /// One thread does it: two would wake each other for nothing. The second, with `relief`, receives while the first is
+    /// busy for long, since a call that was received waits for nothing but its answer, while one that was not can be
+    /// interrupted by a signal and then fails in a way that programs do not expect.
+    pub(crate) fn serve(
+        shared: &Mutex<Self>,
+        listener: &Listener,
+        stop: &std::sync::atomic::AtomicBool,
+        relief: Option<&Relief>,
+    ) {
         let mut notification = super::sys::empty_notification();
         while !stop.load(std::sync::atomic::Ordering::SeqCst) {
-            match listener.receive(&mut notification) {
+            if let Some(relief) = relief {
+                relief.wait();
+            }
+            Self::serve_one(shared, listener, &mut notification, stop);
+        }
+    }
+
+    fn serve_one(
+        shared: &Mutex<Self>,
+        listener: &Listener,
+        notification: &mut Notification,
+        stop: &std::sync::atomic::AtomicBool,
+    ) {
+        if !stop.load(std::sync::atomic::Ordering::SeqCst) {
+            match listener.receive(notification) {
                 Ok(()) => {}
-                Err(Errno::EINTR | Errno::ENOENT) => continue,
-                Err(_) => break,
+                Err(Errno::EINTR) => return,
+                // Its sender was killed, or nobody is left: no hurry.
+                Err(_) => return std::thread::sleep(std::time::Duration::from_micros(100)),
             }
             let reply = {
                 let mut notifier = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                notifier.handle(&notification)
+                notifier.handle(notification)
             };
             let id = notification.id;
             // A caller that was killed meanwhile needs no answer.

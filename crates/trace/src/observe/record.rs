@@ -10,7 +10,7 @@ use provost_model::{
     Timestamp, Use, Violation,
 };
 
-use super::{Clock, ObserverLimits};
+use super::{Clock, ObserverLimits, Remembered};
 
 /// Device and inode.
 pub(crate) type Inode = (u64, u64);
@@ -56,11 +56,38 @@ impl Stamp {
 struct Content {
     /// The digest, and the stamp that it belongs to.
     known: Option<(Stamp, Option<Digest>)>,
+    /// It was taken in an earlier run, and not used yet in this one.
+    earlier: bool,
+    /// It was used in this run.
+    used: bool,
     /// Processes that opened it for writing in this run.
     writers: Vec<u32>,
     /// Whoever read it, once it was read: a later writer makes their digest uncertain while they live.
     readers: Vec<u32>,
 }
+
+/// Calls for the second thread while the first is busy for long.
+#[derive(Default)]
+pub(crate) struct Relief(std::sync::Mutex<bool>, std::sync::Condvar);
+
+impl Relief {
+    pub(crate) fn wanted(&self, wanted: bool) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = wanted;
+        if wanted {
+            self.1.notify_all();
+        }
+    }
+
+    pub(crate) fn wait(&self) {
+        let mut wanted = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        while !*wanted {
+            wanted = self.1.wait(wanted).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+    }
+}
+
+/// A file of this size takes a while to hash.
+const LONG: u64 = 256 * 1024;
 
 /// Everything collected so far.
 pub(crate) struct Record {
@@ -77,6 +104,7 @@ pub(crate) struct Record {
     pub(crate) lost: u64,
     pub(crate) incomplete: Vec<String>,
     pub(crate) delegated: Vec<String>,
+    pub(crate) relief: Option<std::sync::Arc<Relief>>,
     alive: Vec<u32>,
     buffer: Vec<u8>,
 }
@@ -94,6 +122,7 @@ pub(crate) struct Counters {
     pub(crate) hashed_files: u64,
     pub(crate) hashed_bytes: u64,
     pub(crate) refused: u64,
+    pub(crate) remembered: u64,
 }
 
 impl Record {
@@ -112,6 +141,7 @@ impl Record {
             lost: 0,
             incomplete: Vec::new(),
             delegated: Vec::new(),
+            relief: None,
             alive: Vec::new(),
             buffer: vec![0; 256 * 1024],
         }
@@ -192,12 +222,18 @@ impl Record {
         let inode = (stat.st_dev, stat.st_ino);
         let stamp = Stamp::of(stat);
         let mut living = Vec::new();
-        if let Some(content) = self.contents.get(&inode) {
+        if let Some(content) = self.contents.get_mut(&inode) {
             if let Some((known, digest)) = content.known
                 && known == stamp
             {
+                content.used = true;
+                if std::mem::take(&mut content.earlier) {
+                    self.counters.remembered += 1;
+                }
                 return (digest, None);
             }
+        }
+        if let Some(content) = self.contents.get(&inode) {
             living = content.writers.iter().copied().filter(|writer| self.may_hold(*writer)).collect();
         }
         let shared = living.iter().any(|writer| *writer != process);
@@ -205,6 +241,8 @@ impl Record {
         let content = self.contents.entry(inode).or_default();
         // While somebody can write it, the next reader's digest is taken anew, whatever the file's times say.
         content.known = living.is_empty().then_some((stamp, digest));
+        content.earlier = false;
+        content.used = true;
         content.writers = living;
         if content.readers.len() < 64 && !content.readers.contains(&process) {
             content.readers.push(process);
@@ -239,6 +277,31 @@ impl Record {
         if !file.digests.contains(&digest) && file.digests.len() < 64 {
             file.digests.push(digest);
         }
+    }
+
+    /// Takes digests over from earlier runs.
+    pub(crate) fn remember(&mut self, remembered: &[Remembered]) {
+        for known in remembered {
+            let stamp = Stamp { size: known.size, modified: known.modified, changed: known.changed };
+            let content = Content { known: Some((stamp, Some(known.digest))), earlier: true, ..Content::default() };
+            self.contents.insert(known.inode, content);
+        }
+    }
+
+    /// Digests for later runs. A file that changed a moment ago may change again within the grain of its times.
+    pub(crate) fn to_remember(&self, before: i64, most: usize) -> Vec<Remembered> {
+        let fit = self.contents.iter().filter_map(|(inode, content)| {
+            let (stamp, Some(digest)) = content.known? else { return None };
+            let old = stamp.changed.0 < before && stamp.modified.0 < before;
+            (old && content.writers.is_empty() && content.used).then_some(Remembered {
+                inode: *inode,
+                size: stamp.size,
+                modified: stamp.modified,
+                changed: stamp.changed,
+                digest,
+            })
+        });
+        fit.take(most).collect()
     }
 
     /// True when the run made the file or wrote it.
@@ -284,6 +347,18 @@ impl Record {
         if size > self.limits.hashed_size {
             return None;
         }
+        let relief = if size > LONG { self.relief.clone() } else { None };
+        if let Some(relief) = &relief {
+            relief.wanted(true);
+        }
+        let digest = self.hash_all(fd, size);
+        if let Some(relief) = &relief {
+            relief.wanted(false);
+        }
+        digest
+    }
+
+    fn hash_all(&mut self, fd: BorrowedFd<'_>, size: u64) -> Option<Digest> {
         let mut hasher = Hasher::new();
         let mut at: u64 = 0;
         loop {

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::forward::{Forwarding, Inside, host_resolvers};
 use super::guard::{Mode, NetworkRule, Rules};
 use super::notify::{Beginning, Notifier, ending_of};
-use super::record::Record;
+use super::record::{Record, Relief};
 use super::start::{self, FAILED, HELLO, Launch, NUMBERS, Pipes, STEPS};
 use super::sys::{self, Listener};
 use super::tracee::Proc;
@@ -48,9 +48,6 @@ pub(crate) enum Message {
         confinement: bool,
     },
 }
-
-/// Threads that receive calls.
-const RECEIVERS: usize = 3;
 
 /// How often the number of processes is looked at.
 const CENSUS: Duration = Duration::from_millis(250);
@@ -476,7 +473,11 @@ fn supervise(
     let notifier = Notifier::new(Beginning {
         listener: Arc::clone(&started.listener),
         proc,
-        record: Record::new(clock, plan.limits),
+        record: {
+            let mut record = Record::new(clock, plan.limits);
+            record.remember(&plan.remembered);
+            record
+        },
         own_processes: prepared.confinement.has_own_processes(),
         initial_umask: initial_umask.bits(),
         rules: Rules::new(plan.guard.clone()),
@@ -495,14 +496,15 @@ fn supervise(
     let quiet = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler does nothing.
     let _ = unsafe { sigaction(Signal::SIGURG, &quiet) };
-    // More than one: a call that was received waits for nothing but its answer, one that was not can be interrupted by
-    // a signal, and fails in a way that programs do not expect.
+    let relief = Arc::new(Relief::default());
+    notifier.lock().unwrap_or_else(PoisonError::into_inner).record.relief = Some(Arc::clone(&relief));
     let mut servers = Vec::new();
-    for _ in 0..RECEIVERS {
+    for second in [false, true] {
         let (notifier, listener, stop) = (Arc::clone(&notifier), Arc::clone(&started.listener), Arc::clone(&stop));
+        let relief = second.then(|| Arc::clone(&relief));
         let server = std::thread::Builder::new()
             .name("notifications".into())
-            .spawn(move || Notifier::serve(&notifier, &listener, &stop))
+            .spawn(move || Notifier::serve(&notifier, &listener, &stop, relief.as_deref()))
             .map_err(|e| Failure::new(format!("no thread for the notifications: {e}")))?;
         servers.push(server);
     }
@@ -608,6 +610,7 @@ fn supervise(
     };
     let left_running = end_the_rest(&notifier, &ends, &started, timed_out || flooded);
     stop.store(true, Ordering::SeqCst);
+    relief.wanted(true);
     while !servers.iter().all(std::thread::JoinHandle::is_finished) {
         use std::os::unix::thread::JoinHandleExt as _;
         for server in servers.iter().filter(|server| !server.is_finished()) {
@@ -616,6 +619,7 @@ fn supervise(
         std::thread::sleep(Duration::from_micros(200));
     }
     let mut notifier = notifier.lock().unwrap_or_else(PoisonError::into_inner);
+    let remember = notifier.record.to_remember(started_at.seconds() - 2, 50_000);
     let observation = notifier.finish(prepared.ready.layers, left_running);
     let outcome = RunOutcome {
         process_id: started.command.as_raw().cast_unsigned(),
@@ -624,7 +628,7 @@ fn supervise(
         ending,
         left_running,
     };
-    Ok(Report { outcome, observation })
+    Ok(Report { outcome, observation, remember })
 }
 
 /// Two descriptors for each living process, and some.
@@ -741,6 +745,7 @@ impl Notifier {
             ("hashedFiles", counters.hashed_files),
             ("hashedBytes", counters.hashed_bytes),
             ("refused", counters.refused),
+            ("rememberedDigests", counters.remembered),
             ("parentUnknown", counters.orphans),
         ]
         .into_iter()
@@ -761,6 +766,12 @@ impl Notifier {
             incomplete.push(format!(
                 "{} calls came from processes that could not be looked into, and were refused",
                 record.counters.unreadable
+            ));
+        }
+        if record.counters.remembered > 0 {
+            not_seen.push(format!(
+                "changes of {} files that left device, inode, size and times as they were: their digests are from earlier runs",
+                record.counters.remembered
             ));
         }
         if record.counters.continued > 0 {
