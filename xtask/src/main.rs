@@ -4,12 +4,14 @@
 mod bench;
 mod conformance;
 mod self_check;
+mod watch_bench;
 
 use anyhow::{Result, bail};
 
 const HELP: &str = "\
 cargo xtask bench [in-toto-run]   CPU time of the main paths, beside a peer when its program is named
 cargo xtask conformance DIR       run the sigstore-conformance bundle vectors of DIR against the command line
+cargo xtask watch-bench DIR CMD…  what watching a build costs, beside strace (and in-toto-run, named by IN_TOTO_RUN)
 cargo xtask self-check            build this project under itself and verify the result";
 
 fn main() -> Result<()> {
@@ -18,6 +20,9 @@ fn main() -> Result<()> {
         ["bench"] => bench::run(None),
         ["bench", peer] => bench::run(Some(peer)),
         ["conformance", folder] => conformance::run(folder.as_ref()),
+        ["watch-bench", folder, command @ ..] if !command.is_empty() => {
+            watch_bench::run(folder.as_ref(), command, std::env::var("IN_TOTO_RUN").ok().as_deref())
+        }
         ["self-check"] => self_check::run(),
         [] => {
             println!("{HELP}");

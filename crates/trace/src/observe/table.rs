@@ -47,3 +47,14 @@ pub fn table() -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_documentation_has_this_table() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/observer.md");
+        let text = std::fs::read_to_string(file).expect("docs/observer.md");
+        let table = super::table();
+        assert!(text.contains(&table), "docs/observer.md must hold this table:\n{table}");
+    }
+}

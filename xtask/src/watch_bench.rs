@@ -1,0 +1,117 @@
+//! What watching costs: a build bare, watched, and under the tracers that people use, in one run.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+
+/// Rounds; in each every way once, bare before and after.
+const ROUNDS: usize = 5;
+
+/// One way to run the build.
+struct Way {
+    name: &'static str,
+    before: Vec<String>,
+    wall: Vec<f64>,
+    cpu: Vec<f64>,
+}
+
+/// Runs `command` in fresh copies of `folder`, each way, and prints ratios to the bare build.
+pub(crate) fn run(folder: &Path, command: &[&str], peer: Option<&str>) -> Result<()> {
+    let binary = crate::release()?;
+    let work = tempdir()?;
+    let home = work.join("home");
+    let words = |text: &[&str]| text.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let provost = binary.to_string_lossy().into_owned();
+    let mut ways = vec![
+        way("notify", words(&[&provost, "run", "-q", "--observe", "notify", "--"])),
+        way("none (before and after)", words(&[&provost, "run", "-q", "--observe", "none", "--"])),
+    ];
+    if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok() {
+        let selected = "-etrace=file,process,network";
+        ways.push(way("strace -f --seccomp-bpf", words(&["strace", "-f", "-qq", "-o/dev/null", "--seccomp-bpf", selected])));
+        ways.push(way("strace -f", words(&["strace", "-f", "-qq", "-o/dev/null"])));
+    }
+    if let Some(peer) = peer {
+        let key = words(&[peer, "--step-name", "build", "--materials", ".", "--products", ".", "--unsigned", "--"]);
+        ways.push(way("in-toto-run", key));
+    }
+    let (mut bare_wall, mut bare_cpu) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let mut bare = vec![once(folder, &work, &home, &[], command)?];
+        let mut measured = Vec::new();
+        for way in &ways {
+            measured.push(once(folder, &work, &home, &way.before, command).with_context(|| way.name)?);
+        }
+        bare.push(once(folder, &work, &home, &[], command)?);
+        let mean = |pick: fn(&(f64, f64)) -> f64| bare.iter().map(pick).sum::<f64>() / bare.len() as f64;
+        let (wall, cpu) = (mean(|m| m.0), mean(|m| m.1));
+        bare_wall.push(wall);
+        bare_cpu.push(cpu);
+        for (way, (its_wall, its_cpu)) in ways.iter_mut().zip(measured) {
+            way.wall.push(its_wall / wall);
+            way.cpu.push(its_cpu / cpu);
+        }
+        println!("round {}: bare {wall:.2} s, {cpu:.2} s CPU", round + 1);
+    }
+    println!("bare: median {:.2} s, {:.2} s CPU, {ROUNDS} rounds", median(&mut bare_wall), median(&mut bare_cpu));
+    println!("| way | CPU ratio | wall ratio |\n| --- | --- | --- |");
+    for way in &mut ways {
+        println!("| {} | {:.3} | {:.3} |", way.name, median(&mut way.cpu), median(&mut way.wall));
+    }
+    std::fs::remove_dir_all(&work)?;
+    Ok(())
+}
+
+fn way(name: &'static str, before: Vec<String>) -> Way {
+    Way { name, before, wall: Vec::new(), cpu: Vec::new() }
+}
+
+fn tempdir() -> Result<PathBuf> {
+    let path = std::env::temp_dir().join(format!("provost-watch-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&path)?;
+    Ok(path)
+}
+
+/// Wall and CPU seconds of one build in a fresh copy.
+fn once(folder: &Path, work: &Path, home: &Path, before: &[String], command: &[&str]) -> Result<(f64, f64)> {
+    let copy = work.join("tree");
+    if copy.exists() {
+        std::fs::remove_dir_all(&copy)?;
+    }
+    let copied = Command::new("cp").arg("-a").arg(folder).arg(&copy).status()?;
+    if !copied.success() {
+        bail!("cannot copy {}", folder.display());
+    }
+    let words: Vec<&str> = before.iter().map(String::as_str).chain(command.iter().copied()).collect();
+    let (program, arguments) = words.split_first().context("no command")?;
+    let cpu = children_cpu()?;
+    let begun = Instant::now();
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(&copy)
+        .env("PROVOST_HOME", home)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    let wall = begun.elapsed().as_secs_f64();
+    if !status.success() {
+        bail!("`{}` ended with {status}", words.join(" "));
+    }
+    Ok((wall, children_cpu()? - cpu))
+}
+
+/// CPU seconds of all children that have ended, theirs included (`/proc/self/stat`, fields 16 and 17).
+fn children_cpu() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> = stat.rsplit_once(')').context("stat")?.1.split_whitespace().collect();
+    let ticks: u64 = [13, 14].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
+    Ok(ticks as f64 / 100.0)
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
