@@ -30,7 +30,10 @@ pub(crate) fn run(folder: &Path, command: &[&str], peer: Option<&str>) -> Result
     ];
     if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok() {
         let selected = "-etrace=file,process,network";
-        ways.push(way("strace -f --seccomp-bpf", words(&["strace", "-f", "-qq", "-o/dev/null", "--seccomp-bpf", selected])));
+        ways.push(way(
+            "strace -f --seccomp-bpf",
+            words(&["strace", "-f", "-qq", "-o/dev/null", "--seccomp-bpf", selected]),
+        ));
         ways.push(way("strace -f", words(&["strace", "-f", "-qq", "-o/dev/null"])));
     }
     if let Some(peer) = peer {

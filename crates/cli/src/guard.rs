@@ -365,7 +365,9 @@ impl GuardConfig {
         }
         Ok(Guard {
             mode,
-            source: self.outputs.is_some().then(|| directory.to_path_buf()),
+            // The tree itself as an output: all of it may be written.
+            source: (self.outputs.is_some() && !outputs.iter().any(|output| output == directory))
+                .then(|| directory.to_path_buf()),
             outputs,
             credentials: resolved,
             private_temporary: self.private_temporary.unwrap_or(prevents),

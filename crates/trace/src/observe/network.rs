@@ -202,7 +202,12 @@ impl Notifier {
         bytes: Vec<u8>,
     ) -> Reply {
         let mut event = self.event(tgid, NetworkKind::Connect, protocol(kind), &Address::Internet(address));
-        let own = plain(address.ip()).is_loopback() || plain(address.ip()).is_unspecified();
+        // Loopback is the run's own, unless the policy names a service of the host there.
+        let named = self.forwarding.as_ref().is_some_and(|forwarding| {
+            let destination = forwarding.destination(address);
+            destination.name.is_none() && forwarding.rule(&destination, &self.program_of(tgid)).is_some()
+        });
+        let own = !named && (plain(address.ip()).is_loopback() || plain(address.ip()).is_unspecified());
         let is_resolver = address.port() == 53;
         if is_resolver
             && let Some(tracked) = self.tracked.get_mut(&tgid)
