@@ -4,8 +4,14 @@
 /// Names with a part that is another one in each run. `#`: digits. `?`: one letter or digit. `*`: anything within one
 /// part of the path. Each matches whole parts, anywhere in a path. How many different names stand behind a pattern is
 /// compared too.
-pub(crate) const PATTERNS: &[(&str, &str)] =
-    &[("/proc/#", "process ids"), ("/task/#", "thread ids"), ("/tmp/cc??????.*", "temporary files of gcc")];
+pub(crate) const PATTERNS: &[(&str, &str)] = &[
+    ("/proc/#", "process ids"),
+    ("/task/#", "thread ids"),
+    ("/tmp/cc??????.*", "temporary files of gcc"),
+    ("/st??????", "temporary files of ar and ranlib"),
+    ("/ztest#", "zlib's configure names its test program by its process id"),
+    ("/ztest#.*", "zlib's configure names its test program by its process id"),
+];
 
 /// What only one of the two sees, by name.
 pub(crate) const RULES: &[(&str, &str)] = &[
