@@ -342,7 +342,25 @@ impl Notifier {
         Some(status.tgid)
     }
 
+    /// The ancestors of a process that have made no call yet, up to one that is known: a subshell that only starts others
+    /// is seen through them. They come first.
+    fn discover_ancestors(&mut self, mut parent: i32) {
+        let mut unseen = Vec::new();
+        while !self.tracked.contains_key(&parent) {
+            // Not the run's: the way leads past the supervisor.
+            let Some(status) = self.proc.status(parent).filter(|_| unseen.len() < 1000) else { return };
+            parent = status.parent;
+            unseen.push(status);
+        }
+        while let Some(status) = unseen.pop() {
+            self.discover(&status);
+        }
+    }
+
     fn discover(&mut self, status: &Status) {
+        if !self.record.processes.is_empty() {
+            self.discover_ancestors(status.parent);
+        }
         let now = self.record.now();
         let (mut parent, mut foreign, mut touched, mut credentials) = (None, false, false, false);
         match self.tracked.get(&status.parent) {
