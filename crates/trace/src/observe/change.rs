@@ -314,7 +314,7 @@ impl Notifier {
         self.judge_path(&name, Use::Written, tgid);
         let process = self.id_of(tgid);
         if let Some(place) = self.record.file(&name, Use::Written, process) {
-            self.record.writes((stat.st_dev, stat.st_ino), place, process);
+            self.writes((stat.st_dev, stat.st_ino), place, process);
         }
         Ok(Some(0))
     }
