@@ -173,13 +173,9 @@ impl Notifier {
         to: (i32, u64),
         flags: i32,
     ) -> Result<Option<i64>, Errno> {
-        if flags & libc::AT_EMPTY_PATH != 0 {
-            let to = self.spot(tid, tgid, to)?;
-            if let Some(to) = to {
-                let process = self.id_of(tgid);
-                self.record.file(&to.path, Use::Created, process);
-            }
-            return Ok(None);
+        if flags & libc::AT_EMPTY_PATH != 0 && read_path(tid, from.1)?.is_empty() {
+            let Some(to) = self.spot(tid, tgid, to)? else { return Ok(None) };
+            return self.link_descriptor(n, tgid, from.0, &to).map(Some);
         }
         let (Some(from), Some(to)) = (self.spot(tid, tgid, from)?, self.spot(tid, tgid, to)?) else { return Ok(None) };
         self.alive(n)?;
@@ -197,6 +193,28 @@ impl Notifier {
         let process = self.id_of(tgid);
         self.record.file(&to.path, Use::Created, process);
         Ok(Some(value))
+    }
+
+    /// Gives the file behind a descriptor a name. The kernel would not do it for the caller: it wants the descriptor to have
+    /// been opened by whoever links it, and that was the supervisor.
+    fn link_descriptor(&mut self, n: &Notification, tgid: i32, fd: i32, to: &Spot) -> Result<i64, Errno> {
+        let file = self.borrow(tgid, fd)?;
+        self.alive(n)?;
+        let through = c_string(format!("self/fd/{}", raw(file.as_fd())).as_bytes())?;
+        let arguments = [
+            raw(self.proc.fd()),
+            through.as_ptr() as usize,
+            raw(to.parent.as_fd()),
+            to.name.as_ptr() as usize,
+            libc::AT_SYMLINK_FOLLOW as usize,
+            0,
+        ];
+        // SAFETY: both names are our own and live through the call.
+        let value = unsafe { sys::call(libc::SYS_linkat, arguments) }?;
+        self.judge_path(&to.path, Use::Created, tgid);
+        let process = self.id_of(tgid);
+        self.record.file(&to.path, Use::Created, process);
+        Ok(value)
     }
 
     fn symlink(

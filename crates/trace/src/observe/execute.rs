@@ -144,6 +144,19 @@ impl Notifier {
         self.record.executed(process, execution);
     }
 
+    /// A process ended before it made another call: the execution that it asked for may have worked, and is recorded as it
+    /// was judged. (Had it failed, the program before would have made a call to end.)
+    pub(crate) fn settle_ended(&mut self, process: u32, pending: Pending) {
+        for file in pending.files {
+            if let Some(place) = self.record.file(&file.path, Use::Executed, process)
+                && let Some(digest) = file.digest
+            {
+                self.record.saw(place, digest, file.size);
+            }
+        }
+        self.record.executed(process, pending.execution);
+    }
+
     /// Opens a program and takes its digest.
     fn find_program(&mut self, tid: i32, tgid: i32, dirfd: i32, path: &[u8]) -> Result<Program, Errno> {
         let base = if path.first() == Some(&b'/') { None } else { Some(self.base(tid, tgid, dirfd)?) };

@@ -433,6 +433,9 @@ impl Notifier {
         for thread in &tracked.threads {
             self.threads.remove(thread);
         }
+        if let Some(pending) = tracked.pending.take() {
+            self.settle_ended(tracked.id, pending);
+        }
         self.record.ended(tracked.id, tracked.ending);
         if let Some(pidfd) = tracked.pidfd.take() {
             let _ = self.ends.delete(&pidfd);
