@@ -1,7 +1,7 @@
 //! What is alike although it differs, and what only one of the two can see. Each rule has its reason; whatever no rule
 //! explains is a difference.
 
-/// Names with a part that is another one in each run. `#`: digits. `?`: one letter or digit. `*`: anything within one
+/// Names with a part that is another one in each run. `#`: digits. `?`: one letter, digit or underscore. `*`: anything within one
 /// part of the path. Each matches whole parts, anywhere in a path. How many different names stand behind a pattern is
 /// compared too.
 pub(crate) const PATTERNS: &[(&str, &str)] = &[
@@ -9,6 +9,19 @@ pub(crate) const PATTERNS: &[(&str, &str)] = &[
     ("/task/#", "thread ids"),
     ("/tmp/cc??????.*", "temporary files of gcc"),
     ("/st??????", "temporary files of ar and ranlib"),
+    ("/tmp/pip-*", "pip's temporary directories"),
+    ("/tmp/tmp????????", "temporary names of Python's"),
+    ("/tmp/????????", "how Python tries whether a directory can be written"),
+    ("/_cacache/tmp/*", "npm's temporary files"),
+    ("/_logs/*-debug-#.log", "npm's logs, named by the time"),
+    ("/rustc??????", "rustc's temporary directories"),
+    ("/rmeta??????", "rustc's temporary directories"),
+    ("/target??????", "cargo makes the target directory under a temporary name"),
+    ("/.tmp??????", "temporary names of Rust programs"),
+    ("/*.???????.rcgu.o", "rustc's object files have a part of the session in their names"),
+    ("/s-*-*-*", "sessions of incremental compilation, named by time and chance"),
+    ("/s-*-*.lock", "sessions of incremental compilation, named by time and chance"),
+    ("/hsperfdata_*/#", "each Java machine's own figures, by its process id"),
     ("/ztest#", "zlib's configure names its test program by its process id"),
     ("/ztest#.*", "zlib's configure names its test program by its process id"),
 ];
@@ -17,6 +30,7 @@ pub(crate) const PATTERNS: &[(&str, &str)] = &[
 pub(crate) const RULES: &[(&str, &str)] = &[
     ("no-name", "a pipe, a socket, memory or a file without a name (O_TMPFILE) was opened: it is in no list of names"),
     ("o-path", "O_PATH opens neither for reading nor for writing"),
+    ("memory", "a program in memory (memfd_create): strace and the kernel write its name differently"),
     ("program-gone", "the executed file no longer exists: strace does not say whether it was a script"),
     ("loader", "an ELF program's loader is opened by the kernel itself, which strace does not see"),
 ];
@@ -55,7 +69,7 @@ fn matches(pattern: &[u8], text: &[u8]) -> Option<usize> {
         b'#' => many(|byte| byte.is_ascii_digit()),
         b'*' => many(|byte| byte != b'/'),
         b'?' => {
-            text.first().filter(|byte| byte.is_ascii_alphanumeric())?;
+            text.first().filter(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')?;
             matches(rest, &text[1..]).map(|more| more + 1)
         }
         byte => {
@@ -76,7 +90,7 @@ mod tests {
         assert_eq!(normal("/proc/123/task/124/comm"), "/proc/#/task/#/comm");
         assert_eq!(normal("/proc/12a/maps"), "/proc/12a/maps");
         assert_eq!(normal("/tmp/ccAb12xY.s"), "/tmp/cc??????.*");
-        assert_eq!(normal("/tmp/ccAb12xY"), "/tmp/ccAb12xY");
+        assert_eq!(normal("/x/ccAb12xY.s"), "/x/ccAb12xY.s");
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Executed,
     /// Interpreter and script.
     Interpreter,
+    /// What a process first executed, and what its parent did.
+    Family,
     /// Connections, datagrams, and taken addresses.
     Network,
     /// What lay in the tree in the end.
@@ -31,7 +33,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All, in the order in which they are shown.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Read,
         Self::Written,
         Self::Renamed,
@@ -40,6 +42,7 @@ impl Kind {
         Self::Listed,
         Self::Executed,
         Self::Interpreter,
+        Self::Family,
         Self::Network,
         Self::Left,
     ];
@@ -55,6 +58,7 @@ impl Kind {
             Self::Listed => "directories opened",
             Self::Executed => "files executed",
             Self::Interpreter => "scripts",
+            Self::Family => "parents and children",
             Self::Network => "network",
             Self::Left => "left behind",
         }
@@ -87,6 +91,14 @@ impl Seen {
 
     pub(crate) fn execution(&mut self, path: &str) {
         *self.executions.entry(normal(path).0).or_default() += 1;
+    }
+
+    /// One process: what it first executed, and what its parent did. A copy of its parent executed nothing.
+    pub(crate) fn child(&mut self, number: u64, program: Option<&str>, parent: Option<Option<&str>>) {
+        let name = |program: Option<&str>| program.map_or("(a copy)".to_owned(), |program| normal(program).0);
+        let parent = parent.map_or("(nobody)".to_owned(), name);
+        let family = format!("{} < {parent}", name(program));
+        self.sets.entry(Kind::Family).or_default().entry(family).or_default().insert(number.to_string());
     }
 
     pub(crate) fn rule(&mut self, name: &'static str) {

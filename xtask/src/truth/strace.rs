@@ -2,7 +2,7 @@
 //!
 //! It shares no code with the observer, so that a mistake is made by one of the two only.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -34,12 +34,22 @@ struct Task {
 struct Reader<'a> {
     seen: &'a mut Seen,
     tasks: HashMap<u32, Task>,
+    ended: HashMap<u32, Task>,
+    /// What each process runs.
+    programs: HashMap<u32, String>,
     directories: Vec<String>,
     /// First halves of calls that have not ended.
     open: HashMap<u32, String>,
     /// Who makes which process, in the order of the trace: parent, and whether it shares the directory or is a thread.
     births: HashMap<u32, Vec<Birth>>,
     resolved: HashMap<String, String>,
+    /// What was opened, in the end told apart: directories may be opened like files, and be gone afterwards.
+    opened: Vec<(String, bool, bool)>,
+    folders: HashSet<String>,
+    /// Every process with its parent, by number; and what it first executed.
+    family: Vec<(u64, Option<u64>)>,
+    numbers: HashMap<u32, u64>,
+    first: HashMap<u64, String>,
 }
 
 #[derive(Clone, Copy)]
@@ -61,14 +71,22 @@ pub(crate) fn read(text: &str, directory: &Path) -> Result<Seen> {
     let mut reader = Reader {
         seen: &mut seen,
         tasks: HashMap::new(),
+        ended: HashMap::new(),
+        programs: HashMap::new(),
         directories: vec![start],
         open: HashMap::new(),
         births,
         resolved: HashMap::new(),
+        opened: Vec::new(),
+        folders: HashSet::new(),
+        family: Vec::new(),
+        numbers: HashMap::new(),
+        first: HashMap::new(),
     };
     for (number, line) in text.lines().enumerate() {
         reader.line(line).with_context(|| format!("line {} of the trace: {line}", number + 1))?;
     }
+    reader.finish();
     Ok(seen)
 }
 
@@ -138,12 +156,19 @@ impl Reader<'_> {
             return Ok(());
         }
         if rest.starts_with("+++ ") {
-            self.task(pid)?;
+            // Its children may be seen only afterwards.
+            let task = self.task(pid)?;
             self.tasks.remove(&pid);
+            self.ended.insert(pid, task);
             self.open.remove(&pid);
             return Ok(());
         }
         self.task(pid)?;
+        if let Some((first, number)) = rest.split_once(" <pid changed to ") {
+            // The same, told by the thread itself.
+            self.open.insert(number.trim_end_matches(" ...>").parse()?, first.to_owned());
+            return Ok(());
+        }
         let Some(whole) = halves(&mut self.open, pid, rest) else { return Ok(()) };
         let Some(call) = parse_call(&whole) else { bail!("not a call: {whole}") };
         self.call(pid, &call)
@@ -154,25 +179,56 @@ impl Reader<'_> {
         if let Some(task) = self.tasks.get(&pid) {
             return Ok(task.clone());
         }
+        let mut parent = None;
         let task = match self.births.get_mut(&pid).and_then(Vec::pop) {
             Some(birth) => {
-                let parent = self.task(birth.parent)?;
+                let maker = match self.ended.get(&birth.parent) {
+                    Some(ended) if !self.tasks.contains_key(&birth.parent) => ended.clone(),
+                    _ => self.task(birth.parent)?,
+                };
+                parent = Some(maker.process);
                 let directory = if birth.shares_directory {
-                    parent.directory
+                    maker.directory
                 } else {
-                    self.directories.push(self.directories[parent.directory].clone());
+                    self.directories.push(self.directories[maker.directory].clone());
                     self.directories.len() - 1
                 };
-                Task { process: if birth.thread { parent.process } else { pid }, directory }
+                Task { process: if birth.thread { maker.process } else { pid }, directory }
             }
             None if self.tasks.is_empty() && self.seen.processes == 0 => Task { process: pid, directory: 0 },
             None => bail!("nobody made the process {pid}"),
         };
         if task.process == pid {
             self.seen.processes += 1;
+            let number = self.family.len() as u64;
+            self.family.push((number, parent.and_then(|parent| self.numbers.get(&parent).copied())));
+            self.numbers.insert(pid, number);
+            if let Some(program) = parent.and_then(|parent| self.programs.get(&parent)) {
+                self.programs.insert(pid, program.clone());
+            }
         }
         self.tasks.insert(pid, task.clone());
         Ok(task)
+    }
+
+    /// What can only be told at the end.
+    fn finish(&mut self) {
+        for (path, reads, writes) in std::mem::take(&mut self.opened) {
+            if self.folders.contains(&path) || std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir()) {
+                self.seen.add(Kind::Listed, &path);
+                continue;
+            }
+            if reads {
+                self.seen.add(Kind::Read, &path);
+            }
+            if writes {
+                self.seen.add(Kind::Written, &path);
+            }
+        }
+        for (number, parent) in std::mem::take(&mut self.family) {
+            let program = |number: u64| self.first.get(&number).map(String::as_str);
+            self.seen.child(number, program(number), parent.map(program));
+        }
     }
 
     #[allow(clippy::too_many_lines)]
@@ -217,6 +273,14 @@ impl Reader<'_> {
                 let flags = a(call.arguments.len().saturating_sub(1));
                 self.named(Kind::Changed, pid, a(0), a(1), !flags.contains("AT_SYMLINK_NOFOLLOW"))?;
             }
+            "fstat" | "newfstatat" | "getdents64" if a(0).contains('<') => {
+                let folder = call.name == "getdents64"
+                    || a(0).starts_with(|c: char| c.is_ascii_digit()) && a(1).contains("S_IFDIR")
+                    || a(1) == "\"\"" && a(2).contains("S_IFDIR");
+                if folder && let Some(path) = decoration(a(0)) {
+                    self.folders.insert(path);
+                }
+            }
             "fchmod" | "fchown" => self.held(Kind::Changed, a(0)),
             _ => {}
         }
@@ -229,7 +293,7 @@ impl Reader<'_> {
         let said = decoration(first).unwrap_or_default();
         let task = self.task(pid)?;
         let followed = &self.directories[task.directory];
-        if said != *followed && !first.ends_with("(deleted)") {
+        if said.trim_end_matches(" (deleted)") != *followed && !first.ends_with("(deleted)") {
             self.seen.note(format!("a working directory was followed to {followed}, and strace says {said}"));
             self.directories[task.directory] = said;
         }
@@ -252,28 +316,30 @@ impl Reader<'_> {
         if flags.contains("O_PATH") {
             return self.seen.rule("o-path");
         }
-        if flags.contains("O_DIRECTORY") || std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir()) {
-            return self.seen.add(Kind::Listed, &path);
+        if flags.contains("O_DIRECTORY") {
+            self.folders.insert(path.clone());
         }
         let reads = flags.contains("O_RDONLY") || flags.contains("O_RDWR");
         let writes = !flags.contains("O_RDONLY") || flags.contains("O_TRUNC");
         let makes = flags.contains("O_CREAT") && flags.contains("O_EXCL");
-        if reads && (!makes || flags.contains("O_RDWR")) {
-            self.seen.add(Kind::Read, &path);
-        }
-        if writes || makes {
-            self.seen.add(Kind::Written, &path);
-        }
+        let reads = reads && (!makes || flags.contains("O_RDWR"));
+        self.opened.push((path, reads, writes || makes));
     }
 
     fn executed(&mut self, pid: u32, at: &str, name: &str) -> Result<()> {
+        let process = self.task(pid)?.process;
         let path = if unquote(name).is_empty() {
             decoration(at).context("no descriptor")?
+        } else if let Some(itself) = self.programs.get(&process).filter(|_| unquote(name) == "/proc/self/exe") {
+            itself.clone()
         } else {
             self.path(pid, at, name, true)?
         };
         self.seen.execution(&path);
         self.seen.add(Kind::Executed, &path);
+        if let Some(number) = self.numbers.get(&process) {
+            self.first.entry(*number).or_insert_with(|| path.clone());
+        }
         let mut file = path.clone();
         for _ in 0..4 {
             let Ok(head) = head_of(Path::new(&file)) else {
@@ -284,6 +350,7 @@ impl Reader<'_> {
             file = self.path(pid, "AT_FDCWD", &format!("\"{interpreter}\""), true)?;
             self.seen.add(Kind::Executed, &file);
         }
+        self.programs.insert(process, file.clone());
         if file != path {
             self.seen.add(Kind::Interpreter, &format!("{file} < {path}"));
         }
@@ -433,7 +500,12 @@ fn parse_call(text: &str) -> Option<Call> {
             b'"' if !decorated => quoted = !quoted,
             _ if quoted => {}
             // `3</path>`: the brackets of the path itself are written as numbers.
-            b'<' if at > 0 && (bytes[at - 1].is_ascii_digit() || rest[..at].ends_with("AT_FDCWD")) => decorated = true,
+            b'<' if at > 0
+                && bytes.get(at + 1) != Some(&b'<')
+                && (bytes[at - 1].is_ascii_digit() || rest[..at].ends_with("AT_FDCWD")) =>
+            {
+                decorated = true
+            }
             b'>' if decorated => decorated = false,
             _ if decorated => {}
             b'{' | b'[' | b'(' => depth += 1,
@@ -515,6 +587,8 @@ mod tests {
         let call = parse_call(r#"execve("/bin/ls", ["ls", ")"], 0x7ffd /* 39 vars */) = 0"#).expect("a call");
         assert_eq!(call.arguments[0], "\"/bin/ls\"");
         assert_eq!(call.result, "0");
+        let call = parse_call("capget({pid=7}, {effective=1<<CAP_CHOWN|1<<CAP_KILL}) = 0").expect("a call");
+        assert_eq!(call.arguments, ["{pid=7}", "{effective=1<<CAP_CHOWN|1<<CAP_KILL}"]);
     }
 
     #[test]

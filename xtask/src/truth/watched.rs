@@ -18,12 +18,13 @@ pub(crate) fn read(text: &[u8]) -> Result<Seen> {
     for file in &observation.files {
         let bytes = file.name.to_bytes().context("a file's name")?;
         let name = String::from_utf8_lossy(&bytes);
+        let name = in_memory(&mut seen, &name);
         for used in &file.uses {
             let kind = match used {
                 Use::Listed => Kind::Listed,
                 Use::Read => Kind::Read,
                 // strace sees no loader: unless it was executed by name, there is nothing to compare with.
-                Use::Executed if is_loader(&name) && !is_executed(&observation, &name) => {
+                Use::Executed if is_loader(name) && !is_executed(&observation, name) => {
                     seen.rule("loader");
                     continue;
                 }
@@ -33,7 +34,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Seen> {
                 Use::Renamed => Kind::Renamed,
                 Use::Deleted => Kind::Deleted,
             };
-            seen.add(kind, &name);
+            seen.add(kind, name);
         }
         if let Some(problem) = &file.problem {
             seen.note(format!("problem: {name}: {problem}"));
@@ -41,6 +42,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Seen> {
     }
     for program in observation.processes.iter().flat_map(|process| &process.programs) {
         let named = &program.script.as_ref().unwrap_or(&program.path).text;
+        let named = in_memory(&mut seen, named);
         seen.execution(named);
         if program.script.is_some() {
             if Path::new(named).exists() {
@@ -49,6 +51,13 @@ pub(crate) fn read(text: &[u8]) -> Result<Seen> {
                 seen.rule("program-gone");
             }
         }
+    }
+    let first = |id: u32| observation.processes.get(id as usize).and_then(|process| process.programs.first());
+    let named = |id: u32| {
+        first(id).map(|program| program.script.as_ref().unwrap_or(&program.path).text.trim_end_matches(" (deleted)"))
+    };
+    for process in &observation.processes {
+        seen.child(u64::from(process.id), named(process.id), process.parent.map(named));
     }
     for event in &observation.network {
         let what = match event.kind {
@@ -84,6 +93,17 @@ pub(crate) fn read(text: &[u8]) -> Result<Seen> {
         seen.note(format!("{orphans} processes without a parent"));
     }
     Ok(seen)
+}
+
+/// The name of a program in memory as strace writes it.
+fn in_memory<'a>(seen: &mut Seen, name: &'a str) -> &'a str {
+    match name.strip_suffix(" (deleted)") {
+        Some(short) if name.starts_with("/memfd:") => {
+            seen.rule("memory");
+            short
+        }
+        _ => name,
+    }
 }
 
 fn is_loader(path: &str) -> bool {
