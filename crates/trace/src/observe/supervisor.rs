@@ -462,6 +462,7 @@ fn supervise(
     nix::sys::stat::umask(initial_umask);
     let mut started = start_command(&launch, &prepared.confinement, &proc)?;
     nix::sys::stat::umask(nix::sys::stat::Mode::empty());
+    prepared.confinement.be_as_the_command().map_err(|e| Failure::kernel("giving up capabilities", e))?;
 
     let ends = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(|e| Failure::kernel("epoll", e))?);
     let forwarding = match (&plan.guard.network, prepared.forwards) {
