@@ -116,6 +116,10 @@ impl Notifier {
         }
         tracked.exe = now;
         tracked.resolvers.clear();
+        if process == 0 && self.record.processes.first().is_some_and(|first| first.programs.is_empty()) {
+            // What the run begins with: in a user namespace of its own the process before had every capability.
+            self.initial_credentials = self.proc.credentials(tgid);
+        }
         if now != expected {
             let fd = self.proc.open_link(tid, "exe", libc::O_RDONLY);
             if let Ok(program) = fd.and_then(|fd| self.program(tgid, fd)) {

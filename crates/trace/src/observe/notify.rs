@@ -85,7 +85,7 @@ pub(crate) struct Notifier {
     pub(crate) ends: Arc<Epoll>,
     pub(crate) forwarding: Option<Arc<Forwarding>>,
     dead: Vec<(u32, OwnedFd)>,
-    initial_credentials: Option<String>,
+    pub(crate) initial_credentials: Option<String>,
     /// The path that the call at hand would change.
     pub(crate) last_path: Option<Vec<u8>>,
     /// Devices of file systems that the kernel makes up: their files have no content of their own.
