@@ -57,7 +57,9 @@ impl Notifier {
                 self.attribute(n, tid, tgid, (int(0), a[1]), int(4), owner)
             }
             "fchmod" | "fchown" => {
-                if let Some(path) = self.proc.read_link(tid, &format!("fd/{}", int(0)))
+                let shown = self.proc.read_link(tid, &format!("fd/{}", int(0)));
+                let copied = || self.proc.path_of(self.borrow(tgid, int(0)).ok()?.as_fd());
+                if let Some(path) = shown.or_else(copied)
                     && path.first() == Some(&b'/')
                 {
                     self.record.file(&path, Use::Changed, process);

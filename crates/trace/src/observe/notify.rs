@@ -515,6 +515,8 @@ impl Notifier {
             let flags = libc::O_PATH | libc::O_DIRECTORY;
             let fd = match self.proc.open_link(tid, &format!("fd/{dirfd}"), flags) {
                 Err(Errno::ENOENT) => return Err(Errno::EBADF),
+                // A process that may not be dumped hides its descriptors in /proc from an ordinary user.
+                Err(Errno::EACCES) => self.borrow(tgid, dirfd)?,
                 other => other?,
             };
             return self.place(fd).map(Arc::new);
