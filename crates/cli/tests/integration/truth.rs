@@ -88,3 +88,80 @@ fn a_file_without_a_name_gets_one_by_its_descriptor() {
     assert!(seen.files.iter().any(|file| file.name.text.ends_with("/project/named") && file.is_output()));
     assert_eq!(seen.coverage.counters["continued"], 0);
 }
+
+/// As [`watch`], but as an ordinary user.
+fn watch_as_ordinary_user(script: &str) -> Option<Observation> {
+    if !nix::unistd::geteuid().is_root() {
+        return watch(script);
+    }
+    let world = World::new();
+    let program = world.root().join("provost");
+    std::fs::copy(env!("CARGO_BIN_EXE_provost"), &program).expect("copied");
+    let made =
+        std::process::Command::new("chown").args(["-R", "65534:65534"]).arg(world.root()).status().expect("chown");
+    assert!(made.success());
+    let mut command = std::process::Command::new("setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .args(["run", "-q", "--observe", "notify", "--observation", "seen.json", "--", "sh", "-c", script])
+        .current_dir(world.project())
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", world.root())
+        .env("PROVOST_HOME", world.root().join("home"));
+    let Ok(output) = command.output() else {
+        eprintln!("skipped: no setpriv");
+        return None;
+    };
+    let text = text_of(&output);
+    if text.contains("cannot be had") {
+        eprintln!("skipped: {text}");
+        return None;
+    }
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let json = std::fs::read(world.project().join("seen.json")).expect("the observation");
+    Some(serde_json::from_slice(&json).expect("JSON"))
+}
+
+#[test]
+fn an_ordinary_user_may_no_more_than_without_us() {
+    // In the user namespace that is made for the run the supervisor had every capability over the user's files.
+    let script = "echo x > closed; chmod 0 closed; cat closed 2>/dev/null && exit 1
+        chmod 444 closed; (echo y > closed) 2>/dev/null && exit 2
+        mkdir shut; chmod 0 shut; ls shut 2>/dev/null && exit 3
+        (echo z > shut/x) 2>/dev/null && exit 4
+        chmod 700 shut; test $(cat closed) = x";
+    watch_as_ordinary_user(script);
+}
+
+#[test]
+fn setting_the_user_that_one_is_already_changes_nothing() {
+    if std::process::Command::new("perl").arg("-v").output().is_err() {
+        eprintln!("skipped: no perl");
+        return;
+    }
+    // make does that. What followed was taken for another user's, and its paths recorded as they were asked for.
+    let script =
+        "mkdir d; ln -s d l; perl -e '$< = $<; $> = $>; open(F, \">\", \"l/made\") or die; system(\"cat l/made\")'";
+    for seen in [watch(script), watch_as_ordinary_user(script)].into_iter().flatten() {
+        assert_eq!(seen.coverage.counters["continued"], 0);
+        assert!(seen.files.iter().any(|file| file.name.text.ends_with("/project/d/made")));
+    }
+}
+
+#[test]
+fn a_process_that_may_not_be_dumped_can_use_its_descriptors() {
+    if std::process::Command::new("perl").arg("-v").output().is_err() || !cfg!(target_arch = "x86_64") {
+        eprintln!("skipped: no perl, or other numbers of calls");
+        return;
+    }
+    // prctl(PR_SET_DUMPABLE, 0), then openat and fchmod by descriptor, as agents that hold keys do.
+    let script = r#"mkdir d; perl -e 'syscall(157, 4, 0, 0, 0, 0) == 0 or die; opendir(D, "d") or die;
+        my $name = "made"; my $fd = syscall(257, fileno(D), $name, 0101, 0644); $fd >= 0 or die "openat: $!";
+        syscall(91, $fd, 0600) == 0 or die'"#;
+    for seen in [watch(script), watch_as_ordinary_user(script)].into_iter().flatten() {
+        let made = seen.files.iter().find(|file| file.name.text.ends_with("/project/d/made")).expect("made");
+        assert!(made.uses.contains(&provost_model::Use::Changed), "{made:?}");
+    }
+}
