@@ -680,9 +680,7 @@ fn kill_all(started: &Started) {
         if found.is_empty() {
             break;
         }
-        for pid in found {
-            let _ = kill(pid, Signal::SIGKILL);
-        }
+        found.into_iter().for_each(crate::run::end_descendant);
         while nix::sys::wait::waitpid(Pid::from_raw(-1), Some(nix::sys::wait::WaitPidFlag::WNOHANG))
             .is_ok_and(|status| status != nix::sys::wait::WaitStatus::StillAlive)
         {}
@@ -718,9 +716,8 @@ fn end_the_rest(notifier: &Mutex<Notifier>, ends: &Epoll, started: &Started, at_
         if now.is_empty() && unseen.is_empty() || Instant::now() >= deadline {
             break;
         }
-        for pid in now.into_iter().map(Pid::from_raw).chain(unseen) {
-            let _ = kill(pid, Signal::SIGKILL);
-        }
+        notifier.lock().unwrap_or_else(PoisonError::into_inner).end_all_but(started.command.as_raw());
+        unseen.into_iter().for_each(crate::run::end_descendant);
         while nix::sys::wait::waitpid(Pid::from_raw(-1), Some(nix::sys::wait::WaitPidFlag::WNOHANG))
             .is_ok_and(|status| status != nix::sys::wait::WaitStatus::StillAlive)
         {}
@@ -731,6 +728,12 @@ fn end_the_rest(notifier: &Mutex<Notifier>, ends: &Epoll, started: &Started, at_
 }
 
 impl Notifier {
+    /// Ends what is still there of the run, by descriptors: a number may be a stranger's by now.
+    fn end_all_but(&self, command: i32) {
+        let rest = self.tracked.iter().filter(|(pid, _)| **pid != command);
+        rest.filter_map(|(_, tracked)| tracked.pidfd.as_ref()).for_each(|held| crate::run::send_kill(held.as_fd()));
+    }
+
     fn finish(&mut self, layers: Vec<String>, left_running: u32) -> Observation {
         self.last_words();
         let files = self.record.finish_files();
