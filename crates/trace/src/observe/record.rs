@@ -68,7 +68,7 @@ struct Content {
 
 /// Calls for the second thread while the first is busy for long.
 #[derive(Default)]
-pub(crate) struct Relief(std::sync::Mutex<bool>, std::sync::Condvar);
+pub(crate) struct Relief(std::sync::Mutex<bool>, std::sync::Condvar, std::sync::atomic::AtomicBool);
 
 impl Relief {
     pub(crate) fn wanted(&self, wanted: bool) {
@@ -78,9 +78,15 @@ impl Relief {
         }
     }
 
+    /// The end: nobody waits any more, even if the first is still hashing and says afterwards that it is done.
+    pub(crate) fn over(&self) {
+        self.2.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.wanted(true);
+    }
+
     pub(crate) fn wait(&self) {
         let mut wanted = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        while !*wanted {
+        while !*wanted && !self.2.load(std::sync::atomic::Ordering::SeqCst) {
             wanted = self.1.wait(wanted).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
     }

@@ -611,7 +611,7 @@ fn supervise(
     };
     let left_running = end_the_rest(&notifier, &ends, &started, timed_out || flooded);
     stop.store(true, Ordering::SeqCst);
-    relief.wanted(true);
+    relief.over();
     while !servers.iter().all(std::thread::JoinHandle::is_finished) {
         use std::os::unix::thread::JoinHandleExt as _;
         for server in servers.iter().filter(|server| !server.is_finished()) {
