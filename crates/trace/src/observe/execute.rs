@@ -116,6 +116,7 @@ impl Notifier {
         }
         tracked.exe = now;
         tracked.resolvers.clear();
+        self.only_thread(tgid, tid);
         if process == 0 && self.record.processes.first().is_some_and(|first| first.programs.is_empty()) {
             // What the run begins with: in a user namespace of its own the process before had every capability.
             self.initial_credentials = self.proc.credentials(tgid);

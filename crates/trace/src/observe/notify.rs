@@ -190,9 +190,12 @@ impl Notifier {
         self.record.counters.calls += 1;
         let tid = n.pid.cast_signed();
         let Some(tgid) = self.tgid(tid) else {
+            // It is gone: nothing is done. Or it is hidden from us: what cannot be looked at is not done either.
+            if !self.listener.is_valid(n.id) {
+                return Reply::Later;
+            }
             self.record.counters.unreadable += 1;
-            // It is gone, or hidden from us: what cannot be looked at is not done.
-            return if self.listener.is_valid(n.id) { Reply::Done(Err(Errno::EPERM)) } else { Reply::Later };
+            return Reply::Done(Err(Errno::EPERM));
         };
         self.settle(tgid, tid);
         self.check_credentials(tgid, tid);
@@ -424,6 +427,14 @@ impl Notifier {
             {
                 self.discover(&status);
             }
+        }
+    }
+
+    /// After an execution a process has one thread: the numbers of the others may go to other processes.
+    pub(crate) fn only_thread(&mut self, tgid: i32, tid: i32) {
+        let Some(tracked) = self.tracked.get_mut(&tgid) else { return };
+        for thread in tracked.threads.extract_if(.., |thread| *thread != tid) {
+            self.threads.remove(&thread);
         }
     }
 
