@@ -141,7 +141,8 @@ impl Task<'_> {
 
     fn build(&self, before: &[&str], how: &str) -> Result<()> {
         let words: Vec<&str> = before.iter().chain(self.command).copied().collect();
-        let log = std::fs::File::create(std::env::temp_dir().join("provost-truth.log"))?;
+        let log_file = self.work.join("log");
+        let log = std::fs::File::create(&log_file)?;
         let status = self
             .command(&words)?
             .current_dir(self.work.join("tree"))
@@ -150,7 +151,7 @@ impl Task<'_> {
             .status()
             .with_context(|| words.join(" "))?;
         if !status.success() {
-            let text = std::fs::read(std::env::temp_dir().join("provost-truth.log"))?;
+            let text = std::fs::read(&log_file)?;
             let text = String::from_utf8_lossy(&text);
             let last: Vec<&str> = text.lines().rev().take(15).collect();
             bail!("the build failed {how} ({status}):\n{}", last.into_iter().rev().collect::<Vec<_>>().join("\n"));

@@ -18,6 +18,8 @@ pub(crate) const PATTERNS: &[(&str, &str)] = &[
     ("/rmeta??????", "rustc's temporary directories"),
     ("/target??????", "cargo makes the target directory under a temporary name"),
     ("/.tmp??????", "temporary names of Rust programs"),
+    ("/.tmp??????.*", "temporary names of Rust programs"),
+    ("/*.tmp???????", "the linker writes under a temporary name first"),
     ("/*.???????.rcgu.o", "rustc's object files have a part of the session in their names"),
     ("/s-*-*-*", "sessions of incremental compilation, named by time and chance"),
     ("/s-*-*.lock", "sessions of incremental compilation, named by time and chance"),
