@@ -89,6 +89,18 @@ fn a_file_without_a_name_gets_one_by_its_descriptor() {
     assert_eq!(seen.coverage.counters["continued"], 0);
 }
 
+#[test]
+fn a_link_that_leads_elsewhere_now_is_followed_anew() {
+    // Both names are of one file: the inode alone does not tell which of them was used.
+    let script =
+        "mkdir A B; echo x > A/x; ln A/x B/x; ln -s A now; cat now/x; ln -sfn B now; cat now/x; rm now; ln -s A now";
+    let Some(seen) = watch(script) else { return };
+    for name in ["/A/x", "/B/x"] {
+        let file = seen.files.iter().find(|file| file.name.text.ends_with(name)).expect("the file");
+        assert!(file.uses.contains(&provost_model::Use::Read), "{file:?}");
+    }
+}
+
 /// As [`watch`], but as an ordinary user.
 fn watch_as_ordinary_user(script: &str) -> Option<Observation> {
     if !nix::unistd::geteuid().is_root() {

@@ -158,7 +158,8 @@ impl Notifier {
         self.record.file(&to.path, Use::Created, process);
         self.record.renamed(&from.path, &to.path);
         let moved = sys::stat_at(Some(to.parent.as_fd()), &to.name, libc::AT_SYMLINK_NOFOLLOW);
-        if moved.is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR) {
+        let leads = |stat: libc::stat| matches!(stat.st_mode & libc::S_IFMT, libc::S_IFDIR | libc::S_IFLNK);
+        if moved.is_ok_and(leads) || flags & u64::from(libc::RENAME_EXCHANGE) != 0 {
             // Everything below has another path now.
             self.resolved.clear();
             self.tracked.values_mut().for_each(|tracked| tracked.cwd = None);
@@ -233,6 +234,8 @@ impl Notifier {
         let arguments = [target.as_ptr() as usize, raw(spot.parent.as_fd()), spot.name.as_ptr() as usize, 0, 0, 0];
         // SAFETY: target and name are our own and live through the call.
         let value = unsafe { sys::call(libc::SYS_symlinkat, arguments) }?;
+        // A path that was seen before may lead elsewhere now, to another name of the same file.
+        self.resolved.clear();
         self.judge_path(&spot.path, Use::Created, tgid);
         let process = self.id_of(tgid);
         self.record.file(&spot.path, Use::Created, process);
