@@ -76,7 +76,7 @@ impl Task<'_> {
             self.fresh_copy()?;
             self.build(&words, "under strace")?;
             let text = std::fs::read(&trace)?;
-            let mut seen = strace::read(&String::from_utf8_lossy(&text), &self.work.join("tree"))?;
+            let mut seen = strace::read(&String::from_utf8_lossy(&text), &self.work.join("tree"), &[self.path("log")])?;
             self.left_behind(&mut seen)?;
             println!("round {round}: strace {}", figures(&seen));
             traced.push(seen);

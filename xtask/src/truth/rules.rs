@@ -31,6 +31,7 @@ pub(crate) const PATTERNS: &[(&str, &str)] = &[
 /// What only one of the two sees, by name.
 pub(crate) const RULES: &[(&str, &str)] = &[
     ("no-name", "a pipe, a socket, memory or a file without a name (O_TMPFILE) was opened: it is in no list of names"),
+    ("inherited", "the command's own output goes to a file that was opened before it began"),
     ("o-path", "O_PATH opens neither for reading nor for writing"),
     ("memory", "a program in memory (memfd_create): strace and the kernel write its name differently"),
     ("program-gone", "the executed file no longer exists: strace does not say whether it was a script"),

@@ -29,11 +29,13 @@ pub(crate) enum Kind {
     Network,
     /// What lay in the tree in the end.
     Left,
+    /// Files whose digest in the record is not that of their content.
+    WrongDigest,
 }
 
 impl Kind {
     /// All, in the order in which they are shown.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Read,
         Self::Written,
         Self::Renamed,
@@ -45,6 +47,7 @@ impl Kind {
         Self::Family,
         Self::Network,
         Self::Left,
+        Self::WrongDigest,
     ];
 
     /// For people.
@@ -61,6 +64,7 @@ impl Kind {
             Self::Family => "parents and children",
             Self::Network => "network",
             Self::Left => "left behind",
+            Self::WrongDigest => "wrong digests",
         }
     }
 }
@@ -111,6 +115,12 @@ impl Seen {
 
     pub(crate) fn names(&self, kind: Kind) -> impl Iterator<Item = &str> {
         self.sets.get(&kind).into_iter().flat_map(|names| names.keys()).map(String::as_str)
+    }
+
+    /// True while a name was not seen in this way.
+    pub(crate) fn is_new(&self, kind: Kind, name: &str) -> bool {
+        let (normal, _) = normal(name);
+        !self.sets.get(&kind).and_then(|names| names.get(&normal)).is_some_and(|names| names.contains(name))
     }
 
     /// How many different names stand behind a normal one.
