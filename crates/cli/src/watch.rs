@@ -24,6 +24,8 @@ pub enum Observe {
     Auto,
     /// Seccomp notification, or the command does not start.
     Notify,
+    /// Selective ptrace, or the command does not start.
+    Ptrace,
     /// Nobody: the tree before and after.
     None,
 }
@@ -123,7 +125,12 @@ fn plan(command: &[OsString], wanted: &Wanted<'_>, scratch: &Scratch, memory: &D
         .into(),
         hidden: wanted.hidden.to_vec(),
         probes: wanted.probes.to_vec(),
-        observe: ObserveWish::Auto,
+        observe: match wanted.observe {
+            Observe::Auto => ObserveWish::Auto,
+            Observe::Notify => ObserveWish::Notify,
+            Observe::Ptrace => ObserveWish::Ptrace,
+            Observe::None => ObserveWish::None,
+        },
         guard: wanted.guard.resolve(wanted.directory).context("[guard]")?,
         limits: wanted.guard.limits(),
         scratch: scratch.0.clone(),

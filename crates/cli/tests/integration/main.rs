@@ -1,6 +1,7 @@
 //! The command as its users run it: a home and a project of its own for each test, real commands, real files.
 #![allow(clippy::print_stderr)]
 
+mod attacks;
 mod consumer;
 mod faults;
 mod policy;

@@ -90,6 +90,12 @@ impl Proc {
         found
     }
 
+    /// The process that a descriptor of `pidfd_open` stands for.
+    pub(crate) fn pid_of(&self, pid: i32, fd: i32) -> Option<i32> {
+        let text = self.text(&format!("{pid}/fdinfo/{fd}"))?;
+        text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+    }
+
     /// True when a process holds a file by a descriptor or by a shared mapping, and when that cannot be told.
     pub(crate) fn holds(&self, pid: i32, inode: (u64, u64)) -> bool {
         let Ok(name) = CString::new(format!("{pid}/fd")) else { return true };
