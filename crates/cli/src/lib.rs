@@ -17,6 +17,7 @@ pub mod input;
 pub mod judge;
 pub mod learn;
 pub mod observed;
+pub(crate) mod page;
 pub mod pin;
 pub mod redact;
 pub mod render;
@@ -70,7 +71,7 @@ enum Command {
     Key(commands::key::KeyArgs),
     /// Whose policies count here.
     Trust(commands::trust::TrustArgs),
-    /// Write a report as one HTML page.
+    /// Write a report as HTML: what the log proves, and a page of what each run did.
     Report(commands::report::ReportArgs),
 }
 
