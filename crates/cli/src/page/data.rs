@@ -222,6 +222,7 @@ impl Texts {
 
     fn question(&mut self, question: &NameQuestion) -> NetworkRow {
         let answers = match &question.answers {
+            None if question.permission == Permission::Refused => "not asked any further".to_owned(),
             None => "answer not seen".to_owned(),
             Some(list) if list.is_empty() => "no address".to_owned(),
             Some(list) => list.join(", "),

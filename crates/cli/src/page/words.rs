@@ -87,7 +87,7 @@ pub(crate) fn completeness(process: &Process, observation: &Observation, missing
     say(
         "who watched",
         ("", ""),
-        format!("{how}. {} were looked at.", count(counter("calls"), "call was", "calls were")),
+        format!("{how}. {} looked at.", count(counter("calls"), "call was", "calls were")),
         &stated.not_used.iter().map(|why| format!("A better way was not used: {why}")).collect::<Vec<_>>(),
     );
     match stated.events_lost {
