@@ -24,6 +24,7 @@ pub mod render;
 pub mod setup;
 pub mod signing;
 pub mod statements;
+pub(crate) mod status;
 pub(crate) mod summary;
 pub mod watch;
 

@@ -3,7 +3,7 @@
 // Everything foreign is set as text, never as markup; all of it was made harmless before it came here.
 const source = document.getElementById("data");
 const data = source && JSON.parse(source.textContent);
-if (!data || !document.getElementById("process-rows")) return;
+if (!data || !document.getElementById("process-rows")) return; // Nobody watched: the page is whole as it is.
 const by = (id) => document.getElementById(id);
 const { texts, processes, files, network, violations, origins } = data;
 const uses = ["listed", "read", "executed", "changed", "written", "created", "renamed", "deleted"];
@@ -316,7 +316,7 @@ const fileList = new List("file", (at) => {
   const mark = file[10] >= 0 ? make("span", "pill none", "! no certain digest") : file[6].length > 1 ? make("span", "mono faint", digest(file).slice(0, 8) + "… of " + file[6].length) : make("span", "mono faint", digest(file).slice(0, 12));
   const who = make("span", "who faint", file[5].length ? named(file[5][file[5].length - 1]) : "");
   if (file[10] >= 0) mark.title = text(file[10]);
-  return make("div", "", "", where, use, make("span", "n", bytes(file[8])), mark, who);
+  return make("div", "", "", where, use, make("span", "n", (file[2] & 255) === 1 ? "" : bytes(file[8])), mark, who);
 }, (at) => {
   const file = files[at];
   return details([
@@ -326,7 +326,7 @@ const fileList = new List("file", (at) => {
     ["uses", uses.filter((_, bit) => file[2] >> bit & 1).join(", ")],
     ["first use", [time(Math.max(0, file[3])) + " after the start, by ", linkTo(file[4])]],
     ["written by", lines(file[5].map(linkTo))],
-    ["size", bytes(file[8]) + " (" + number(file[8]) + " bytes)"],
+    ["size", bytes(file[8]) + (file[8] < 1000 ? "" : " (" + number(file[8]) + " bytes)")],
     ["SHA-256 at use", file[6].length ? lines(file[6]) : "not taken"],
     ["SHA-256 at end", file[7] === "=" ? file[6][file[6].length - 1] : file[7]],
     ["problem", text(file[10])],
@@ -433,8 +433,8 @@ const showNetwork = () => {
 const on = (id, event, run) => { const element = by(id); if (element) element.addEventListener(event, () => run(element)); };
 let waiting = 0;
 const soon = (run) => { clearTimeout(waiting); waiting = setTimeout(run, 60); };
-on("process-text", "input", (box) => { processText = box.value.trim().toLowerCase(); soon(showProcesses); });
-on("process-state", "change", (box) => { processState = box.value; showProcesses(); });
+on("process-text", "input", (box) => { processText = box.value.trim().toLowerCase(); closed.clear(); soon(showProcesses); });
+on("process-state", "change", (box) => { processState = box.value; closed.clear(); showProcesses(); });
 on("process-open", "click", () => { closed.clear(); showProcesses(); });
 on("process-close", "click", () => { for (let at = 0; at < count; at++) if (children[at].length && depth[at] > 0) closed.add(at); showProcesses(); });
 on("file-text", "input", (box) => { fileText = box.value.trim().toLowerCase(); soon(showFiles); });
@@ -487,6 +487,9 @@ if (/^#p-\d+$/.test(location.hash)) showProcess(Number(location.hash.slice(3)));
 
 // On paper there is no scrolling: the first rows of each list stand there whole.
 const PAPER = 400;
+let opened = [];
+addEventListener("beforeprint", () => { opened = Array.from(document.querySelectorAll("details:not([open])")); opened.forEach((part) => { part.open = true; }); });
+addEventListener("afterprint", () => opened.forEach((part) => { part.open = false; }));
 addEventListener("beforeprint", () => lists.forEach((list) => {
   list.paint(0, Math.min(PAPER, list.rows.length));
   if (list.rows.length > PAPER) list.seen.append(make("div", "row faint", "… and " + number(list.rows.length - PAPER) + " more rows, on the screen only"));

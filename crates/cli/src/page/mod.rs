@@ -92,6 +92,7 @@ struct Page<'a> {
     learned_note: String,
     differences: Vec<(bool, String)>,
     in_force: String,
+    has_guard: bool,
     style: &'a str,
     style_source: String,
     script: &'a str,
@@ -213,6 +214,7 @@ pub(crate) fn draw(statements: &[(u64, Verified<Statement>)], store: &Store, aro
             Vec::new()
         },
         in_force: in_force(around.guard),
+        has_guard: *around.guard != GuardConfig::default(),
         style: STYLE,
         style_source: policy_source(STYLE),
         script: SCRIPT,

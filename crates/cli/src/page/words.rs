@@ -66,10 +66,12 @@ pub(crate) fn completeness(process: &Process, observation: &Observation, missing
         say(
             "who watched",
             ("none", "no evidence"),
-            "Nobody. The files of the tree were read before and after the command; what it did in between is not known. \
-             That there is no violation here says nothing."
-                .into(),
-            &stated.not_used,
+            format!(
+                "Nobody{}. The files of the tree were read before and after the command; what it did in between is not \
+                 known. That there is no violation here says nothing.",
+                if stated.not_used.is_empty() { String::new() } else { format!(": {}", stated.not_used.join("; ")) }
+            ),
+            &[],
         );
         say("not seen", ("", ""), count(stated.not_seen.len() as u64, "thing", "things"), &stated.not_seen);
         left_running(process, &mut say);
