@@ -197,7 +197,7 @@ const drawProcess = (at) => {
     twist.addEventListener("click", () => toggle(at));
   }
   name.append(twist, make("span", own ? "name" : "name copy", named(at)));
-  const state = make("span", "");
+  const state = make("span", "ended");
   if (against(at)) state.append(make("span", "pill bad", "✗ " + many(against(at), "violation", "violations")), " ");
   state.append(make("span", failed(process) ? "pill none" : "faint", (failed(process) ? "! " : "") + ended(process)));
   const bar = make("span", "time");
@@ -366,6 +366,7 @@ const showFiles = () => {
 };
 
 // Network
+const answers = [["ok", "✓ allowed"], ["bad", "✗ refused"], ["none", "! let through"]];
 let networkText = "", networkState = "", networkKind = "";
 const kindOf = (event) => text(event[2]) === "name" ? "name" : ["tcp", "udp", "raw", "packet"].includes(text(event[3])) ? "internet" : "local";
 const grouped = new Map();
@@ -381,7 +382,7 @@ const networkList = by("network-rows") && new List("network", (row) => {
     return make("div", "group", "", name, make("span", "faint", "", many(row.all, "event", "events") + " ", refused));
   }
   const event = network[row.event];
-  const answer = make("span", "pill " + (event[5] ? "bad" : "ok"), event[5] ? "✗ refused" : "✓ allowed");
+  const answer = make("span", "pill " + answers[event[5]][0], answers[event[5]][1]);
   const question = text(event[2]) === "name";
   const where = question ? text(event[6]) : (event[6] >= 0 ? text(event[6]) + " → " : "") + text(event[4]);
   const result = question ? text(event[4]) : event[8] >= 0 ? "handed to " + text(event[8]) + ": not seen further" : text(event[9]);
@@ -393,7 +394,7 @@ const networkList = by("network-rows") && new List("network", (row) => {
   const event = network[row.event];
   const question = text(event[2]) === "name";
   return details([
-    ["answer", event[5] ? "refused" : "allowed"],
+    ["answer", ["allowed", "refused", "against the guard, and let through: it only detects"][event[5]]],
     ["kind", text(event[2]) + ", " + text(event[3])],
     [question ? "answers" : "where", text(event[4])],
     [question ? "name" : "for the name", text(event[6])],
@@ -419,7 +420,7 @@ const showNetwork = () => {
     });
     if (!found.length) continue;
     shown += found.length;
-    rows.push({ process, all: found.length, refused: found.filter((at) => network[at][5]).length });
+    rows.push({ process, all: found.length, refused: found.filter((at) => network[at][5] === 1).length });
     for (const event of found) rows.push({ event });
   }
   const all = many(data.all[2] + data.all[3], "event", "events");

@@ -1,7 +1,7 @@
 //! An observation as compact JSON for the page's script: rows as arrays, each text once, and every text already
 //! harmless.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use provost_model::{
     Ending, Execution, FileName, NameQuestion, NetworkEvent, Observation, ObservedFile, ObservedProcess, Origin,
@@ -48,7 +48,7 @@ struct ProgramRow(usize, String, i64, usize, usize, i64);
 #[derive(Serialize)]
 struct FileRow(usize, String, u16, i64, u32, Vec<u32>, Vec<String>, String, u64, u8, i64);
 
-/// process, time, kind, protocol, where, refused, name, asked for, delegated to, error, times.
+/// process, time, kind, protocol, where, answer (0 allowed, 1 refused, 2 against the guard and let through), name, asked for, delegated to, error, times.
 #[derive(Serialize)]
 struct NetworkRow(i64, i64, usize, usize, usize, u8, i64, i64, i64, i64, u64);
 
@@ -69,6 +69,12 @@ pub(crate) fn json(observation: &Observation, directory: &str, start: Timestamp,
     let mut texts = Texts { start: start.milliseconds(), ..Texts::default() };
     let processes = observation.processes.iter().take(MOST_ROWS).map(|process| texts.process(process)).collect();
     let files = observation.files.iter().take(MOST_ROWS).map(|file| texts.file(file)).collect();
+    texts.against = observation
+        .violations
+        .iter()
+        .filter(|violation| violation.kind == "network" && violation.permission == Permission::Allowed)
+        .map(|violation| (violation.process, violation.what.clone()))
+        .collect();
     let mut network: Vec<NetworkRow> =
         observation.network.iter().take(MOST_ROWS).map(|event| texts.event(event)).collect();
     network.extend(observation.names.iter().take(MOST_ROWS).map(|question| texts.question(question)));
@@ -113,6 +119,8 @@ struct Texts {
     list: Vec<String>,
     known: HashMap<String, usize>,
     start: i64,
+    /// What was wanted on the network against a guard that only detects, by process.
+    against: HashSet<(u32, String)>,
 }
 
 impl Texts {
@@ -197,6 +205,16 @@ impl Texts {
         )
     }
 
+    /// The answer; `what` are the words in which a violation would say it.
+    fn answer(&self, permission: Permission, process: u32, what: &[String]) -> u8 {
+        let against = |what: &String| self.against.contains(&(process, what.clone()));
+        match permission {
+            Permission::Refused => 1,
+            Permission::Allowed if !self.against.is_empty() && what.iter().any(against) => 2,
+            Permission::Allowed => 0,
+        }
+    }
+
     fn event(&mut self, event: &NetworkEvent) -> NetworkRow {
         let kind = serde_json::to_value(event.kind).ok();
         let kind = kind.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
@@ -205,13 +223,17 @@ impl Texts {
             Some(port) => format!("{}:{port}", event.address),
             None => event.address.clone(),
         };
+        let mut words = vec![format!("{} {place}", event.protocol)];
+        if let (Some(name), Some(port)) = (&event.name, event.port) {
+            words.push(format!("{} {name}:{port}", event.protocol));
+        }
         NetworkRow(
             i64::from(event.process),
             self.time(event.at),
             self.of(kind),
             self.of(&event.protocol),
             self.of(&place),
-            u8::from(event.permission == Permission::Refused),
+            self.answer(event.permission, event.process, &words),
             self.maybe(event.name.as_deref()),
             self.maybe(event.asked_for.as_deref()),
             self.maybe(event.delegated_to.as_deref()),
@@ -233,7 +255,11 @@ impl Texts {
             self.of("name"),
             self.of(&question.record),
             self.of(&answers),
-            u8::from(question.permission == Permission::Refused),
+            self.answer(
+                question.permission,
+                question.process.unwrap_or(0),
+                &[format!("the name {} ({})", question.name, question.record)],
+            ),
             self.maybe(Some(&question.name)),
             -1,
             -1,

@@ -49,15 +49,17 @@ pub(crate) fn code_quality(told: &Told<'_>, directory: &str) -> String {
             Permission::Allowed => ("major", "let through"),
         };
         let who = program(observation, violation);
+        // Where the checkout lies is another place on each runner.
+        let what = relative(&violation.what, directory);
         let text = format!(
             "Guard, {}: {}: {}{}",
             violation.kind,
             done,
-            violation.what,
+            what,
             who.map(|path| format!(" by {path}")).unwrap_or_default()
         );
-        let about = format!("guard\0{}\0{}\0{}", violation.kind, violation.what, who.unwrap_or_default());
-        let file = if violation.kind == "source-write" { violation.what.as_str() } else { CONFIG_FILE };
+        let about = format!("guard\0{}\0{}\0{}", violation.kind, what, who.unwrap_or_default());
+        let file = if violation.kind == "source-write" { what } else { CONFIG_FILE };
         add(&format!("guard-{}", violation.kind), severity, &text, sha256(about.as_bytes()).to_hex(), file);
     }
     for finding in told.findings {

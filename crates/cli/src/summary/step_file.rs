@@ -88,6 +88,7 @@ fn closing(text: &str) -> String {
         ("<style", "</style>"),
         ("<textarea", "</textarea>"),
         ("<pre", "</pre>"),
+        ("<summary", "</summary>"),
         ("<details", "</details>"),
         ("<table", "</table>"),
         ("<blockquote", "</blockquote>"),
