@@ -140,19 +140,21 @@ struct EntryRow {
 pub fn run(args: &ReportArgs, context: &Context) -> Result<Exit> {
     let project = Project::find(Path::new("."))?;
     let store = judge::open_store(&context.home, &args.store.clone().unwrap_or_else(|| project.store(&context.home)))?;
-    let folder = args.output.with_extension("runs");
-    let page = draw(&project, &store, context, args, &folder)?;
+    // Into a pipe or a device goes one page alone.
+    let beside = !args.output.metadata().is_ok_and(|there| !there.is_file());
+    let folder = beside.then(|| args.output.with_extension("runs"));
+    let page = draw(&project, &store, context, args, folder.as_deref())?;
     let html = page.render().context("the page could not be drawn")?;
     std::fs::write(&args.output, html).with_context(|| format!("cannot write {}", args.output.display()))?;
     anstream::eprintln!("wrote {} ({})", args.output.display(), count(page.runs.len() as u64, "run", "runs"));
     let pages = page.runs.iter().filter(|run| run.page.is_some()).count();
-    if pages > 0 {
+    if let Some(folder) = folder.filter(|_| pages > 0) {
         anstream::eprintln!("wrote {} ({})", folder.display(), count(pages as u64, "page of a run", "pages of runs"));
     }
     Ok(Exit::Pass)
 }
 
-fn draw(project: &Project, store: &Store, context: &Context, args: &ReportArgs, folder: &Path) -> Result<Page> {
+fn draw(project: &Project, store: &Store, context: &Context, args: &ReportArgs, folder: Option<&Path>) -> Result<Page> {
     let checkpoint = store.checkpoint()?;
     let state = checkpoint.unverified().clone();
     let now = clock::now();
@@ -219,11 +221,13 @@ fn draw(project: &Project, store: &Store, context: &Context, args: &ReportArgs, 
         };
         match page::draw(&statements, store, &around) {
             Ok(drawn) => {
-                let name = format!("{}.html", card.id);
-                std::fs::create_dir_all(folder)
-                    .and_then(|()| std::fs::write(folder.join(&name), &drawn.html))
-                    .with_context(|| format!("cannot write {}", folder.join(&name).display()))?;
-                card.page = Some(format!("{}/{name}", encoded(folder.file_name())));
+                if let Some(folder) = folder {
+                    let name = format!("{}.html", card.id);
+                    std::fs::create_dir_all(folder)
+                        .and_then(|()| std::fs::write(folder.join(&name), &drawn.html))
+                        .with_context(|| format!("cannot write {}", folder.join(&name).display()))?;
+                    card.page = Some(format!("{}/{name}", encoded(folder.file_name())));
+                }
                 card.show(&drawn);
             }
             Err(error) => refused.push(format!("run {}: no page of it: {error:#}", card.id)),

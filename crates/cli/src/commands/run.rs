@@ -29,8 +29,13 @@ use crate::statements::Statements;
 use crate::summary::{self, Platform, Told};
 use crate::{ci, clock, config, environment, gather, observed, redact, render, setup, watch};
 
+const AFTER: &str = "\
+In CI: a job summary is added to the file that GITHUB_STEP_SUMMARY names; violations and findings are annotated on
+GitHub Actions; on GitLab the summary is a section of the log. docs/report.md has snippets for both.";
+
 /// Arguments of `run`.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER)]
 pub struct RunArgs {
     /// Name of the step, as the policy names it.
     #[arg(long, default_value = "build")]

@@ -59,7 +59,9 @@ impl Platform {
     /// Opens the section that the summary on the terminal stands in. The command has ended.
     pub(crate) fn open_section(&self, told: &Told<'_>) {
         if let Some(name) = &self.section {
-            let calm = told.verdict.outcome == Outcome::Passed && told.record.observation.violations.is_empty();
+            let calm = told.verdict.outcome == Outcome::Passed
+                && told.record.observation.violations.is_empty()
+                && serious(told.findings).next().is_none();
             put(&gitlab::open(name, clock::now().seconds(), &headline(told), calm));
         }
     }
