@@ -369,6 +369,7 @@ const showFiles = () => {
 const answers = [["ok", "✓ allowed"], ["bad", "✗ refused"], ["none", "! let through"]];
 let networkText = "", networkState = "", networkKind = "";
 const kindOf = (event) => text(event[2]) === "name" ? "name" : ["tcp", "udp", "raw", "packet"].includes(text(event[3])) ? "internet" : "local";
+const differs = (event) => event[6] >= 0 && event[7] >= 0 && event[6] !== event[7];
 const grouped = new Map();
 network.forEach((event, at) => {
   if (!grouped.has(event[0])) grouped.set(event[0], []);
@@ -388,7 +389,7 @@ const networkList = by("network-rows") && new List("network", (row) => {
   const result = question ? text(event[4]) : event[8] >= 0 ? "handed to " + text(event[8]) + ": not seen further" : text(event[9]);
   const kind = (question ? "asked for " : text(event[2]) + " ") + text(event[3]);
   const when = (event[10] > 1 ? event[10] + "× " : "") + time(Math.max(0, event[1]));
-  return make("div", event[5] ? "against" : "", "", answer, make("span", "faint", kind), make("span", "where mono", where), make("span", "asked mono", text(event[7])), make("span", "said mono faint", result), make("span", "n faint", when));
+  return make("div", event[5] ? "against" : "", "", answer, make("span", "faint", kind), make("span", "where mono", where), make("span", "asked mono", differs(event) ? "≠ " + text(event[7]) : text(event[7])), make("span", "said mono faint", result), make("span", "n faint", when));
 }, (row) => {
   if (row.process !== undefined) return row.process >= 0 ? details([["process", linkTo(row.process)]]) : [];
   const event = network[row.event];
@@ -398,7 +399,7 @@ const networkList = by("network-rows") && new List("network", (row) => {
     ["kind", text(event[2]) + ", " + text(event[3])],
     [question ? "answers" : "where", text(event[4])],
     [question ? "name" : "for the name", text(event[6])],
-    ["really asked for", text(event[7]) && text(event[7]) + " (TLS server name or HTTP host)"],
+    ["really asked for", text(event[7]) && text(event[7]) + " (TLS server name or HTTP host)" + (differs(event) ? ", which is another than the name" : "")],
     ["handed to", text(event[8])],
     ["came of it", text(event[9])],
     ["times", number(event[10])],
