@@ -6,6 +6,7 @@ mod consumer;
 mod faults;
 mod policy;
 mod run;
+mod show;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
