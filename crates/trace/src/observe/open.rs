@@ -28,6 +28,7 @@ pub(crate) struct Opening {
 }
 
 /// One call to open a file.
+#[derive(Clone)]
 struct Wanted {
     id: u64,
     tid: i32,
@@ -115,8 +116,14 @@ impl Notifier {
         if result < 0 {
             let errno = Errno::from_raw(i32::try_from(-result).unwrap_or(libc::EIO));
             self.record.counters.opens_failed += 1;
-            let name = self.past_own_links(wanted, base.as_ref().map(|b| b.path.as_slice()), path.to_bytes());
+            let base_path = base.as_ref().map(|b| b.path.as_slice());
+            let name = self.past_own_links(wanted, base_path, path.to_bytes());
             self.note_attempt(wanted.tgid, None, &name, errno, writes);
+            if matches!(errno, Errno::EROFS | Errno::EACCES) {
+                let _ = self.refuse_strangers_file(wanted.tgid, &name);
+                let name = super::notify::c_string(&name).ok();
+                self.note_link_target(wanted.tgid, None, None, name.as_deref(), errno, writes);
+            }
             return None;
         }
         let link = format!("fd/{result}");
@@ -199,18 +206,9 @@ impl Notifier {
             Err(errno) => {
                 let base_path = base.map(|place| place.path.as_slice());
                 self.note_attempt(wanted.tgid, base_path, path.to_bytes(), errno, writes || makes);
-                if matches!(errno, Errno::EROFS | Errno::EACCES)
-                    && let Some(target) = super::tracee::read_link_at(at.unwrap_or(self.proc.fd()), path)
-                {
-                    // What the link leads to is what was wanted.
-                    let folder = path
-                        .to_bytes()
-                        .iter()
-                        .rposition(|b| *b == b'/')
-                        .map_or(&b""[..], |end| &path.to_bytes()[..=end]);
-                    let name =
-                        if target.first() == Some(&b'/') { target } else { [folder, target.as_slice()].concat() };
-                    self.note_attempt(wanted.tgid, base_path, &name, errno, writes || makes);
+                if matches!(errno, Errno::EROFS | Errno::EACCES) {
+                    let base_path = base.map(|place| place.path.clone());
+                    self.note_link_target(wanted.tgid, at, base_path.as_deref(), Some(path), errno, writes || makes);
                 }
                 return self.failed(errno);
             }
@@ -391,6 +389,26 @@ impl Notifier {
         }
     }
 
+    /// What a link that could not be opened leads to: that was wanted, and not the link.
+    fn note_link_target(
+        &mut self,
+        tgid: i32,
+        at: Option<BorrowedFd<'_>>,
+        base: Option<&[u8]>,
+        path: Option<&CStr>,
+        errno: Errno,
+        writes: bool,
+    ) {
+        let Some(path) = path else { return };
+        let Some(target) = super::tracee::read_link_at(at.unwrap_or(self.proc.fd()), path) else { return };
+        let folder = path.to_bytes().iter().rposition(|b| *b == b'/').map_or(0, |end| end + 1);
+        let name = match target.first() {
+            Some(b'/') => target,
+            _ => [&path.to_bytes()[..folder], target.as_slice()].concat(),
+        };
+        self.note_attempt(tgid, base, &name, errno, writes);
+    }
+
     /// A path through `/proc` or a device that stands for one of the caller's own descriptors.
     fn open_by_walk(&mut self, wanted: &Wanted, base: Option<&Arc<Place>>, path: &CStr) -> Reply {
         let flags = wanted.flags | libc::O_CLOEXEC | libc::O_NOCTTY | libc::O_NONBLOCK;
@@ -427,11 +445,12 @@ impl Notifier {
     /// A path through the caller's own links in `/proc`, without them, for a look at what was wanted.
     fn past_own_links(&self, wanted: &Wanted, base: Option<&[u8]>, path: &[u8]) -> Vec<u8> {
         let text = String::from_utf8_lossy(path).into_owned();
-        let Some((_, rest)) = text.strip_prefix("/proc/").and_then(|rest| rest.split_once('/')) else {
-            let mut name = if path.first() == Some(&b'/') { Vec::new() } else { base.unwrap_or_default().to_vec() };
-            name.push(b'/');
-            name.extend_from_slice(path);
-            return name;
+        let own = [format!("/proc/{}/", wanted.tgid), "/proc/self/".into(), "/proc/thread-self/".into()];
+        let Some(rest) = own.iter().find_map(|start| text.strip_prefix(start.as_str())) else {
+            if path.first() == Some(&b'/') {
+                return path.to_vec();
+            }
+            return [base.unwrap_or_default(), b"/", path].concat();
         };
         let (link, after) = match rest.strip_prefix("fd/") {
             Some(numbered) => {
@@ -481,8 +500,8 @@ impl Notifier {
         }
     }
 
-    /// Waits for the other end of a named pipe on a thread of its own. `held` keeps the pipe's other side from
-    /// noticing that it was opened before.
+    /// Waits for the other end of a named pipe (or for a lease to be given up) on a thread of its own. `held` is the
+    /// pipe, opened without waiting: its other side must not notice that, and may come and go before we wait for it.
     fn open_later(
         &mut self,
         wanted: &Wanted,
@@ -492,25 +511,43 @@ impl Notifier {
         held: Option<OwnedFd>,
     ) -> Reply {
         let (listener, shared) = (Arc::clone(&self.listener), self.shared.clone());
-        let (id, flags, resolve) = (wanted.id, wanted.flags, wanted.resolve | NO_MAGIC);
-        let (process, base, path) = (wanted.process, base.cloned(), CString::from(path));
-        let started = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
-            let at = base.as_ref().map(|place| place.fd.as_fd());
-            let opened = sys::open_at(at, &path, flags | libc::O_CLOEXEC | libc::O_NOCTTY, mode, resolve);
-            drop(held);
-            match opened {
-                Ok(fd) => {
-                    if let Some(shared) = shared.upgrade() {
-                        let mut notifier = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                        notifier.record.counters.opens += 1;
-                        if let Some(name) = notifier.proc.path_of(fd.as_fd()) {
-                            let kind = if flags & ACCESS == libc::O_RDONLY { Use::Read } else { Use::Written };
-                            notifier.record.file(&name, kind, process);
-                        }
-                    }
-                    let _ = listener.give_alone(id, fd, flags & libc::O_CLOEXEC != 0);
+        let (wanted, base, path) = (wanted.clone(), base.cloned(), CString::from(path));
+        let held_by_name = held.as_ref().map(|held| self.proc.link_to(held.as_fd()));
+        let started = std::thread::Builder::new().stack_size(128 * 1024).spawn(move || {
+            let flags = wanted.flags | libc::O_CLOEXEC | libc::O_NOCTTY;
+            let opened = match (held, held_by_name) {
+                (Some(held), Some(Ok(again))) => wait_for_partner(held, again, flags),
+                (_, Some(Err(errno))) => Err(errno),
+                _ => {
+                    let at = base.as_ref().map(|place| place.fd.as_fd());
+                    sys::open_at(at, &path, flags, mode, wanted.resolve | NO_MAGIC)
                 }
-                Err(errno) => drop(listener.answer(id, Err(errno))),
+            };
+            let Some(shared) = shared.upgrade() else { return };
+            let mut notifier = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            // The path may lead to something else by now: what was opened is looked at like any other.
+            let looked = opened.and_then(|fd| {
+                let stat = sys::stat(fd.as_fd())?;
+                let inode = (stat.st_dev, stat.st_ino);
+                let writes = wanted.flags & ACCESS != libc::O_RDONLY;
+                let place = notifier.resolve(base.as_ref(), &path, fd.as_fd(), inode, &stat, &wanted, false);
+                notifier.judge_alias(inode, use_of(wanted.flags, &stat, false), wanted.tgid);
+                let refused = notifier.refuse_kernel(wanted.tgid, fd.as_fd(), &stat, writes);
+                match refused.or_else(|| notifier.look(&wanted, place, fd.as_fd(), &stat)) {
+                    Some(_) => Err(Errno::EACCES),
+                    None => Ok(fd),
+                }
+            });
+            match looked {
+                Ok(fd) => {
+                    notifier.record.counters.opens += 1;
+                    drop(notifier);
+                    let _ = listener.give_alone(wanted.id, fd, wanted.flags & libc::O_CLOEXEC != 0);
+                }
+                Err(errno) => {
+                    drop(notifier);
+                    let _ = listener.answer(wanted.id, Err(errno));
+                }
             }
         });
         match started {
@@ -556,6 +593,36 @@ fn is_kernel_setting(name: &[u8]) -> bool {
     match name.strip_prefix(b"/proc/") {
         Some(rest) => rest.first().is_none_or(|b| !b.is_ascii_digit()) && !rest.starts_with(b"self/"),
         None => name.starts_with(b"/sys/"),
+    }
+}
+
+/// Opens the pipe that is held once more, waiting for its other side; or gives the held one, when the other side was
+/// there in between (a writer that has ended again leaves its bytes, or a hang-up).
+fn wait_for_partner(held: OwnedFd, again: CString, flags: i32) -> Result<OwnedFd, Errno> {
+    use nix::poll::{PollFd, PollFlags, poll};
+    let (says, hears) = std::sync::mpsc::channel();
+    let name = again.clone();
+    let opener = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
+        let _ = says.send(sys::open_at(None, &name, flags & !(libc::O_CREAT | libc::O_EXCL), 0, 0));
+    });
+    if opener.is_err() {
+        return Err(Errno::EAGAIN);
+    }
+    loop {
+        match hears.recv_timeout(std::time::Duration::from_millis(10)) {
+            Ok(opened) => return opened,
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Err(Errno::EIO),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+        }
+        let mut ready = [PollFd::new(held.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut ready, 0_u16).is_ok_and(|count| count > 0) {
+            // Whoever opens both sides wakes the other thread.
+            drop(sys::open_at(None, &again, libc::O_RDWR | libc::O_NONBLOCK | libc::O_CLOEXEC, 0, 0));
+            drop(hears.recv());
+            // SAFETY: the descriptor is ours and live; the call sets its status flags and reads no memory.
+            let _ = unsafe { libc::fcntl(held.as_raw_fd(), libc::F_SETFL, flags & !libc::O_NONBLOCK) };
+            return Ok(held);
+        }
     }
 }
 

@@ -140,6 +140,12 @@ impl Proc {
         read_link_at(self.fd(), &name)
     }
 
+    /// A name for one of the supervisor's own descriptors, by which the same file is opened again.
+    pub(crate) fn link_to(&self, fd: BorrowedFd<'_>) -> Result<CString, Errno> {
+        let held = self.fd().as_raw_fd();
+        CString::new(format!("/proc/self/fd/{held}/self/fd/{}", fd.as_raw_fd())).map_err(|_| Errno::EINVAL)
+    }
+
     /// The path of one of the supervisor's own descriptors, as the kernel resolved it.
     pub(crate) fn path_of(&self, fd: BorrowedFd<'_>) -> Option<Vec<u8>> {
         let mut name = *b"self/fd/0000000000\0";
