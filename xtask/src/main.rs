@@ -4,6 +4,7 @@
 mod bench;
 mod conformance;
 mod self_check;
+mod truth;
 mod watch_bench;
 
 use anyhow::{Result, bail};
@@ -12,6 +13,8 @@ const HELP: &str = "\
 cargo xtask bench [in-toto-run]   CPU time of the main paths, beside a peer when its program is named
 cargo xtask conformance DIR       run the sigstore-conformance bundle vectors of DIR against the command line
 cargo xtask watch-bench DIR CMD…  what watching a build costs, beside strace (and in-toto-run, named by IN_TOTO_RUN)
+cargo xtask truth [--rounds N] [--within 'WORDS'] [--keep] DIR CMD…
+                                  what provost sees of a build, held against strace -f (docs/truth.md)
 cargo xtask self-check            build this project under itself and verify the result";
 
 fn main() -> Result<()> {
@@ -23,6 +26,7 @@ fn main() -> Result<()> {
         ["watch-bench", folder, command @ ..] if !command.is_empty() => {
             watch_bench::run(folder.as_ref(), command, std::env::var("IN_TOTO_RUN").ok().as_deref())
         }
+        ["truth", rest @ ..] => truth::run(rest),
         ["self-check"] => self_check::run(),
         [] => {
             println!("{HELP}");
@@ -44,12 +48,24 @@ fn target() -> std::path::PathBuf {
 
 /// Builds the release binary and gives its path.
 fn release() -> Result<std::path::PathBuf> {
+    build(&["--release"])?;
+    Ok(target().join("release/provost"))
+}
+
+/// Builds the binary for development and gives its path.
+fn debug() -> Result<std::path::PathBuf> {
+    build(&[])?;
+    Ok(target().join("debug/provost"))
+}
+
+fn build(profile: &[&str]) -> Result<()> {
     let status = std::process::Command::new(env!("CARGO"))
-        .args(["build", "--release", "--locked", "--package", "provost"])
+        .args(["build", "--locked", "--package", "provost"])
+        .args(profile)
         .current_dir(root())
         .status()?;
     if !status.success() {
-        bail!("the release build failed");
+        bail!("the build failed");
     }
-    Ok(target().join("release/provost"))
+    Ok(())
 }

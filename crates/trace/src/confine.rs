@@ -372,6 +372,14 @@ impl Confinement {
         self.restrict()
     }
 
+    /// An ordinary user has every capability in the user namespace that was made for the run, and loses them by
+    /// executing the command. The supervisor, which executes nothing, would open for the command what the command may
+    /// not: it gives them up. Meant for after the command was started, before there are threads.
+    pub(crate) fn be_as_the_command(&self) -> nix::Result<()> {
+        let own_user = matches!(self.mechanism, Mechanism::Namespaces { user: true });
+        if own_user && !nix::unistd::geteuid().is_root() { give_up(&OVER_FILES) } else { Ok(()) }
+    }
+
     /// Enters the namespaces and mounts: what the supervisor shares with the command, so that it sees the same files.
     pub(crate) fn enter(&self) -> nix::Result<()> {
         let Mechanism::Namespaces { user } = self.mechanism else { return Ok(()) };
@@ -592,7 +600,27 @@ const OVERRIDING: [u32; 14] = [
     40, // CAP_CHECKPOINT_RESTORE
 ];
 
+/// Capabilities over files, whoever owns them and whatever their mode says.
+const OVER_FILES: [u32; 6] = [
+    0, // CAP_CHOWN
+    1, // CAP_DAC_OVERRIDE
+    2, // CAP_DAC_READ_SEARCH
+    3, // CAP_FOWNER
+    4, // CAP_FSETID
+    9, // CAP_LINUX_IMMUTABLE
+];
+
 fn drop_overriding_capabilities() -> nix::Result<()> {
+    for capability in OVERRIDING {
+        // SAFETY: PR_CAPBSET_DROP takes plain numbers. Without CAP_SETPCAP it is refused, and then there is nothing
+        // that exec could give back.
+        let _ = unsafe { nix::libc::prctl(nix::libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
+    }
+    give_up(&OVERRIDING)
+}
+
+/// Takes capabilities from the calling thread.
+fn give_up(capabilities: &[u32]) -> nix::Result<()> {
     #[repr(C)]
     struct Header {
         version: u32,
@@ -610,11 +638,8 @@ fn drop_overriding_capabilities() -> nix::Result<()> {
     let mut data = [Data::default(); 2];
     // SAFETY: both pointers are to live, writable structures of the layout that this version asks for.
     nix::Error::result(unsafe { nix::libc::syscall(nix::libc::SYS_capget, &raw mut header, data.as_mut_ptr()) })?;
-    for capability in OVERRIDING {
-        // SAFETY: PR_CAPBSET_DROP takes plain numbers. Without CAP_SETPCAP it is refused, and then there is nothing
-        // that exec could give back.
-        let _ = unsafe { nix::libc::prctl(nix::libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
-        let half = &mut data[capability as usize / 32];
+    for capability in capabilities {
+        let half = &mut data[*capability as usize / 32];
         let bit = !(1_u32 << (capability % 32));
         half.effective &= bit;
         half.permitted &= bit;

@@ -114,7 +114,7 @@ pub fn run(
     let finished = clock();
     if timed_out {
         for descendant in descendants() {
-            let _ = kill(descendant, Signal::SIGKILL);
+            end_descendant(descendant);
         }
     }
     Ok(RunOutcome { process_id: child.id(), started, finished, ending, left_running: reap_orphans() })
@@ -146,7 +146,7 @@ fn pidfd(pid: Pid) -> Result<OwnedFd, TraceError> {
 /// Ends the command and everything below it.
 fn end_all(child: &mut Child) {
     for descendant in descendants() {
-        let _ = kill(descendant, Signal::SIGKILL);
+        end_descendant(descendant);
     }
     let _ = child.kill();
 }
@@ -161,6 +161,38 @@ fn reap_orphans() -> u32 {
             Err(_) => return 0,
         }
     }
+}
+
+/// Ends a process below this one. Its number may have gone to a stranger since it was looked up: what is ended is what a
+/// descriptor holds, and only after it was seen once more to be below.
+pub(crate) fn end_descendant(process: Pid) {
+    let Ok(held) = pidfd(process) else { return };
+    let mut at = process.as_raw();
+    for _ in 0..1000 {
+        match parent_of(at) {
+            Some(parent) if parent == std::process::id().cast_signed() => {
+                send_kill(held.as_fd());
+                return;
+            }
+            Some(parent) if parent > 1 => at = parent,
+            _ => return,
+        }
+    }
+}
+
+/// SIGKILL to the process that a descriptor holds; nothing happens when it has ended.
+pub(crate) fn send_kill(process: std::os::fd::BorrowedFd<'_>) {
+    use std::os::fd::AsRawFd as _;
+    let none = std::ptr::null::<nix::libc::siginfo_t>();
+    // SAFETY: without a siginfo the call reads no memory.
+    let _ = unsafe {
+        nix::libc::syscall(nix::libc::SYS_pidfd_send_signal, process.as_raw_fd(), nix::libc::SIGKILL, none, 0)
+    };
+}
+
+fn parent_of(process: i32) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// All processes below this one, as `/proc` shows them.
@@ -191,4 +223,21 @@ pub(crate) fn descendants() -> Vec<Pid> {
         at += 1;
     }
     found.into_iter().skip(1).map(Pid::from_raw).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_below_is_ended() {
+        let mut child = Command::new("sleep").arg("60").spawn().expect("sleep");
+        end_descendant(Pid::from_raw(child.id().cast_signed()));
+        assert_eq!(child.wait().expect("ends").signal(), Some(9));
+        // Its parent is gone: it is somebody else's now.
+        let output = Command::new("sh").args(["-c", "sleep 60 >/dev/null 2>&1 & echo $!"]).output().expect("sh");
+        let stranger = Pid::from_raw(String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number"));
+        end_descendant(stranger);
+        assert!(kill(stranger, Signal::SIGTERM).is_ok(), "it is still there");
+    }
 }

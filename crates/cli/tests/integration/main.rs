@@ -7,6 +7,7 @@ mod faults;
 mod policy;
 mod run;
 mod show;
+mod truth;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

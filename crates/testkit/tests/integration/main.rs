@@ -31,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("provost-testkit", &[]),
-    ("xtask", &[]),
+    ("xtask", &["provost-model"]),
 ];
 
 /// Foreign crates with one owner: nobody else may name them.

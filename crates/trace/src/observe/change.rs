@@ -59,7 +59,9 @@ impl Notifier {
                 self.attribute(n, tid, tgid, (int(0), a[1]), int(4), owner)
             }
             "fchmod" | "fchown" => {
-                if let Some(path) = self.proc.read_link(tid, &format!("fd/{}", int(0)))
+                let shown = self.proc.read_link(tid, &format!("fd/{}", int(0)));
+                let copied = || self.proc.path_of(self.borrow(tgid, int(0)).ok()?.as_fd());
+                if let Some(path) = shown.or_else(copied)
                     && path.first() == Some(&b'/')
                 {
                     self.record.file(&path, Use::Changed, process);
@@ -159,7 +161,8 @@ impl Notifier {
         self.record.file(&to.path, Use::Created, process);
         self.record.renamed(&from.path, &to.path);
         let moved = sys::stat_at(Some(to.parent.as_fd()), &to.name, libc::AT_SYMLINK_NOFOLLOW);
-        if moved.is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR) {
+        let leads = |stat: libc::stat| matches!(stat.st_mode & libc::S_IFMT, libc::S_IFDIR | libc::S_IFLNK);
+        if moved.is_ok_and(leads) || flags & u64::from(libc::RENAME_EXCHANGE) != 0 {
             // Everything below has another path now.
             self.resolved.clear();
             self.tracked.values_mut().for_each(|tracked| tracked.cwd = None);
@@ -176,13 +179,9 @@ impl Notifier {
         to: (i32, u64),
         flags: i32,
     ) -> Result<Option<i64>, Errno> {
-        if flags & libc::AT_EMPTY_PATH != 0 {
-            let to = self.spot(tid, tgid, to)?;
-            if let Some(to) = to {
-                let process = self.id_of(tgid);
-                self.record.file(&to.path, Use::Created, process);
-            }
-            return Ok(None);
+        if flags & libc::AT_EMPTY_PATH != 0 && read_path(tid, from.1)?.is_empty() {
+            let Some(to) = self.spot(tid, tgid, to)? else { return Ok(None) };
+            return self.link_descriptor(n, tgid, from.0, &to).map(Some);
         }
         let (Some(from), Some(to)) = (self.spot(tid, tgid, from)?, self.spot(tid, tgid, to)?) else { return Ok(None) };
         self.alive(n)?;
@@ -209,6 +208,28 @@ impl Notifier {
         Ok(Some(value))
     }
 
+    /// Gives the file behind a descriptor a name. The kernel would not do it for the caller: it wants the descriptor to have
+    /// been opened by whoever links it, and that was the supervisor.
+    fn link_descriptor(&mut self, n: &Notification, tgid: i32, fd: i32, to: &Spot) -> Result<i64, Errno> {
+        let file = self.borrow(tgid, fd)?;
+        self.alive(n)?;
+        let through = c_string(format!("self/fd/{}", raw(file.as_fd())).as_bytes())?;
+        let arguments = [
+            raw(self.proc.fd()),
+            through.as_ptr() as usize,
+            raw(to.parent.as_fd()),
+            to.name.as_ptr() as usize,
+            libc::AT_SYMLINK_FOLLOW as usize,
+            0,
+        ];
+        // SAFETY: both names are our own and live through the call.
+        let value = unsafe { sys::call(libc::SYS_linkat, arguments) }?;
+        self.judge_path(&to.path, Use::Created, tgid);
+        let process = self.id_of(tgid);
+        self.record.file(&to.path, Use::Created, process);
+        Ok(value)
+    }
+
     fn symlink(
         &mut self,
         n: &Notification,
@@ -223,6 +244,8 @@ impl Notifier {
         let arguments = [target.as_ptr() as usize, raw(spot.parent.as_fd()), spot.name.as_ptr() as usize, 0, 0, 0];
         // SAFETY: target and name are our own and live through the call.
         let value = unsafe { sys::call(libc::SYS_symlinkat, arguments) }?;
+        // A path that was seen before may lead elsewhere now, to another name of the same file.
+        self.resolved.clear();
         self.judge_path(&spot.path, Use::Created, tgid);
         let process = self.id_of(tgid);
         self.record.file(&spot.path, Use::Created, process);
@@ -324,7 +347,7 @@ impl Notifier {
         self.judge_path(&name, Use::Written, tgid);
         let process = self.id_of(tgid);
         if let Some(place) = self.record.file(&name, Use::Written, process) {
-            self.record.writes((stat.st_dev, stat.st_ino), place, process);
+            self.writes((stat.st_dev, stat.st_ino), place, process);
         }
         Ok(Some(0))
     }

@@ -116,6 +116,11 @@ impl Notifier {
         }
         tracked.exe = now;
         tracked.resolvers.clear();
+        self.only_thread(tgid, tid);
+        if process == 0 && self.record.processes.first().is_some_and(|first| first.programs.is_empty()) {
+            // What the run begins with: in a user namespace of its own the process before had every capability.
+            self.initial_credentials = self.proc.credentials(tgid);
+        }
         if now != expected {
             let fd = self.proc.open_link(tid, "exe", libc::O_RDONLY);
             if let Ok(program) = fd.and_then(|fd| self.program(tgid, fd)) {
@@ -142,6 +147,19 @@ impl Notifier {
             }
         }
         self.record.executed(process, execution);
+    }
+
+    /// A process ended before it made another call: the execution that it asked for may have worked, and is recorded as it
+    /// was judged. (Had it failed, the program before would have made a call to end.)
+    pub(crate) fn settle_ended(&mut self, process: u32, pending: Pending) {
+        for file in pending.files {
+            if let Some(place) = self.record.file(&file.path, Use::Executed, process)
+                && let Some(digest) = file.digest
+            {
+                self.record.saw(place, digest, file.size);
+            }
+        }
+        self.record.executed(process, pending.execution);
     }
 
     /// Opens a program and takes its digest.

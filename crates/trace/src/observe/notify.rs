@@ -89,7 +89,7 @@ pub(crate) struct Notifier {
     pub(crate) ends: Arc<Epoll>,
     pub(crate) forwarding: Option<Arc<Forwarding>>,
     dead: Vec<(u32, OwnedFd)>,
-    initial_credentials: Option<String>,
+    pub(crate) initial_credentials: Option<String>,
     /// The paths that the call at hand would change.
     pub(crate) last_paths: Vec<Vec<u8>>,
     /// Sources and credentials that got a second name in this run, by inode.
@@ -219,9 +219,12 @@ impl Notifier {
         self.record.counters.calls += 1;
         let tid = n.pid.cast_signed();
         let Some(tgid) = self.tgid(tid) else {
+            // It is gone: nothing is done. Or it is hidden from us: what cannot be looked at is not done either.
+            if !self.listener.is_valid(n.id) {
+                return Reply::Later;
+            }
             self.record.counters.unreadable += 1;
-            // It is gone, or hidden from us: what cannot be looked at is not done.
-            return if self.listener.is_valid(n.id) { Reply::Done(Err(Errno::EPERM)) } else { Reply::Later };
+            return Reply::Done(Err(Errno::EPERM));
         };
         self.settle(tgid, tid);
         self.check_credentials(tgid, tid);
@@ -382,7 +385,25 @@ impl Notifier {
         Some(status.tgid)
     }
 
+    /// The ancestors of a process that have made no call yet, up to one that is known: a subshell that only starts others
+    /// is seen through them. They come first.
+    fn discover_ancestors(&mut self, mut parent: i32) {
+        let mut unseen = Vec::new();
+        while !self.tracked.contains_key(&parent) {
+            // Not the run's: the way leads past the supervisor.
+            let Some(status) = self.proc.status(parent).filter(|_| unseen.len() < 1000) else { return };
+            parent = status.parent;
+            unseen.push(status);
+        }
+        while let Some(status) = unseen.pop() {
+            self.discover(&status);
+        }
+    }
+
     fn discover(&mut self, status: &Status) {
+        if !self.record.processes.is_empty() {
+            self.discover_ancestors(status.parent);
+        }
         let now = self.record.now();
         let (mut parent, mut foreign, mut touched, mut credentials) = (None, false, false, false);
         match self.tracked.get(&status.parent) {
@@ -461,11 +482,22 @@ impl Notifier {
         }
     }
 
+    /// After an execution a process has one thread: the numbers of the others may go to other processes.
+    pub(crate) fn only_thread(&mut self, tgid: i32, tid: i32) {
+        let Some(tracked) = self.tracked.get_mut(&tgid) else { return };
+        for thread in tracked.threads.extract_if(.., |thread| *thread != tid) {
+            self.threads.remove(&thread);
+        }
+    }
+
     /// A process has ended: its descriptor says so.
     pub(crate) fn has_ended(&mut self, tgid: i32) {
         let Some(mut tracked) = self.tracked.remove(&tgid) else { return };
         for thread in &tracked.threads {
             self.threads.remove(thread);
+        }
+        if let Some(pending) = tracked.pending.take() {
+            self.settle_ended(tracked.id, pending);
         }
         self.record.ended(tracked.id, tracked.ending);
         if let Some(pidfd) = tracked.pidfd.take() {
@@ -552,6 +584,8 @@ impl Notifier {
             let flags = libc::O_PATH | libc::O_DIRECTORY;
             let fd = match self.proc.open_link(tid, &format!("fd/{dirfd}"), flags) {
                 Err(Errno::ENOENT) => return Err(Errno::EBADF),
+                // A process that may not be dumped hides its descriptors in /proc from an ordinary user.
+                Err(Errno::EACCES) => self.borrow(tgid, dirfd)?,
                 other => other?,
             };
             return self.place(fd).map(Arc::new);

@@ -226,6 +226,9 @@ impl Notifier {
             return self.open_later(wanted, base, path, mode, Some(fd));
         }
         let inode = (stat.st_dev, stat.st_ino);
+        if makes && !existed {
+            self.record.is_new(inode);
+        }
         let place = self.resolve(base, path, fd.as_fd(), inode, &stat, wanted, makes && !existed);
         if let Some(refused) = self.refuse_kernel(wanted.tgid, fd.as_fd(), &stat, writes) {
             return refused;
@@ -256,10 +259,24 @@ impl Notifier {
         }
         let holds = |id: &u32| {
             let process = self.record.processes.get(*id as usize);
-            process.is_some_and(|process| self.proc.holds(process.pid.cast_signed(), inode))
+            process.is_some_and(|process| self.proc.holds(process.pid.cast_signed(), inode, false))
         };
         let holders: Vec<u32> = possible.into_iter().filter(holds).collect();
         self.record.keep_writers(inode, holders);
+    }
+
+    /// A process can write a file from now on: whoever read it before and still holds it may see other bytes than those
+    /// of its digest.
+    pub(crate) fn writes(&mut self, inode: (u64, u64), place: u32, process: u32) {
+        let possible = self.record.possible_readers(inode, process);
+        let in_use = possible.iter().any(|id| {
+            let reader = self.record.processes.get(*id as usize);
+            reader.is_some_and(|reader| self.proc.holds(reader.pid.cast_signed(), inode, true))
+        });
+        if in_use {
+            self.record.problem(place, "it was opened for writing while another process of the run was using it");
+        }
+        self.record.writes(inode, process);
     }
 
     /// Digest and records of what was opened. Gives a reply where it is refused.
@@ -288,7 +305,7 @@ impl Notifier {
             }
         }
         if access != libc::O_RDONLY || wanted.flags & libc::O_TRUNC != 0 {
-            self.record.writes((stat.st_dev, stat.st_ino), place, wanted.process);
+            self.writes((stat.st_dev, stat.st_ino), place, wanted.process);
         }
         None
     }

@@ -68,7 +68,7 @@ struct Content {
 
 /// Calls for the second thread while the first is busy for long.
 #[derive(Default)]
-pub(crate) struct Relief(std::sync::Mutex<bool>, std::sync::Condvar);
+pub(crate) struct Relief(std::sync::Mutex<bool>, std::sync::Condvar, std::sync::atomic::AtomicBool);
 
 impl Relief {
     pub(crate) fn wanted(&self, wanted: bool) {
@@ -78,9 +78,15 @@ impl Relief {
         }
     }
 
+    /// The end: nobody waits any more, even if the first is still hashing and says afterwards that it is done.
+    pub(crate) fn over(&self) {
+        self.2.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.wanted(true);
+    }
+
     pub(crate) fn wait(&self) {
         let mut wanted = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        while !*wanted {
+        while !*wanted && !self.2.load(std::sync::atomic::Ordering::SeqCst) {
             wanted = self.1.wait(wanted).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
     }
@@ -311,18 +317,29 @@ impl Record {
     }
 
     /// Notes that a process can write a file from now on.
-    pub(crate) fn writes(&mut self, inode: Inode, place: u32, process: u32) {
+    pub(crate) fn writes(&mut self, inode: Inode, process: u32) {
         let content = self.contents.entry(inode).or_default();
         content.known = None;
+        content.readers.clear();
         if !content.writers.contains(&process) && content.writers.len() < 64 {
             content.writers.push(process);
         }
-        if !content.readers.is_empty() {
-            let readers = std::mem::take(&mut content.readers);
-            if readers.iter().any(|reader| *reader != process && self.may_hold(*reader)) {
-                self.problem(place, "it was opened for writing while another process of the run was using it");
-            }
+    }
+
+    /// A file was made: whatever had its number before is gone.
+    pub(crate) fn is_new(&mut self, inode: Inode) {
+        self.contents.remove(&inode);
+    }
+
+    /// Other living processes that read a file in this run, or descend from one that did.
+    pub(crate) fn possible_readers(&self, inode: Inode, process: u32) -> Vec<u32> {
+        let readers = self.contents.get(&inode).map_or(&[][..], |content| &content.readers);
+        let others: Vec<u32> = readers.iter().copied().filter(|reader| *reader != process).collect();
+        if others.is_empty() {
+            return others;
         }
+        let alive = self.alive.iter().copied();
+        alive.filter(|alive| *alive != process && self.descends(*alive, &others)).collect()
     }
 
     /// True while the process, or one that descends from it, is there: descriptors are inherited.

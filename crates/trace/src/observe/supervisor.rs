@@ -591,6 +591,7 @@ fn supervise(
     nix::sys::stat::umask(initial_umask);
     let mut started = start_command(&launch, &prepared.confinement, &proc)?;
     nix::sys::stat::umask(nix::sys::stat::Mode::empty());
+    prepared.confinement.be_as_the_command().map_err(|e| Failure::kernel("giving up capabilities", e))?;
 
     let ends = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(|e| Failure::kernel("epoll", e))?);
     let forwarding = match (&plan.guard.network, prepared.forwards) {
@@ -745,7 +746,7 @@ fn supervise(
     };
     let left_running = end_the_rest(&notifier, &ends, &started, timed_out || flooded);
     stop.store(true, Ordering::SeqCst);
-    relief.wanted(true);
+    relief.over();
     while !servers.iter().all(std::thread::JoinHandle::is_finished) {
         use std::os::unix::thread::JoinHandleExt as _;
         for server in servers.iter().filter(|server| !server.is_finished()) {
@@ -840,9 +841,7 @@ fn kill_all(started: &Started) {
         if found.is_empty() {
             break;
         }
-        for pid in found {
-            let _ = kill(pid, Signal::SIGKILL);
-        }
+        found.into_iter().for_each(crate::run::end_descendant);
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -886,9 +885,8 @@ fn end_the_rest(notifier: &Mutex<Notifier>, ends: &Epoll, started: &Started, at_
         if now.is_empty() && unseen.is_empty() || Instant::now() >= deadline {
             break;
         }
-        for pid in now.into_iter().map(Pid::from_raw).chain(unseen) {
-            let _ = kill(pid, Signal::SIGKILL);
-        }
+        notifier.lock().unwrap_or_else(PoisonError::into_inner).end_all_but(started.command.as_raw());
+        unseen.into_iter().for_each(crate::run::end_descendant);
         collect();
         std::thread::sleep(Duration::from_millis(1));
         note_ends(ends, notifier);
@@ -897,6 +895,12 @@ fn end_the_rest(notifier: &Mutex<Notifier>, ends: &Epoll, started: &Started, at_
 }
 
 impl Notifier {
+    /// Ends what is still there of the run, by descriptors: a number may be a stranger's by now.
+    fn end_all_but(&self, command: i32) {
+        let rest = self.tracked.iter().filter(|(pid, _)| **pid != command);
+        rest.filter_map(|(_, tracked)| tracked.pidfd.as_ref()).for_each(|held| crate::run::send_kill(held.as_fd()));
+    }
+
     fn finish(&mut self, layers: Vec<String>, left_running: u32) -> Observation {
         self.last_words();
         let files = self.record.finish_files();

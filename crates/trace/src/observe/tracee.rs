@@ -96,8 +96,9 @@ impl Proc {
         text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
     }
 
-    /// True when a process holds a file by a descriptor or by a shared mapping, and when that cannot be told.
-    pub(crate) fn holds(&self, pid: i32, inode: (u64, u64)) -> bool {
+    /// True when a process holds a file by a descriptor or by a shared mapping (by any mapping, with `reading`), and when
+    /// that cannot be told.
+    pub(crate) fn holds(&self, pid: i32, inode: (u64, u64), reading: bool) -> bool {
         let Ok(name) = CString::new(format!("{pid}/fd")) else { return true };
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
         let fd = match sys::open_at(Some(self.fd()), &name, flags, 0, 0) {
@@ -118,8 +119,8 @@ impl Proc {
         let number = inode.1.to_string();
         maps.lines().any(|line| {
             let mut fields = line.split_ascii_whitespace();
-            let shared = fields.nth(1).is_some_and(|mode| mode.ends_with('s'));
-            shared && fields.nth(2) == Some(number.as_str())
+            let counts = fields.nth(1).is_some_and(|mode| reading || mode.ends_with('s'));
+            counts && fields.nth(2) == Some(number.as_str())
         })
     }
 
