@@ -17,12 +17,15 @@ pub mod input;
 pub mod judge;
 pub mod learn;
 pub mod observed;
+pub(crate) mod page;
 pub mod pin;
 pub mod redact;
 pub mod render;
 pub mod setup;
 pub mod signing;
 pub mod statements;
+pub(crate) mod status;
+pub(crate) mod summary;
 pub mod watch;
 
 use clap::{Parser, Subcommand};
@@ -70,7 +73,7 @@ enum Command {
     Key(commands::key::KeyArgs),
     /// Whose policies count here.
     Trust(commands::trust::TrustArgs),
-    /// Write a report as one HTML page.
+    /// Write a report as HTML: what the log proves, and a page of what each run did.
     Report(commands::report::ReportArgs),
 }
 

@@ -189,6 +189,7 @@ fn access(file: &ObservedFile) -> ResourceDescriptor {
         notes.insert(name.to_owned(), value);
     };
     note("uses", serde_json::to_value(&file.uses).unwrap_or_default());
+    note("firstUse", serde_json::to_value(file.first_use).unwrap_or_default());
     note("firstBy", file.first_by.into());
     note("firstOn", file.first_on.to_string().into());
     note("size", file.size.into());

@@ -14,6 +14,7 @@ use provost_trace::{BlockedSignals, Confinement, ConfinementWish, RunOutcome, Ru
 use serde::Deserialize;
 
 use crate::guard::GuardConfig;
+use crate::status::StatusLine;
 use crate::{clock, render, signing};
 
 /// Who is to watch.
@@ -24,6 +25,8 @@ pub enum Observe {
     Auto,
     /// Seccomp notification, or the command does not start.
     Notify,
+    /// Selective ptrace, or the command does not start.
+    Ptrace,
     /// Nobody: the tree before and after.
     None,
 }
@@ -123,7 +126,12 @@ fn plan(command: &[OsString], wanted: &Wanted<'_>, scratch: &Scratch, memory: &D
         .into(),
         hidden: wanted.hidden.to_vec(),
         probes: wanted.probes.to_vec(),
-        observe: ObserveWish::Auto,
+        observe: match wanted.observe {
+            Observe::Auto => ObserveWish::Auto,
+            Observe::Notify => ObserveWish::Notify,
+            Observe::Ptrace => ObserveWish::Ptrace,
+            Observe::None => ObserveWish::None,
+        },
         guard: wanted.guard.resolve(wanted.directory).context("[guard]")?,
         limits: wanted.guard.limits(),
         scratch: scratch.0.clone(),
@@ -256,41 +264,5 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // Directories without permissions are nothing that root minds; for others they are opened first.
         let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// One line while the command runs, on a terminal only.
-struct StatusLine {
-    shown: bool,
-}
-
-impl StatusLine {
-    fn new(quiet: bool) -> Self {
-        Self { shown: !quiet && std::io::IsTerminal::is_terminal(&std::io::stderr()) }
-    }
-
-    fn is_shown(&self) -> bool {
-        self.shown
-    }
-
-    fn show(&self, now: Live) {
-        let mut text = format!(
-            "{}, {} running · {} · {}",
-            count(now.processes as u64, "process", "processes"),
-            now.running,
-            count(now.files as u64, "file", "files"),
-            count(now.connections as u64, "connection", "connections"),
-        );
-        if now.violations > 0 {
-            text += &format!(" · {}", render::warning(&count(now.violations as u64, "violation", "violations")));
-        }
-        // The command writes to the same terminal: the line is set at its end, and the cursor put back.
-        anstream::eprint!("\x1b7\x1b[999;1H\x1b[2K{} {text}\x1b8", render::dim("provost"));
-    }
-
-    fn clear(&self) {
-        if self.shown {
-            anstream::eprint!("\x1b7\x1b[999;1H\x1b[2K\x1b8");
-        }
     }
 }

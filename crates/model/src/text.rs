@@ -8,7 +8,9 @@ pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         let hides = matches!(c,
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{61c}');
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{61c}'
+            // Hyphens, joiners and fillers that are not drawn, and the tag characters.
+            | '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}');
         if c.is_control() || hides {
             let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         } else {
@@ -59,6 +61,7 @@ mod tests {
     fn terminal_cannot_be_steered() {
         assert_eq!(printable("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
         assert_eq!(printable("safe\u{202e}txt.exe"), "safe\\u{202e}txt.exe");
+        assert_eq!(printable("a\u{ad}b\u{3164}\u{e0041}"), "a\\u{ad}b\\u{3164}\\u{e0041}");
         assert_eq!(printable("Grüße 世界"), "Grüße 世界");
     }
 

@@ -61,6 +61,10 @@ pub(crate) struct Layers {
     pub(crate) own_ipc: bool,
     /// Process ids of its own (by whoever forks next).
     pub(crate) own_processes: bool,
+    /// Settings of the kernel may be read only (a root's command could change them otherwise).
+    pub(crate) settings: bool,
+    /// Abstract sockets of others cannot be reached.
+    pub(crate) own_abstract_sockets: bool,
 }
 
 /// A confinement that was tried out and can be applied to a child.
@@ -192,7 +196,7 @@ impl Confinement {
                 // unmounted, and processes outside the domain neither traced nor signalled.
                 let rights: BitFlags<AccessFs> = AccessFs::MakeBlock | AccessFs::Refer;
                 let ruleset = base.handle_access(rights).map_err(|e| failed(&e))?;
-                let created = with_scope(ruleset)?.create().map_err(|e| failed(&e))?;
+                let created = with_scope(ruleset, layers)?.create().map_err(|e| failed(&e))?;
                 // Moving files between directories is refused by every domain that does not allow it by name.
                 let top = PathFd::new("/").map_err(|e| failed(&e))?;
                 created.add_rule(PathBeneath::new(top, AccessFs::Refer)).map_err(|e| failed(&e))?
@@ -200,7 +204,7 @@ impl Confinement {
             Mechanism::Landlock => {
                 let rights = AccessFs::from_all(ABI::V5);
                 let ruleset = base.handle_access(rights).map_err(|e| failed(&e))?;
-                let mut created = with_scope(ruleset)?.create().map_err(|e| failed(&e))?;
+                let mut created = with_scope(ruleset, layers)?.create().map_err(|e| failed(&e))?;
                 let mut apart: Vec<PathBuf> = hidden.iter().chain(&layers.hidden).cloned().collect();
                 apart.extend(layers.read_only.clone());
                 let mut rules: Vec<(PathBuf, BitFlags<AccessFs>)> =
@@ -231,7 +235,10 @@ impl Confinement {
         }
         if getuid().is_root() {
             limits.push("root in it is without CAP_SYS_ADMIN, CAP_PERFMON and CAP_DAC_READ_SEARCH".into());
-            limits.push("root in it may still write kernel settings below /proc/sys".into());
+            match mechanism {
+                Mechanism::Namespaces { .. } => limits.push("kernel settings in /proc and /sys are read-only".into()),
+                _ => limits.push("root in it that changes its user or root may still write kernel settings".into()),
+            }
         }
         let maps = match mechanism {
             Mechanism::Namespaces { user: true } => {
@@ -270,7 +277,7 @@ impl Confinement {
                 let base = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
                 let rights: BitFlags<AccessFs> = AccessFs::MakeBlock.into();
                 let base = base.handle_access(rights).map_err(|e| failed(&e))?;
-                Some(with_scope(base)?.create().map_err(|e| failed(&e))?)
+                Some(with_scope(base, layers)?.create().map_err(|e| failed(&e))?)
             }
             _ => None,
         };
@@ -421,6 +428,9 @@ impl Confinement {
                 Some(c"size=4k,mode=000"),
             )?;
         }
+        if self.layers.settings {
+            protect_settings()?;
+        }
         refresh_directory()
     }
 
@@ -505,7 +515,26 @@ pub(crate) unsafe fn fork_with_own_processes() -> nix::Result<ForkResult> {
 pub(crate) fn mount_proc() -> nix::Result<()> {
     let none: Option<&std::ffi::CStr> = None;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some(c"proc"), c"/proc", Some(c"proc"), flags, none)
+    mount(Some(c"proc"), c"/proc", Some(c"proc"), flags, none)?;
+    if getuid().is_root() { protect_settings() } else { Ok(()) }
+}
+
+/// Files whose content is the kernel's state: as container engines keep them.
+const SETTINGS: [&std::ffi::CStr; 6] =
+    [c"/proc/sys", c"/proc/sysrq-trigger", c"/proc/irq", c"/proc/bus", c"/proc/fs", c"/sys"];
+
+/// Settings of the kernel can be read and not written, whoever asks: a program named in `core_pattern` is started by
+/// the kernel, outside of everything.
+fn protect_settings() -> nix::Result<()> {
+    let none: Option<&std::ffi::CStr> = None;
+    for path in SETTINGS {
+        match mount(Some(path), path, none, MsFlags::MS_BIND | MsFlags::MS_REC, none) {
+            Ok(()) => set_read_only(path, true)?,
+            Err(nix::Error::ENOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }
 
 fn restrict_self(ruleset: Option<&RulesetCreated>) -> nix::Result<()> {
@@ -524,6 +553,11 @@ fn refresh_directory() -> nix::Result<()> {
 
 /// Makes one mount read-only; those below it stay as they are.
 fn make_read_only(path: &CString) -> nix::Result<()> {
+    set_read_only(path, false)
+}
+
+/// Makes a mount read-only, with those below it or without.
+fn set_read_only(path: &std::ffi::CStr, all: bool) -> nix::Result<()> {
     #[repr(C)]
     struct Attributes {
         set: u64,
@@ -538,7 +572,7 @@ fn make_read_only(path: &CString) -> nix::Result<()> {
             nix::libc::SYS_mount_setattr,
             nix::libc::AT_FDCWD,
             path.as_ptr(),
-            0,
+            if all { nix::libc::AT_RECURSIVE } else { 0 },
             &raw const attributes,
             size_of::<Attributes>(),
         )
@@ -549,16 +583,21 @@ fn make_read_only(path: &CString) -> nix::Result<()> {
 /// Capabilities that lead past the confinement, taken for good: from the bounding set, and from what the process
 /// holds now. CAP_SYS_ADMIN and CAP_PERFMON read other processes' environment; CAP_DAC_READ_SEARCH opens files by
 /// handle, whatever lies over them; the others reach the kernel, devices or raw memory.
-const OVERRIDING: [u32; 9] = [
+const OVERRIDING: [u32; 14] = [
     2,  // CAP_DAC_READ_SEARCH
+    12, // CAP_NET_ADMIN
     16, // CAP_SYS_MODULE
     17, // CAP_SYS_RAWIO
     19, // CAP_SYS_PTRACE
     21, // CAP_SYS_ADMIN
     22, // CAP_SYS_BOOT
+    25, // CAP_SYS_TIME: the times of files say whether they changed
     27, // CAP_MKNOD
+    32, // CAP_MAC_OVERRIDE
+    33, // CAP_MAC_ADMIN
     38, // CAP_PERFMON
     39, // CAP_BPF
+    40, // CAP_CHECKPOINT_RESTORE
 ];
 
 /// Capabilities over files, whoever owns them and whatever their mode says.
@@ -611,8 +650,12 @@ fn give_up(capabilities: &[u32]) -> nix::Result<()> {
     Ok(())
 }
 
-fn with_scope(ruleset: Ruleset) -> Result<Ruleset, String> {
-    ruleset.scope(Scope::Signal).map_err(|e| format!("Landlock: {e}"))
+fn with_scope(ruleset: Ruleset, layers: &Layers) -> Result<Ruleset, String> {
+    let mut scopes: BitFlags<Scope> = Scope::Signal.into();
+    if layers.own_abstract_sockets {
+        scopes |= Scope::AbstractUnixSocket;
+    }
+    ruleset.scope(scopes).map_err(|e| format!("Landlock: {e}"))
 }
 
 fn can_open(path: &CString) -> bool {

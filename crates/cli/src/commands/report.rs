@@ -1,7 +1,9 @@
-//! `provost report`: one self-contained HTML page over the log.
+//! `provost report`: a self-contained HTML page over the log, and beside it one for each run.
 //!
-//! Everything on it is drawn from verified entries of the log, and each cell links to the entry that supports it.
+//! Everything on them is drawn from verified entries of the log, and each cell links to the entry that supports it.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -18,11 +20,12 @@ use crate::commands::Context;
 use crate::exit::Exit;
 use crate::home::Project;
 use crate::judge::{self, Anchors};
+use crate::page::{self, Around, RunPage};
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Where to write the page.
+    /// Where to write the page; what each run did goes into a directory beside it, `report.runs` for `report.html`.
     #[arg(short, long, default_value = "report.html", value_name = "FILE")]
     output: PathBuf,
     /// How many of the newest runs are shown.
@@ -36,6 +39,8 @@ pub struct ReportArgs {
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page {
+    style: &'static str,
+    style_source: String,
     project: String,
     made: String,
     origin: String,
@@ -64,6 +69,13 @@ struct RunCard {
     materials: String,
     isolation: String,
     isolated: bool,
+    watched: &'static str,
+    watched_class: &'static str,
+    numbers: String,
+    /// What it did against the guard, and what is suspicious.
+    against: String,
+    /// The run's own page, from this one.
+    page: Option<String>,
     platform: String,
     signer: String,
     statements: Vec<Link>,
@@ -128,14 +140,21 @@ struct EntryRow {
 pub fn run(args: &ReportArgs, context: &Context) -> Result<Exit> {
     let project = Project::find(Path::new("."))?;
     let store = judge::open_store(&context.home, &args.store.clone().unwrap_or_else(|| project.store(&context.home)))?;
-    let page = draw(&project, &store, context, args.runs)?;
+    // Into a pipe or a device goes one page alone.
+    let beside = !args.output.metadata().is_ok_and(|there| !there.is_file());
+    let folder = beside.then(|| args.output.with_extension("runs"));
+    let page = draw(&project, &store, context, args, folder.as_deref())?;
     let html = page.render().context("the page could not be drawn")?;
     std::fs::write(&args.output, html).with_context(|| format!("cannot write {}", args.output.display()))?;
     anstream::eprintln!("wrote {} ({})", args.output.display(), count(page.runs.len() as u64, "run", "runs"));
+    let pages = page.runs.iter().filter(|run| run.page.is_some()).count();
+    if let Some(folder) = folder.filter(|_| pages > 0) {
+        anstream::eprintln!("wrote {} ({})", folder.display(), count(pages as u64, "page of a run", "pages of runs"));
+    }
     Ok(Exit::Pass)
 }
 
-fn draw(project: &Project, store: &Store, context: &Context, most: usize) -> Result<Page> {
+fn draw(project: &Project, store: &Store, context: &Context, args: &ReportArgs, folder: Option<&Path>) -> Result<Page> {
     let checkpoint = store.checkpoint()?;
     let state = checkpoint.unverified().clone();
     let now = clock::now();
@@ -152,7 +171,7 @@ fn draw(project: &Project, store: &Store, context: &Context, most: usize) -> Res
             invocations.push(invocation.clone());
         }
     }
-    invocations.truncate(most);
+    invocations.truncate(args.runs);
 
     let (mut runs, mut verdicts, mut refused, mut entries) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut all: Vec<(String, Verified<Statement>)> = Vec::new();
@@ -190,7 +209,30 @@ fn draw(project: &Project, store: &Store, context: &Context, most: usize) -> Res
         let evidence = Evidence { statements: own.chain(earlier).collect(), ..Evidence::default() };
         let verdict = evaluate(policy, &evidence, &facts);
         entries.extend(statements.iter().map(|(index, s)| entry_row(*index, &step, s)));
-        runs.push(card(&step, invocation, &statements, &verdict));
+        let mut card = card(&step, invocation, &statements, &verdict);
+        let around = Around {
+            project: &project.config.project_name,
+            step: &step,
+            id: &card.id,
+            passed: card.passed,
+            made: now,
+            guard: &project.config.guard.for_step(&step),
+            report: &format!("../{}", encoded(args.output.file_name())),
+        };
+        match page::draw(&statements, store, &around) {
+            Ok(drawn) => {
+                if let Some(folder) = folder {
+                    let name = format!("{}.html", card.id);
+                    std::fs::create_dir_all(folder)
+                        .and_then(|()| std::fs::write(folder.join(&name), &drawn.html))
+                        .with_context(|| format!("cannot write {}", folder.join(&name).display()))?;
+                    card.page = Some(format!("{}/{name}", encoded(folder.file_name())));
+                }
+                card.show(&drawn);
+            }
+            Err(error) => refused.push(format!("run {}: no page of it: {error:#}", card.id)),
+        }
+        runs.push(card);
         verdicts.push(verdict);
     }
     entries.sort_by_key(|e| std::cmp::Reverse(e.index));
@@ -233,6 +275,8 @@ fn draw(project: &Project, store: &Store, context: &Context, most: usize) -> Res
     }
     tally.sort_by_key(|t| ["ok", "bad", "none", "na", "later"].iter().position(|c| *c == t.class));
     Ok(Page {
+        style: page::STYLE,
+        style_source: page::policy_source(page::STYLE),
         project: printable(&project.config.project_name),
         made: now.to_string(),
         origin: printable(&state.origin),
@@ -252,6 +296,36 @@ fn draw(project: &Project, store: &Store, context: &Context, most: usize) -> Res
         entries,
         refused: refused.iter().map(|r| printable(r)).collect(),
     })
+}
+
+/// A file's name as a part of a relative URL.
+fn encoded(name: Option<&OsStr>) -> String {
+    let mut out = String::new();
+    for &byte in name.unwrap_or_default().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+impl RunCard {
+    /// Takes over what the run's own page says.
+    fn show(&mut self, drawn: &RunPage) {
+        (self.watched, self.watched_class) = (drawn.word, drawn.class);
+        self.numbers.clone_from(&drawn.numbers);
+        let mut against = Vec::new();
+        if drawn.violations > 0 {
+            let refused = if drawn.refused > 0 { format!(", {} refused", drawn.refused) } else { String::new() };
+            against.push(format!("{}{refused}", count(drawn.violations as u64, "violation", "violations")));
+        }
+        if drawn.findings > 0 {
+            against.push(count(drawn.findings as u64, "finding", "findings"));
+        }
+        self.against = against.join(" · ");
+    }
 }
 
 fn state_words(state: RequirementState) -> (&'static str, &'static str) {
@@ -308,7 +382,15 @@ fn card(step: &str, invocation: &str, statements: &[(u64, Verified<Statement>)],
     let listed = artifacts.as_ref().and_then(|a| a.files.entries.as_ref()).map_or(&[][..], Vec::as_slice);
     RunCard {
         step: printable(step),
-        id: invocation.rsplit(':').next().unwrap_or_default().chars().take(12).collect(),
+        // It names a file.
+        id: invocation
+            .rsplit(':')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(12)
+            .collect(),
         passed,
         outcome: if passed { "passed" } else { "failed" },
         command: command.map(|c| printable(&c.arguments.join(" "))).unwrap_or_default(),
@@ -343,6 +425,11 @@ fn card(step: &str, invocation: &str, statements: &[(u64, Verified<Statement>)],
             .unwrap_or_default(),
         isolation: fact("isolation"),
         isolated,
+        watched: "no evidence",
+        watched_class: "none",
+        numbers: String::new(),
+        against: String::new(),
+        page: None,
         platform: [
             fact("operating-system"),
             fact("kernel"),

@@ -26,10 +26,16 @@ use crate::judge::{self, Anchors, Options, TrustedPolicy};
 use crate::learn::{self, Needs};
 use crate::signing::{self, Role};
 use crate::statements::Statements;
+use crate::summary::{self, Platform, Told};
 use crate::{ci, clock, config, environment, gather, observed, redact, render, setup, watch};
+
+const AFTER: &str = "\
+In CI: a job summary is added to the file that GITHUB_STEP_SUMMARY names; violations and findings are annotated on
+GitHub Actions; on GitLab the summary is a section of the log. docs/report.md has snippets for both.";
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER)]
 pub struct RunArgs {
     /// Name of the step, as the policy names it.
     #[arg(long, default_value = "build")]
@@ -58,6 +64,9 @@ pub struct RunArgs {
     /// Write findings of suspicious behaviour as SARIF to this file.
     #[arg(long, value_name = "FILE")]
     sarif: Option<PathBuf>,
+    /// Write violations and findings as a GitLab Code Quality report to this file.
+    #[arg(long, value_name = "FILE")]
+    code_quality: Option<PathBuf>,
     /// Write the tightest guard under which this run passes, as a patch of provost.toml to review.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "provost.patch")]
     learn: Option<PathBuf>,
@@ -67,7 +76,7 @@ pub struct RunArgs {
     /// Write the result as JSON to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// No summary.
+    /// No summary on the terminal, and no annotations. GitHub's job summary is still written.
     #[arg(short, long)]
     quiet: bool,
     /// The command and its arguments.
@@ -91,6 +100,22 @@ struct Done {
     root: Digest,
     invocation: String,
     findings: Vec<Finding>,
+    step: String,
+    guard_mode: &'static str,
+}
+
+impl Done {
+    fn told<'a>(&'a self, signer: &'a str) -> Told<'a> {
+        Told {
+            step: &self.step,
+            record: &self.record,
+            verdict: &self.verdict,
+            findings: &self.findings,
+            guard_mode: self.guard_mode,
+            statements: &self.envelopes,
+            signer,
+        }
+    }
 }
 
 /// Runs.
@@ -127,6 +152,8 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
     let sarif_file = args.sarif.as_deref().map(hold_parent).transpose()?;
     let learn_file = args.learn.as_deref().map(hold_parent).transpose()?;
     let observation_file = args.observation.as_deref().map(hold_parent).transpose()?;
+    let quality_file = args.code_quality.as_deref().map(hold_parent).transpose()?;
+    let mut platform = Platform::find(&|name| std::env::var_os(name));
     let builder = signing::load(Role::Builder, &context.home, &project)?;
     let log_key = signing::load(Role::Log, &context.home, &project)?;
     let store_path = project.store(&context.home);
@@ -136,9 +163,20 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
 
     let watched = watch::Watched { watcher, signals: &signals };
     let done =
-        supervise(args, context, &project, &directory, watched, &store, &policy, builder.as_ref(), log_key.as_ref())?;
+        supervise(args, context, &project, &directory, watched, &store, &policy, builder.as_ref(), log_key.as_ref())
+            .inspect_err(|error| platform.no_evidence(&args.step, &format!("{error:#}"), args.quiet))?;
+    let signer = done.signer.id().digest().short();
+    let told = done.told(&signer);
     if !args.quiet {
+        platform.open_section(&told);
         show(&done, &project, &directory);
+        platform.close_section();
+        platform.annotate(&told, &directory);
+    }
+    platform.write(&told);
+    if let Some((folder, name)) = &quality_file {
+        let report = summary::code_quality(&told, &directory.to_string_lossy());
+        folder.write_new(name, report.as_bytes()).with_context(|| format!("cannot write {}", name.display()))?;
     }
     if let Some((folder, name)) = &result_file {
         folder
@@ -432,6 +470,8 @@ fn supervise(
         root: checkpoint.map_or_else(|| sha256(b""), |c| c.root),
         invocation,
         findings,
+        step: args.step.clone(),
+        guard_mode: guard.mode_name(),
         record,
     })
 }
@@ -553,7 +593,7 @@ impl Progress {
 fn show(done: &Done, project: &Project, directory: &Path) {
     let record = &done.record;
     let mut out =
-        format!("\n{} {}\n", render::bold("provost"), render::dim(&format!("step {}", printable(&step_of(done)))));
+        format!("\n{} {}\n", render::bold("provost"), render::dim(&format!("step {}", printable(&done.step))));
     let seconds = (record.finished.milliseconds() - record.started.milliseconds()) as f64 / 1000.0;
     let ended = match record.ending {
         Ending::Exited(status) => format!("exit {status}"),
@@ -658,10 +698,6 @@ fn show(done: &Done, project: &Project, directory: &Path) {
     }
     // A closed or full standard error must not undo a run that is done.
     let _ = std::io::Write::write_all(&mut anstream::stderr(), out.as_bytes());
-}
-
-fn step_of(done: &Done) -> String {
-    done.verdict.rules.iter().find_map(|r| r.step.clone()).unwrap_or_default()
 }
 
 fn to_json(done: &Done) -> serde_json::Value {

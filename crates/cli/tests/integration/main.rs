@@ -1,10 +1,12 @@
 //! The command as its users run it: a home and a project of its own for each test, real commands, real files.
 #![allow(clippy::print_stderr)]
 
+mod attacks;
 mod consumer;
 mod faults;
 mod policy;
 mod run;
+mod show;
 mod truth;
 
 use std::path::{Path, PathBuf};

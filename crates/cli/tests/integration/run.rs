@@ -110,6 +110,8 @@ fn canaries_are_in_no_output() {
         "run",
         "--json",
         "result.json",
+        "--code-quality",
+        "quality.json",
         "--",
         "sh",
         "-c",
@@ -119,13 +121,18 @@ fn canaries_are_in_no_output() {
         "canary-two-2",
         "https://u:canary-three-3@host.test/",
     ]);
+    command.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", world.project().join("summary.md"));
     command.env("DEPLOY_TOKEN", "canary-four-4").env("CI", "true").env("PATH_SECRET", "canary-five-5");
     let output = command.output().expect("runs");
     assert!(output.status.success(), "{}", text_of(&output));
     world.expect(0, &["bundle", "out/app"]);
     world.expect(0, &["report", "-o", "report.html"]);
     let mut places = vec![text_of(&output)];
-    for file in ["result.json", "out/app.provost.jsonl", "report.html"] {
+    for page in provost_testkit::files_below(&world.project().join("report.runs")) {
+        places.push(std::fs::read_to_string(page).expect("page"));
+    }
+    assert_eq!(places.len(), 2, "the page of the run");
+    for file in ["result.json", "quality.json", "summary.md", "out/app.provost.jsonl", "report.html"] {
         places.push(std::fs::read_to_string(world.project().join(file)).expect("file"));
     }
     for entry in 0..8 {

@@ -32,6 +32,8 @@ pub(crate) enum When {
     OtherProcess,
     /// Input typed into somebody's terminal.
     TerminalInjection,
+    /// Any signal (the argument of this number) but those that runtimes send their own threads all the time.
+    Signal(u32),
 }
 
 /// One call.
@@ -44,7 +46,7 @@ pub(crate) struct Call {
 }
 
 macro_rules! calls {
-    ($($group:literal { $($(#[$attribute:meta])* $name:ident $constant:ident $handling:expr, $when:ident;)* })*) => {
+    ($($group:literal { $($(#[$attribute:meta])* $name:ident $constant:ident $handling:expr, $when:expr;)* })*) => {
         /// Every call that the observer knows.
         pub(crate) const CALLS: &[Call] = &[$($(
             $(#[$attribute])*
@@ -52,7 +54,7 @@ macro_rules! calls {
                 name: stringify!($name),
                 number: libc::$constant,
                 handling: $handling,
-                when: When::$when,
+                when: $when,
                 group: $group,
             },
         )*)*];
@@ -60,6 +62,9 @@ macro_rules! calls {
 }
 
 use Handling::{Noted, Performed, Refused, Silent};
+use When::{
+    AddressOrFastOpen, Always, FastOpenOption, OtherProcess, Signal, TerminalInjection, Unusual, UnusualSocket,
+};
 
 calls! {
     "opening files" {
@@ -88,7 +93,7 @@ calls! {
         mknodat SYS_mknodat Performed, Always;
         #[cfg(target_arch = "x86_64")] chmod SYS_chmod Performed, Always;
         fchmodat SYS_fchmodat Performed, Always;
-        fchmodat2 SYS_fchmodat2 Noted, Always;
+        fchmodat2 SYS_fchmodat2 Performed, Always;
         #[cfg(target_arch = "x86_64")] chown SYS_chown Performed, Always;
         #[cfg(target_arch = "x86_64")] lchown SYS_lchown Performed, Always;
         fchownat SYS_fchownat Performed, Always;
@@ -107,6 +112,11 @@ calls! {
         chroot SYS_chroot Noted, Always;
         umask SYS_umask Noted, Always;
         kill SYS_kill Noted, Always;
+        tkill SYS_tkill Noted, Signal(1);
+        tgkill SYS_tgkill Noted, Signal(2);
+        rt_sigqueueinfo SYS_rt_sigqueueinfo Noted, Always;
+        rt_tgsigqueueinfo SYS_rt_tgsigqueueinfo Noted, Always;
+        pidfd_send_signal SYS_pidfd_send_signal Noted, Always;
         prlimit64 SYS_prlimit64 Noted, OtherProcess;
     }
     "credentials" {

@@ -29,6 +29,7 @@ impl Notifier {
             return Reply::GoOn;
         }
         let process = self.id_of(tgid);
+        self.last_paths.clear();
         let result = match name {
             "rename" => self.rename(n, tid, tgid, (HERE, a[0]), (HERE, a[1]), 0),
             "renameat" => self.rename(n, tid, tgid, (int(0), a[1]), (int(2), a[3]), 0),
@@ -47,6 +48,7 @@ impl Notifier {
             "truncate" => self.truncate(n, tid, tgid, a[0], a[1].cast_signed()),
             "chmod" => self.attribute(n, tid, tgid, (HERE, a[0]), 0, Attribute::Mode(a[1] as u32)),
             "fchmodat" => self.attribute(n, tid, tgid, (int(0), a[1]), 0, Attribute::Mode(a[2] as u32)),
+            "fchmodat2" => self.attribute(n, tid, tgid, (int(0), a[1]), int(3), Attribute::Mode(a[2] as u32)),
             "chown" => self.attribute(n, tid, tgid, (HERE, a[0]), 0, Attribute::Owner(a[1] as u32, a[2] as u32)),
             "lchown" => {
                 let flags = libc::AT_SYMLINK_NOFOLLOW;
@@ -66,10 +68,6 @@ impl Notifier {
                 }
                 return Reply::GoOn;
             }
-            "fchmodat2" => {
-                self.record.counters.continued += 1;
-                return Reply::GoOn;
-            }
             _ => return Reply::GoOn,
         };
         match result {
@@ -80,10 +78,15 @@ impl Notifier {
                 Reply::GoOn
             }
             Err(errno) => {
-                if matches!(errno, Errno::EROFS | Errno::EACCES | Errno::EPERM | Errno::EXDEV)
-                    && let Some(path) = self.last_path.take()
-                {
-                    self.note_attempt(tgid, None, &path, errno, true);
+                for path in std::mem::take(&mut self.last_paths) {
+                    match errno {
+                        Errno::EROFS | Errno::EACCES | Errno::EPERM | Errno::EXDEV | Errno::EBUSY => {
+                            self.note_attempt(tgid, None, &path, errno, true);
+                            self.note_attempt(tgid, None, &path, Errno::ENOENT, false);
+                        }
+                        Errno::ENOENT => self.note_attempt(tgid, None, &path, errno, false),
+                        _ => {}
+                    }
                 }
                 Reply::Done(Err(errno))
             }
@@ -122,7 +125,7 @@ impl Notifier {
             resolved.push(b'/');
         }
         resolved.extend_from_slice(&bytes[start..end]);
-        self.last_path = Some(resolved.clone());
+        self.last_paths.push(resolved.clone());
         Ok(Some(Spot { parent, name: c_string(last)?, path: resolved }))
     }
 
@@ -193,6 +196,13 @@ impl Notifier {
         // SAFETY: both names are our own and live through the call.
         let value = unsafe { sys::call(libc::SYS_linkat, arguments) }?;
         self.judge_path(&to.path, Use::Created, tgid);
+        self.judge_path(&from.path, Use::Read, tgid);
+        // From here on the file may be changed by a name that no rule knows.
+        if self.rules.path(&from.path, Use::Written).is_some()
+            && let Ok(stat) = sys::stat_at(Some(to.parent.as_fd()), &to.name, libc::AT_SYMLINK_NOFOLLOW)
+        {
+            self.aliases.insert((stat.st_dev, stat.st_ino), from.path.clone());
+        }
         let process = self.id_of(tgid);
         self.record.file(&to.path, Use::Created, process);
         Ok(Some(value))
@@ -309,7 +319,7 @@ impl Notifier {
         match sys::open_at(base, &path, flags, 0, 0x02) {
             Ok(fd) if self.proc_devices.contains(&sys::stat(fd.as_fd())?.st_dev) => Ok(None),
             Ok(fd) => {
-                self.last_path = self.proc.path_of(fd.as_fd());
+                self.last_paths.extend(self.proc.path_of(fd.as_fd()));
                 Ok(Some(fd))
             }
             Err(Errno::ELOOP) => Ok(None),

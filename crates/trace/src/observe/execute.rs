@@ -232,6 +232,9 @@ impl Notifier {
             return Reply::GoOn;
         }
         let flags = flags as u32 & !0x10 | NO_EXECUTION; // without MFD_EXEC
+        if !self.listener.hands_over() {
+            return Reply::With { argument: 1, value: u64::from(flags) };
+        }
         // SAFETY: the name is a constant; the other argument is a number.
         match unsafe { sys::call(libc::SYS_memfd_create, [c"provost".as_ptr() as usize, flags as usize, 0, 0, 0, 0]) } {
             Ok(fd) => {

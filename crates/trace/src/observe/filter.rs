@@ -148,6 +148,16 @@ fn block(when: When, action: u32) -> Vec<libc::sock_filter> {
             no,
             yes,
         ],
+        // SIGURG wakes Go's threads; 0 asks whether somebody is there; 32 and 33 are the C library's own.
+        When::Signal(at) => vec![
+            argument(at),
+            step(JUMP_EQUAL, 4, 0, libc::SIGURG as u32),
+            step(JUMP_EQUAL, 3, 0, 0),
+            step(JUMP_EQUAL, 2, 0, 32),
+            step(JUMP_EQUAL, 1, 0, 33),
+            yes,
+            no,
+        ],
         When::TerminalInjection => vec![
             argument(1),
             step(JUMP_EQUAL, 1, 0, 0x5412), // TIOCSTI

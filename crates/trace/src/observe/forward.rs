@@ -18,6 +18,7 @@ use provost_model::{NameQuestion, Permission};
 use super::address::{is_special, plain};
 use super::dns::{self, Answer};
 use super::guard::{Endpoint, Mode};
+use super::http::Requests;
 use super::notify::Notifier;
 use super::sniff::{self, Asked};
 
@@ -319,11 +320,15 @@ impl Forwarding {
             }
             let _ = inner.set_read_timeout(None);
         }
-        if by_name && !self.judge_first_bytes(outward, &asked) {
+        let is_http = matches!(asked, Asked::Http(_));
+        if by_name && !is_http && !self.judge_first_bytes(outward, &asked) {
             reset(inner);
             return;
         }
-        if !first.is_empty() && (&*outer).write_all(&first).is_err() {
+        // Each request of a plain connection names its host anew.
+        let mut requests = (by_name && is_http).then(Requests::default);
+        if !self.send_on(outward, &mut requests, &first) {
+            reset(inner);
             return;
         }
         let down = spawn("answers", move || {
@@ -331,9 +336,49 @@ impl Forwarding {
             let _ = std::io::copy(&mut from_outer, &mut to_inner);
             let _ = to_inner.shutdown(Shutdown::Write);
         });
-        let _ = std::io::copy(&mut inner, &mut &*outer);
+        if requests.is_none() {
+            let _ = std::io::copy(&mut inner, &mut &*outer);
+        } else {
+            let mut buffer = [0; 16 * 1024];
+            while let Ok(length @ 1..) = inner.read(&mut buffer) {
+                if !self.send_on(outward, &mut requests, &buffer[..length]) {
+                    reset(inner);
+                    let _ = inner.shutdown(Shutdown::Both);
+                    let _ = outer.shutdown(Shutdown::Both);
+                    break;
+                }
+            }
+        }
         let _ = outer.shutdown(Shutdown::Write);
         drop(down);
+    }
+
+    /// Sends on what the run sent, request by request where these can be told apart. False when it may not go on.
+    fn send_on(&self, outward: &Outward, requests: &mut Option<Requests>, bytes: &[u8]) -> bool {
+        let mut outer = &outward.stream;
+        let Some(reader) = requests else { return bytes.is_empty() || outer.write_all(bytes).is_ok() };
+        let judged = |asked: &Asked| {
+            if self.judge_first_bytes(outward, asked) { Ok(()) } else { Err(String::new()) }
+        };
+        match reader.take(bytes, judged) {
+            Ok(passed) => passed.is_empty() || outer.write_all(&passed).is_ok(),
+            Err(why) if why.is_empty() => false,
+            Err(why) => {
+                let permission = if self.mode == Mode::Detect { Permission::Allowed } else { Permission::Refused };
+                let name = outward.destination.name.as_deref().unwrap_or_default();
+                let what = format!("{why} on a connection to {name}:{}", outward.destination.port);
+                if let Some(notifier) = lock(&self.notifier).upgrade() {
+                    lock(&notifier).record.violation("network", outward.process, what, permission);
+                }
+                if permission == Permission::Refused {
+                    return false;
+                }
+                // From here on it is only looked on.
+                let rest = reader.rest();
+                *requests = None;
+                outer.write_all(&rest).is_ok()
+            }
+        }
     }
 
     /// Holds what is really asked for against the name. True when it may go on.

@@ -75,6 +75,12 @@ impl Endpoint {
     /// # Errors
     /// What cannot be read, and why.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            if !path.starts_with('/') {
+                return Err(format!("`{text}`: a socket file is named by its whole path"));
+            }
+            return Ok(Self { host: text.to_owned(), port: None, by: None, any_protocol: true, private: true });
+        }
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or_else(|| format!("`{text}`: `]` is missing"))?;
             (host, rest.strip_prefix(':'))
@@ -103,7 +109,7 @@ impl Endpoint {
 
     /// True when this is a rule about names.
     pub fn is_name(&self) -> bool {
-        self.host.parse::<IpAddr>().is_err()
+        !self.host.starts_with("unix:") && self.host.parse::<IpAddr>().is_err()
     }
 
     /// True when the name is this one, or below it.
@@ -152,6 +158,12 @@ impl Rules {
         !self.allow.is_empty() || !self.deny.is_empty()
     }
 
+    /// True when a socket file is named in the network list, as `unix:/path`.
+    pub(crate) fn allows_socket(&self, path: &str) -> bool {
+        let NetworkRule::Allow(rules) = &self.guard.network else { return false };
+        rules.iter().any(|rule| rule.host.strip_prefix("unix:") == Some(path))
+    }
+
     pub(crate) fn is_denied(&self, digest: &Digest) -> bool {
         self.deny.contains(digest)
     }
@@ -180,7 +192,7 @@ impl Rules {
         use std::os::unix::ffi::OsStrExt as _;
         let path = std::path::Path::new(std::ffi::OsStr::from_bytes(name));
         let text = || path.display().to_string();
-        if kind >= Use::Written
+        if kind >= Use::Changed
             && let Some(source) = &self.guard.source
             && path.starts_with(source)
             && !self.guard.outputs.iter().any(|output| path.starts_with(output))

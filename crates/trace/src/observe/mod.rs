@@ -12,9 +12,12 @@ mod execute;
 mod filter;
 mod forward;
 mod guard;
+mod http;
 mod network;
 mod notify;
 mod open;
+#[cfg(target_arch = "x86_64")]
+mod ptrace;
 mod record;
 mod sniff;
 mod start;
@@ -32,6 +35,7 @@ use serde::{Deserialize, Serialize};
 
 pub use dns::{addresses as dns_addresses, question as dns_question};
 pub use guard::{Endpoint, Guard, Mode, NetworkRule, ToolRule};
+pub use http::Requests as HttpRequests;
 pub use sniff::{Asked, look as look_at_first_bytes};
 pub use table::{observed_calls, table};
 pub use watcher::{Live, Watcher};
@@ -48,8 +52,10 @@ pub enum ObserveWish {
     /// The best that is to be had; none where there is none.
     #[default]
     Auto,
-    /// This one, or an error before the command starts.
+    /// Seccomp notification, or an error before the command starts.
     Notify,
+    /// Selective ptrace, or an error before the command starts.
+    Ptrace,
     /// Nobody watches.
     None,
 }
@@ -148,6 +154,8 @@ pub struct Ready {
     pub back_end: provost_model::BackEnd,
     /// Layers of the guard that hold here.
     pub layers: Vec<String>,
+    /// Why better back ends are not used, one sentence each.
+    pub not_used: Vec<String>,
 }
 
 /// What came of it.

@@ -153,7 +153,7 @@ impl Notifier {
         match &to {
             Address::Internet(address) => self.connect_internet(n, tgid, fd, socket, kind, *address, bytes),
             Address::Nothing => Reply::Done(connect_raw(&socket, &bytes)),
-            Address::Unix(_) | Address::Abstract(_) => self.connect_unix(tgid, &to),
+            Address::Unix(_) | Address::Abstract(_) => self.connect_unix(n.pid.cast_signed(), tgid, &to),
             Address::Other(_) => {
                 let event = self.event(tgid, NetworkKind::Connect, protocol(kind), &to);
                 self.record.network(event);
@@ -162,7 +162,47 @@ impl Notifier {
         }
     }
 
-    fn connect_unix(&mut self, tgid: i32, to: &Address) -> Reply {
+    /// A socket file's path as the run's own record knows it: its directory resolved, its name as it is.
+    fn socket_file(&mut self, tid: i32, tgid: i32, path: &[u8]) -> Option<Vec<u8>> {
+        let start = path.iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1);
+        let (folder, name) = path.split_at(start);
+        let base = if path.first() == Some(&b'/') { None } else { Some(self.base(tid, tgid, libc::AT_FDCWD).ok()?) };
+        let mut resolved = if folder.is_empty() {
+            base?.path.clone()
+        } else {
+            let folder = super::notify::c_string(folder).ok()?;
+            let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+            let fd = sys::open_at(base.as_ref().map(|b| b.fd.as_fd()), &folder, flags, 0, 0x02).ok()?;
+            self.proc.path_of(fd.as_fd())?
+        };
+        if resolved.last() != Some(&b'/') {
+            resolved.push(b'/');
+        }
+        resolved.extend_from_slice(name);
+        Some(resolved)
+    }
+
+    /// Where the network is judged, a socket file leads out as well as a cable does: to programs that are not the
+    /// run's. Only its own sockets and named ones are free.
+    fn judge_socket_file(&mut self, tid: i32, tgid: i32, to: &Address) -> Permission {
+        let Address::Unix(path) = to else { return Permission::Allowed };
+        if path.is_empty() || matches!(self.rules.guard.network, NetworkRule::Host) {
+            return Permission::Allowed;
+        }
+        // What is not there leads nowhere.
+        let Some(resolved) = self.socket_file(tid, tgid, path) else { return Permission::Allowed };
+        let there = super::notify::c_string(&resolved)
+            .is_ok_and(|path| sys::stat_at(None, &path, 0).is_ok_and(|s| s.st_mode & libc::S_IFMT == libc::S_IFSOCK));
+        let text = String::from_utf8_lossy(&resolved).into_owned();
+        if !there || self.own_sockets.contains(&resolved) || self.rules.allows_socket(&text) {
+            return Permission::Allowed;
+        }
+        let permission = self.rules.refused_in_prevent();
+        self.violation(tgid, "network", format!("unix {text}"), permission);
+        permission
+    }
+
+    fn connect_unix(&mut self, tid: i32, tgid: i32, to: &Address) -> Reply {
         // The kernel does it: the other side asks who connected, and that must be the caller. What the guard keeps
         // from the run is not there for it (mounts, namespaces).
         let mut event = self.event(tgid, NetworkKind::Connect, "unix", to);
@@ -185,6 +225,11 @@ impl Notifier {
             } else {
                 event.error = Some(Errno::ENOENT.desc().to_owned());
             }
+        }
+        if event.delegated_to.is_none() && self.judge_socket_file(tid, tgid, to) == Permission::Refused {
+            event.permission = Permission::Refused;
+            self.record.network(event);
+            return Reply::Done(Err(Errno::EACCES));
         }
         self.record.network(event);
         Reply::GoOn
@@ -361,6 +406,9 @@ impl Notifier {
             Err(errno) => return Reply::Done(Err(errno)),
         };
         let Address::Internet(address) = to else {
+            if self.judge_socket_file(tid, tgid, &to) == Permission::Refused {
+                return Reply::Done(Err(Errno::EACCES));
+            }
             if kind.domain != libc::AF_NETLINK {
                 let event = self.event(tgid, NetworkKind::Datagram, protocol(kind), &to);
                 self.record.network(event);
@@ -451,6 +499,9 @@ impl Notifier {
                     self.record.network(event);
                 }
                 Some(other @ (Address::Unix(_) | Address::Abstract(_))) => {
+                    if self.judge_socket_file(tid, tgid, other) == Permission::Refused {
+                        return Reply::Done(Err(Errno::EACCES));
+                    }
                     let event = self.event(tgid, NetworkKind::Datagram, "unix", other);
                     self.record.network(event);
                 }
@@ -505,6 +556,18 @@ impl Notifier {
             && !matches!(to, Address::Other(_) | Address::Nothing)
         {
             let protocol = self.borrow(tgid, fd).ok().and_then(|socket| kind(&socket)).map_or("other", protocol);
+            if let Address::Unix(path) = &to
+                && !path.is_empty()
+                && self.own_sockets.len() < 10_000
+                && let Some(path) = self.socket_file(tid, tgid, path)
+            {
+                // (One that is there already is not made by this call, which then fails.)
+                let there = super::notify::c_string(&path)
+                    .is_ok_and(|path| sys::stat_at(None, &path, libc::AT_SYMLINK_NOFOLLOW).is_ok());
+                if !there {
+                    self.own_sockets.insert(path);
+                }
+            }
             let event = self.event(tgid, NetworkKind::Bind, protocol, &to);
             self.record.network(event);
         }

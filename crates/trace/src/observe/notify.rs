@@ -29,6 +29,10 @@ pub(crate) enum Reply {
     Give { fd: OwnedFd, close_on_exec: bool, alone: bool },
     /// It was, or will be, answered elsewhere.
     Later,
+    /// The kernel opens the file, and it is looked at before the caller goes on (ptrace).
+    LookAfter(super::open::Opening),
+    /// The kernel does it, with another number in the place of an argument (ptrace).
+    With { argument: usize, value: u64 },
 }
 
 /// A directory of a process, held by descriptor.
@@ -86,8 +90,16 @@ pub(crate) struct Notifier {
     pub(crate) forwarding: Option<Arc<Forwarding>>,
     dead: Vec<(u32, OwnedFd)>,
     pub(crate) initial_credentials: Option<String>,
-    /// The path that the call at hand would change.
-    pub(crate) last_path: Option<Vec<u8>>,
+    /// The paths that the call at hand would change.
+    pub(crate) last_paths: Vec<Vec<u8>>,
+    /// Sources and credentials that got a second name in this run, by inode.
+    pub(crate) aliases: HashMap<Inode, Vec<u8>>,
+    /// Devices that lead past all files.
+    pub(crate) devices: Vec<Vec<u8>>,
+    /// The command is confined.
+    pub(crate) confined: bool,
+    /// Socket files that the run made itself.
+    pub(crate) own_sockets: std::collections::HashSet<Vec<u8>>,
     /// Devices of file systems that the kernel makes up: their files have no content of their own.
     pub(crate) made_up: Vec<u64>,
     pub(crate) shared: std::sync::Weak<Mutex<Notifier>>,
@@ -103,11 +115,24 @@ pub(crate) struct Beginning {
     pub(crate) rules: Rules,
     pub(crate) ends: Arc<Epoll>,
     pub(crate) forwarding: Option<Arc<Forwarding>>,
+    pub(crate) devices: Vec<Vec<u8>>,
+    pub(crate) confined: bool,
 }
 
 impl Notifier {
     pub(crate) fn new(beginning: Beginning) -> Arc<Mutex<Self>> {
-        let Beginning { listener, proc, record, own_processes, initial_umask, rules, ends, forwarding } = beginning;
+        let Beginning {
+            listener,
+            proc,
+            record,
+            own_processes,
+            initial_umask,
+            rules,
+            ends,
+            forwarding,
+            devices,
+            confined,
+        } = beginning;
         let made_up = super::walk::devices_of(&proc, super::walk::MADE_UP);
         Arc::new_cyclic(|shared| {
             Mutex::new(Self {
@@ -126,7 +151,11 @@ impl Notifier {
                 forwarding,
                 dead: Vec::new(),
                 initial_credentials: None,
-                last_path: None,
+                last_paths: Vec::new(),
+                aliases: HashMap::new(),
+                devices,
+                confined,
+                own_sockets: std::collections::HashSet::new(),
                 made_up,
                 shared: shared.clone(),
             })
@@ -181,12 +210,12 @@ impl Notifier {
                 Reply::Give { fd, close_on_exec, alone: false } => {
                     give_or_fail(listener, id, |l| l.give(id, fd.as_fd(), close_on_exec))
                 }
-                Reply::Later => Ok(()),
+                Reply::Later | Reply::LookAfter(_) | Reply::With { .. } => Ok(()),
             };
         }
     }
 
-    fn handle(&mut self, n: &Notification) -> Reply {
+    pub(crate) fn handle(&mut self, n: &Notification) -> Reply {
         self.record.counters.calls += 1;
         let tid = n.pid.cast_signed();
         let Some(tgid) = self.tgid(tid) else {
@@ -282,12 +311,22 @@ impl Notifier {
                 }
                 Reply::GoOn
             }
-            "kill" => {
+            "kill" | "tkill" | "rt_sigqueueinfo" => {
                 self.note_signal(tgid, int(0), int(1));
                 Reply::GoOn
             }
+            "tgkill" | "rt_tgsigqueueinfo" => {
+                self.note_signal(tgid, int(0), int(2));
+                Reply::GoOn
+            }
+            "pidfd_send_signal" => {
+                if let Some(target) = self.proc.pid_of(tid, int(0)) {
+                    self.note_signal(tgid, target, int(1));
+                }
+                Reply::GoOn
+            }
             "prlimit64" => {
-                if self.own_processes || self.is_known(int(0)) {
+                if !self.is_stranger(int(0)) {
                     return Reply::GoOn;
                 }
                 self.violation(
@@ -301,7 +340,7 @@ impl Notifier {
             "ptrace" | "process_vm_readv" | "process_vm_writev" => {
                 let target = if call.name == "ptrace" { int(1) } else { int(0) };
                 // The kernel refuses it across the boundary (Landlock); inside the run it is the build's own affair.
-                if !self.own_processes && target > 0 && !self.is_known(target) {
+                if self.is_stranger(target) {
                     let what = format!("{} on process {target} outside the run", call.name);
                     self.violation(tgid, "memory", what, Permission::Refused);
                     return Reply::Done(Err(Errno::EPERM));
@@ -309,12 +348,13 @@ impl Notifier {
                 Reply::GoOn
             }
             "pidfd_getfd" => {
-                self.violation(
-                    tgid,
-                    "memory",
-                    "a descriptor of another process (pidfd_getfd)".into(),
-                    Permission::Allowed,
-                );
+                // The kernel refuses it across the boundary, as it does tracing.
+                let target = self.proc.pid_of(tid, int(0));
+                if !self.own_processes && target.is_none_or(|target| !self.is_known(target)) {
+                    let what = "a descriptor of a process outside the run (pidfd_getfd)".to_owned();
+                    self.violation(tgid, "memory", what, Permission::Refused);
+                    return Reply::Done(Err(Errno::EPERM));
+                }
                 Reply::GoOn
             }
             "memfd_create" => self.make_memory_file(a[1]),
@@ -406,6 +446,18 @@ impl Notifier {
         self.tracked.insert(status.tgid, tracked);
     }
 
+    /// A thread or process that was made a moment ago.
+    pub(crate) fn appears(&mut self, tid: i32) {
+        let _ = self.tgid(tid);
+    }
+
+    /// A process runs another program now.
+    pub(crate) fn has_executed(&mut self, tgid: i32) {
+        if self.tgid(tgid).is_some() {
+            self.settle(tgid, tgid);
+        }
+    }
+
     fn clone_unusually(&mut self, tgid: i32, flags: u64) -> Reply {
         if flags & NAMESPACES != 0 {
             let permission = self.rules.refused_in_prevent();
@@ -467,6 +519,12 @@ impl Notifier {
         }
     }
 
+    /// True for a process that is not the run's. With process ids of its own the command can name only its own, and
+    /// the first of them, which is ours.
+    fn is_stranger(&self, pid: i32) -> bool {
+        if self.own_processes { pid == 1 } else { pid > 0 && !self.is_known(pid) }
+    }
+
     fn is_known(&self, pid: i32) -> bool {
         self.tracked.contains_key(&pid)
             || self.threads.contains_key(&pid)
@@ -492,7 +550,7 @@ impl Notifier {
     }
 
     fn note_signal(&mut self, tgid: i32, target: i32, signal: i32) {
-        if self.own_processes || target <= 1 || signal == 0 || self.is_known(target) {
+        if signal == 0 || !self.is_stranger(target) {
             return;
         }
         self.violation(

@@ -19,7 +19,16 @@ const NO_MAGIC: u64 = 0x02; // RESOLVE_NO_MAGICLINKS
 
 const ACCESS: i32 = libc::O_ACCMODE;
 
+/// A call to open a file that the kernel does itself.
+pub(crate) struct Opening {
+    wanted: Wanted,
+    base: Option<Arc<Place>>,
+    path: CString,
+    created: bool,
+}
+
 /// One call to open a file.
+#[derive(Clone)]
 struct Wanted {
     id: u64,
     tid: i32,
@@ -91,7 +100,82 @@ impl Notifier {
             }
         };
         let wanted = Wanted { id: n.id, tid, tgid, process, flags, mode, resolve };
+        if !self.listener.hands_over() {
+            let at = base.as_ref().map(|place| place.fd.as_fd());
+            let created = flags & libc::O_CREAT != 0 && sys::stat_at(at, &path, 0).is_err();
+            return Reply::LookAfter(Opening { wanted, base, path, created });
+        }
         self.open_here(&wanted, base.as_ref(), &path)
+    }
+
+    /// What the kernel opened, looked at through the caller's own descriptor while it is stopped. The errno when the
+    /// caller may not have it.
+    pub(crate) fn opened(&mut self, tid: i32, result: i64, opening: &Opening) -> Option<Errno> {
+        let Opening { wanted, base, path, created } = opening;
+        let writes = wanted.flags & (ACCESS | libc::O_CREAT | libc::O_TRUNC) != 0;
+        if result < 0 {
+            let errno = Errno::from_raw(i32::try_from(-result).unwrap_or(libc::EIO));
+            self.record.counters.opens_failed += 1;
+            let base_path = base.as_ref().map(|b| b.path.as_slice());
+            let name = self.past_own_links(wanted, base_path, path.to_bytes());
+            self.note_attempt(wanted.tgid, None, &name, errno, writes);
+            if matches!(errno, Errno::EROFS | Errno::EACCES) {
+                let _ = self.refuse_strangers_file(wanted.tgid, &name);
+                let name = super::notify::c_string(&name).ok();
+                self.note_link_target(wanted.tgid, None, None, name.as_deref(), errno, writes);
+            }
+            return None;
+        }
+        let link = format!("fd/{result}");
+        let Ok(mut stat) = self.proc.stat_link(tid, &link) else {
+            self.record.counters.unreadable += 1;
+            return Some(Errno::EACCES);
+        };
+        let regular = stat.st_mode & libc::S_IFMT == libc::S_IFREG;
+        // A second description of the same file, so that the caller's position stays where it is.
+        let readable = if regular {
+            self.proc.open_link(tid, &link, libc::O_RDONLY | libc::O_NONBLOCK)
+        } else {
+            Err(Errno::EACCES)
+        };
+        let fd = match readable.or_else(|_| self.proc.open_link(tid, &link, libc::O_PATH)) {
+            Ok(fd) => fd,
+            Err(_) => {
+                self.record.counters.unreadable += 1;
+                return Some(Errno::EACCES);
+            }
+        };
+        if let Ok(now) = sys::stat(fd.as_fd()) {
+            stat = now;
+        }
+        self.record.counters.opens += 1;
+        let refusal = |reply: Reply| match reply {
+            Reply::Done(Err(errno)) => errno,
+            _ => Errno::EACCES,
+        };
+        let kind = use_of(wanted.flags, &stat, *created);
+        if let Some(refused) = self.refuse_kernel(wanted.tgid, fd.as_fd(), &stat, kind >= Use::Written) {
+            return Some(refusal(refused));
+        }
+        if self.proc_devices.contains(&stat.st_dev)
+            && let Some(name) = self.proc.path_of(fd.as_fd())
+            && let Some(errno) = self.refuse_strangers_file(wanted.tgid, &name)
+        {
+            return Some(errno);
+        }
+        let inode = (stat.st_dev, stat.st_ino);
+        // Links of `/proc` mean the caller's own: no path is remembered for them.
+        let place = if may_lead_to_proc(path.to_bytes()) {
+            let name = self.proc.path_of(fd.as_fd()).filter(|name| name.first() == Some(&b'/') && stat.st_nlink > 0);
+            name.and_then(|name| {
+                self.judge_path(&name, kind, wanted.tgid);
+                self.record.file(&name, kind, wanted.process)
+            })
+        } else {
+            self.resolve(base.as_ref(), path, fd.as_fd(), inode, &stat, wanted, *created)
+        };
+        self.judge_alias(inode, kind, wanted.tgid);
+        self.look(wanted, place, fd.as_fd(), &stat).map(refusal)
     }
 
     fn open_here(&mut self, wanted: &Wanted, base: Option<&Arc<Place>>, path: &CStr) -> Reply {
@@ -120,13 +204,12 @@ impl Notifier {
                 return self.open_later(wanted, base, path, mode, None);
             }
             Err(errno) => {
-                self.note_attempt(
-                    wanted.tgid,
-                    base.map(|place| place.path.as_slice()),
-                    path.to_bytes(),
-                    errno,
-                    writes || makes,
-                );
+                let base_path = base.map(|place| place.path.as_slice());
+                self.note_attempt(wanted.tgid, base_path, path.to_bytes(), errno, writes || makes);
+                if matches!(errno, Errno::EROFS | Errno::EACCES) {
+                    let base_path = base.map(|place| place.path.clone());
+                    self.note_link_target(wanted.tgid, at, base_path.as_deref(), Some(path), errno, writes || makes);
+                }
                 return self.failed(errno);
             }
         };
@@ -147,6 +230,10 @@ impl Notifier {
             self.record.is_new(inode);
         }
         let place = self.resolve(base, path, fd.as_fd(), inode, &stat, wanted, makes && !existed);
+        if let Some(refused) = self.refuse_kernel(wanted.tgid, fd.as_fd(), &stat, writes) {
+            return refused;
+        }
+        self.judge_alias(inode, use_of(wanted.flags, &stat, false), wanted.tgid);
         if let Some(refused) = self.look(wanted, place, fd.as_fd(), &stat) {
             return refused;
         }
@@ -287,7 +374,7 @@ impl Notifier {
     pub(crate) fn note_attempt(&mut self, tgid: i32, base: Option<&[u8]>, path: &[u8], errno: Errno, writes: bool) {
         let refused = match errno {
             Errno::EROFS => true,
-            Errno::EACCES | Errno::EPERM | Errno::EXDEV => self.rules.prevents(),
+            Errno::EACCES | Errno::EPERM | Errno::EXDEV | Errno::EBUSY => self.rules.prevents(),
             // Hidden credentials are simply not there. Their names begin with a dot or lie in few places: everything
             // else that is not found, three calls of four, is passed over quickly.
             Errno::ENOENT => {
@@ -310,9 +397,33 @@ impl Notifier {
         name.extend_from_slice(path);
         let name = without_dots(&name);
         let kind = if writes { Use::Written } else { Use::Read };
+        if writes && errno == Errno::EROFS && is_kernel_setting(&name) {
+            let what = format!("opening {}", String::from_utf8_lossy(&name));
+            return self.violation(tgid, "kernel", what, Permission::Refused);
+        }
         if let Some((rule, what)) = self.rules.path(&name, kind) {
             self.violation(tgid, rule, what, Permission::Refused);
         }
+    }
+
+    /// What a link that could not be opened leads to: that was wanted, and not the link.
+    fn note_link_target(
+        &mut self,
+        tgid: i32,
+        at: Option<BorrowedFd<'_>>,
+        base: Option<&[u8]>,
+        path: Option<&CStr>,
+        errno: Errno,
+        writes: bool,
+    ) {
+        let Some(path) = path else { return };
+        let Some(target) = super::tracee::read_link_at(at.unwrap_or(self.proc.fd()), path) else { return };
+        let folder = path.to_bytes().iter().rposition(|b| *b == b'/').map_or(0, |end| end + 1);
+        let name = match target.first() {
+            Some(b'/') => target,
+            _ => [&path.to_bytes()[..folder], target.as_slice()].concat(),
+        };
+        self.note_attempt(tgid, base, &name, errno, writes);
     }
 
     /// A path through `/proc` or a device that stands for one of the caller's own descriptors.
@@ -322,7 +433,12 @@ impl Notifier {
         let fd = match self.walk_open(wanted.tid, wanted.tgid, base.map(|b| b.fd.as_fd()), path.to_bytes(), flags, mode)
         {
             Ok(fd) => fd,
-            Err(errno) => return self.failed(errno),
+            Err(errno) => {
+                let writes = wanted.flags & (ACCESS | libc::O_CREAT | libc::O_TRUNC) != 0;
+                let name = self.past_own_links(wanted, base.map(|b| b.path.as_slice()), path.to_bytes());
+                self.note_attempt(wanted.tgid, None, &name, errno, writes);
+                return self.failed(errno);
+            }
         };
         let Ok(stat) = sys::stat(fd.as_fd()) else { return self.failed(Errno::EACCES) };
         if let Some(name) = self.proc.path_of(fd.as_fd())
@@ -330,6 +446,11 @@ impl Notifier {
             && (stat.st_nlink > 0 || self.proc_devices.contains(&stat.st_dev))
         {
             let kind = use_of(wanted.flags, &stat, false);
+            if let Some(refused) = self.refuse_kernel(wanted.tgid, fd.as_fd(), &stat, kind >= Use::Written) {
+                return refused;
+            }
+            self.judge_path(&name, kind, wanted.tgid);
+            self.judge_alias((stat.st_dev, stat.st_ino), kind, wanted.tgid);
             let place = self.record.file(&name, kind, wanted.process);
             if let Some(refused) = self.look(wanted, place, fd.as_fd(), &stat) {
                 return refused;
@@ -338,8 +459,66 @@ impl Notifier {
         self.hand_over(wanted, fd, false)
     }
 
-    /// Waits for the other end of a named pipe on a thread of its own. `held` keeps the pipe's other side from
-    /// noticing that it was opened before.
+    /// A path through the caller's own links in `/proc`, without them, for a look at what was wanted.
+    fn past_own_links(&self, wanted: &Wanted, base: Option<&[u8]>, path: &[u8]) -> Vec<u8> {
+        let text = String::from_utf8_lossy(path).into_owned();
+        let own = [format!("/proc/{}/", wanted.tgid), "/proc/self/".into(), "/proc/thread-self/".into()];
+        let Some(rest) = own.iter().find_map(|start| text.strip_prefix(start.as_str())) else {
+            if path.first() == Some(&b'/') {
+                return path.to_vec();
+            }
+            return [base.unwrap_or_default(), b"/", path].concat();
+        };
+        let (link, after) = match rest.strip_prefix("fd/") {
+            Some(numbered) => {
+                let (number, after) = numbered.split_once('/').unwrap_or((numbered, ""));
+                (format!("fd/{number}"), after)
+            }
+            None => {
+                let (link, after) = rest.split_once('/').unwrap_or((rest, ""));
+                (link.to_owned(), after)
+            }
+        };
+        match self.proc.read_link(wanted.tid, &link) {
+            Some(target) => [target.as_slice(), b"/", after.as_bytes()].concat(),
+            None => path.to_vec(),
+        }
+    }
+
+    /// What changes the kernel itself, or is the disk below all files, is opened by no command that is confined: it
+    /// would lead past everything else. Gives a reply where it is refused.
+    fn refuse_kernel(&mut self, tgid: i32, fd: BorrowedFd<'_>, stat: &libc::stat, writes: bool) -> Option<Reply> {
+        if !self.confined {
+            return None;
+        }
+        let kind = stat.st_mode & libc::S_IFMT;
+        let setting = writes && kind == libc::S_IFREG && self.made_up.contains(&stat.st_dev);
+        if kind != libc::S_IFBLK && kind != libc::S_IFCHR && !setting {
+            return None;
+        }
+        let name = self.proc.path_of(fd)?;
+        let refused =
+            if setting { is_kernel_setting(&name) } else { kind == libc::S_IFBLK || self.devices.contains(&name) };
+        if !refused {
+            return None;
+        }
+        let what = format!("opening {}", String::from_utf8_lossy(&name));
+        self.violation(tgid, "kernel", what, Permission::Refused);
+        Some(self.failed(Errno::EACCES))
+    }
+
+    /// A file that got a second name in this run is still what it was by its first.
+    fn judge_alias(&mut self, inode: (u64, u64), kind: Use, tgid: i32) {
+        if self.aliases.is_empty() {
+            return;
+        }
+        if let Some(name) = self.aliases.get(&inode).cloned() {
+            self.judge_path(&name, kind, tgid);
+        }
+    }
+
+    /// Waits for the other end of a named pipe (or for a lease to be given up) on a thread of its own. `held` is the
+    /// pipe, opened without waiting: its other side must not notice that, and may come and go before we wait for it.
     fn open_later(
         &mut self,
         wanted: &Wanted,
@@ -349,25 +528,43 @@ impl Notifier {
         held: Option<OwnedFd>,
     ) -> Reply {
         let (listener, shared) = (Arc::clone(&self.listener), self.shared.clone());
-        let (id, flags, resolve) = (wanted.id, wanted.flags, wanted.resolve | NO_MAGIC);
-        let (process, base, path) = (wanted.process, base.cloned(), CString::from(path));
-        let started = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
-            let at = base.as_ref().map(|place| place.fd.as_fd());
-            let opened = sys::open_at(at, &path, flags | libc::O_CLOEXEC | libc::O_NOCTTY, mode, resolve);
-            drop(held);
-            match opened {
-                Ok(fd) => {
-                    if let Some(shared) = shared.upgrade() {
-                        let mut notifier = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                        notifier.record.counters.opens += 1;
-                        if let Some(name) = notifier.proc.path_of(fd.as_fd()) {
-                            let kind = if flags & ACCESS == libc::O_RDONLY { Use::Read } else { Use::Written };
-                            notifier.record.file(&name, kind, process);
-                        }
-                    }
-                    let _ = listener.give_alone(id, fd, flags & libc::O_CLOEXEC != 0);
+        let (wanted, base, path) = (wanted.clone(), base.cloned(), CString::from(path));
+        let held_by_name = held.as_ref().map(|held| self.proc.link_to(held.as_fd()));
+        let started = std::thread::Builder::new().stack_size(128 * 1024).spawn(move || {
+            let flags = wanted.flags | libc::O_CLOEXEC | libc::O_NOCTTY;
+            let opened = match (held, held_by_name) {
+                (Some(held), Some(Ok(again))) => wait_for_partner(held, again, flags),
+                (_, Some(Err(errno))) => Err(errno),
+                _ => {
+                    let at = base.as_ref().map(|place| place.fd.as_fd());
+                    sys::open_at(at, &path, flags, mode, wanted.resolve | NO_MAGIC)
                 }
-                Err(errno) => drop(listener.answer(id, Err(errno))),
+            };
+            let Some(shared) = shared.upgrade() else { return };
+            let mut notifier = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            // The path may lead to something else by now: what was opened is looked at like any other.
+            let looked = opened.and_then(|fd| {
+                let stat = sys::stat(fd.as_fd())?;
+                let inode = (stat.st_dev, stat.st_ino);
+                let writes = wanted.flags & ACCESS != libc::O_RDONLY;
+                let place = notifier.resolve(base.as_ref(), &path, fd.as_fd(), inode, &stat, &wanted, false);
+                notifier.judge_alias(inode, use_of(wanted.flags, &stat, false), wanted.tgid);
+                let refused = notifier.refuse_kernel(wanted.tgid, fd.as_fd(), &stat, writes);
+                match refused.or_else(|| notifier.look(&wanted, place, fd.as_fd(), &stat)) {
+                    Some(_) => Err(Errno::EACCES),
+                    None => Ok(fd),
+                }
+            });
+            match looked {
+                Ok(fd) => {
+                    notifier.record.counters.opens += 1;
+                    drop(notifier);
+                    let _ = listener.give_alone(wanted.id, fd, wanted.flags & libc::O_CLOEXEC != 0);
+                }
+                Err(errno) => {
+                    drop(notifier);
+                    let _ = listener.answer(wanted.id, Err(errno));
+                }
             }
         });
         match started {
@@ -405,6 +602,44 @@ impl Notifier {
     fn failed(&mut self, errno: Errno) -> Reply {
         self.record.counters.opens_failed += 1;
         Reply::Done(Err(errno))
+    }
+}
+
+/// Files whose content is the kernel's own state, not that of one process: `/proc/sys`, `/sys`, control groups.
+fn is_kernel_setting(name: &[u8]) -> bool {
+    match name.strip_prefix(b"/proc/") {
+        Some(rest) => rest.first().is_none_or(|b| !b.is_ascii_digit()) && !rest.starts_with(b"self/"),
+        None => name.starts_with(b"/sys/"),
+    }
+}
+
+/// Opens the pipe that is held once more, waiting for its other side; or gives the held one, when the other side was
+/// there in between (a writer that has ended again leaves its bytes, or a hang-up).
+fn wait_for_partner(held: OwnedFd, again: CString, flags: i32) -> Result<OwnedFd, Errno> {
+    use nix::poll::{PollFd, PollFlags, poll};
+    let (says, hears) = std::sync::mpsc::channel();
+    let name = again.clone();
+    let opener = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
+        let _ = says.send(sys::open_at(None, &name, flags & !(libc::O_CREAT | libc::O_EXCL), 0, 0));
+    });
+    if opener.is_err() {
+        return Err(Errno::EAGAIN);
+    }
+    loop {
+        match hears.recv_timeout(std::time::Duration::from_millis(10)) {
+            Ok(opened) => return opened,
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Err(Errno::EIO),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+        }
+        let mut ready = [PollFd::new(held.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut ready, 0_u16).is_ok_and(|count| count > 0) {
+            // Whoever opens both sides wakes the other thread.
+            drop(sys::open_at(None, &again, libc::O_RDWR | libc::O_NONBLOCK | libc::O_CLOEXEC, 0, 0));
+            drop(hears.recv());
+            // SAFETY: the descriptor is ours and live; the call sets its status flags and reads no memory.
+            let _ = unsafe { libc::fcntl(held.as_raw_fd(), libc::F_SETFL, flags & !libc::O_NONBLOCK) };
+            return Ok(held);
+        }
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Launch {
     pub(crate) forwarder: bool,
     /// Where there is no network namespace: no internet sockets at all.
     pub(crate) no_internet: bool,
+    /// Who gets the calls.
+    pub(crate) receiver: Receiver,
 }
 
 /// What the child says before it executes the command.
@@ -112,7 +114,12 @@ fn prepare(launch: &Launch, confinement: &Confinement) -> Result<[i32; NUMBERS],
     if launch.no_internet {
         sys::install_filter(&super::filter::no_internet()).map_err(io)?;
     }
-    numbers[0] = sys::install_filter_with_listener(&program(Receiver::Notify)).map_err(io)?;
+    match launch.receiver {
+        Receiver::Notify => {
+            numbers[0] = sys::install_filter_with_listener(&program(Receiver::Notify)).map_err(io)?;
+        }
+        Receiver::Trace => sys::install_filter(&program(Receiver::Trace)).map_err(io)?,
+    }
     Ok(numbers)
 }
 
@@ -213,12 +220,16 @@ pub(crate) fn first_process(launch: &Launch, confinement: &Confinement, pipes: P
     }
 }
 
-/// The wait status of a child that has ended; `None` while it runs.
+/// The wait status of a child that has ended; `None` while it runs. One that somebody else collected was killed.
 pub(crate) fn wait_status(pid: Pid) -> Option<i32> {
     let mut status = 0;
     // SAFETY: the status is our own live integer.
     let done = unsafe { libc::waitpid(pid.as_raw(), &raw mut status, libc::WNOHANG) };
-    (done == pid.as_raw()).then_some(status)
+    match done {
+        done if done == pid.as_raw() => Some(status),
+        done if done < 0 && Errno::last() == Errno::ECHILD => Some(libc::SIGKILL),
+        _ => None,
+    }
 }
 
 /// Collects a child that was killed.

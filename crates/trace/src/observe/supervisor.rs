@@ -19,12 +19,13 @@ use nix::unistd::{ForkResult, Pid, fork, pipe2};
 use provost_model::{BackEnd, Coverage, Ending, Observation};
 use serde::{Deserialize, Serialize};
 
+use super::filter::Receiver;
 use super::forward::{Forwarding, Inside, host_resolvers};
 use super::guard::{Mode, NetworkRule, Rules};
 use super::notify::{Beginning, Notifier, ending_of};
 use super::record::{Record, Relief};
 use super::start::{self, FAILED, HELLO, Launch, NUMBERS, Pipes, STEPS};
-use super::sys::{self, Listener};
+use super::sys::{self, Listener, Mailbox};
 use super::tracee::Proc;
 use super::{Clock, Live, ObserveWish, Plan, Ready, Report};
 use crate::confine::{Confinement, ConfinementWish, Layers};
@@ -118,6 +119,23 @@ struct Prepared {
     no_internet: bool,
     forwards: bool,
     resolvers: Vec<std::net::SocketAddr>,
+    devices: Vec<Vec<u8>>,
+}
+
+/// Disks and memory as devices: below all files, and all rules for files.
+fn raw_devices() -> Vec<std::path::PathBuf> {
+    use std::os::unix::fs::FileTypeExt as _;
+    let raw = ["mem", "kmem", "port", "nvram"];
+    let entries = std::fs::read_dir("/dev").into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .filter(|entry| {
+            entry.file_type().is_ok_and(|kind| kind.is_block_device())
+                || entry.file_name().to_str().is_some_and(|name| raw.contains(&name))
+        })
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
 }
 
 /// Sockets and files that answer names or do work for whoever asks: not there for a run whose network is judged, or
@@ -164,6 +182,12 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     if judged {
         layers.hidden.extend(there(NAME_SERVICES));
     }
+    let devices = raw_devices();
+    if nix::unistd::getuid().is_root() {
+        // Another user could not open them anyway.
+        layers.hidden.extend(devices.iter().cloned());
+        layers.settings = true;
+    }
     layers.hidden.retain(|path| !plan.hidden.iter().any(|hidden| path.starts_with(hidden)));
     if guard.private_temporary {
         let own = plan.scratch.join("tmp");
@@ -179,6 +203,7 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
         layers.kept.sort();
         layers.kept.dedup();
     }
+    layers.own_abstract_sockets = judged && prevents;
     let mut own_network = judged;
     if let NetworkRule::Allow(_) = &guard.network {
         let file = plan.scratch.join("resolv.conf");
@@ -245,16 +270,42 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
                 .into(),
         );
     }
+    let mut not_used = Vec::new();
     let back_end = match plan.observe {
         ObserveWish::None => return Err(Failure::new("nothing is to be observed")),
-        ObserveWish::Auto | ObserveWish::Notify => {
+        ObserveWish::Notify => {
             probe_notification()
                 .map_err(|why| Failure::new(format!("seccomp notification cannot be had here: {why}")))?;
             BackEnd::Notify
         }
+        ObserveWish::Ptrace => {
+            probe_tracing().map_err(|why| Failure::new(format!("ptrace cannot be had here: {why}")))?;
+            BackEnd::Ptrace
+        }
+        ObserveWish::Auto => match probe_notification() {
+            Ok(()) => BackEnd::Notify,
+            Err(why) => {
+                let why = format!("seccomp notification cannot be had here: {why}");
+                match probe_tracing() {
+                    Ok(()) => {
+                        not_used.push(why);
+                        BackEnd::Ptrace
+                    }
+                    Err(other) => return Err(Failure::new(format!("{why}; nor can ptrace: {other}"))),
+                }
+            }
+        },
     };
-    let ready = Ready { isolation: confinement.isolation().clone(), back_end, layers: held };
-    Ok(Prepared { confinement, ready, own_network, no_internet, forwards, resolvers })
+    let ready = Ready { isolation: confinement.isolation().clone(), back_end, layers: held, not_used };
+    Ok(Prepared {
+        confinement,
+        ready,
+        own_network,
+        no_internet,
+        forwards,
+        resolvers,
+        devices: devices.into_iter().map(|path| path.into_os_string().into_vec()).collect(),
+    })
 }
 
 /// Tries it: a child under a filter opens a file, and reads it through the descriptor that we hand over.
@@ -323,6 +374,67 @@ fn serve_probe(child: Pid, pipe: &OwnedFd) -> Result<(), String> {
     Ok(())
 }
 
+/// Tries it: a child under a filter opens a file, is stopped before and after, and is looked into.
+#[cfg(target_arch = "x86_64")]
+fn probe_tracing() -> Result<(), String> {
+    use nix::sys::ptrace;
+    let ((from_child, says), (hears, go)) =
+        (pipe2(OFlag::O_CLOEXEC).map_err(|e| e.to_string())?, pipe2(OFlag::O_CLOEXEC).map_err(|e| e.to_string())?);
+    // SAFETY: there is one thread; the child makes system calls and ends.
+    match unsafe { fork() }.map_err(|e| e.to_string())? {
+        ForkResult::Child => {
+            let code = || -> Result<(), i32> {
+                let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+                nix::sys::prctl::set_no_new_privs().map_err(|_| 2)?;
+                nix::sys::prctl::set_dumpable(true).map_err(|_| 2)?;
+                sys::install_filter(&super::filter::program(Receiver::Trace)).map_err(|_| 3)?;
+                nix::unistd::write(&says, b"x").map_err(|_| 2)?;
+                let mut byte = [0];
+                nix::unistd::read(&hears, &mut byte).map_err(|_| 2)?;
+                nix::fcntl::open(c"/", OFlag::O_RDONLY, nix::sys::stat::Mode::empty()).map(drop).map_err(|_| 4)
+            };
+            // SAFETY: `_exit` ends the process at once, without running anything of the parent's.
+            unsafe { nix::libc::_exit(code().err().unwrap_or(0)) }
+        }
+        ForkResult::Parent { child } => {
+            drop((says, hears));
+            let looked = || -> Result<(), String> {
+                let mut byte = [0];
+                if start::hear(&from_child, &mut byte) != Some(1) {
+                    return Err("a filter around us refuses a filter".into());
+                }
+                let options = ptrace::Options::PTRACE_O_TRACESECCOMP | ptrace::Options::PTRACE_O_EXITKILL;
+                ptrace::seize(child, options).map_err(|e| format!("ptrace(PTRACE_SEIZE): {}", e.desc()))?;
+                nix::unistd::write(&go, b"x").map_err(|e| e.to_string())?;
+                let mut status = 0;
+                // SAFETY: the status is our own live integer.
+                let done = unsafe { nix::libc::waitpid(child.as_raw(), &raw mut status, nix::libc::__WALL) };
+                if done != child.as_raw() || status >> 16 != nix::libc::PTRACE_EVENT_SECCOMP {
+                    return Err("its calls do not stop (another filter answers them)".into());
+                }
+                ptrace::getregs(child).map(drop).map_err(|e| format!("its registers: {e}"))
+            };
+            let result = looked();
+            let _ = kill(child, Signal::SIGKILL);
+            let mut status = 0;
+            for _ in 0..100 {
+                // SAFETY: the status is our own live integer.
+                let done = unsafe { nix::libc::waitpid(child.as_raw(), &raw mut status, nix::libc::__WALL) };
+                if done < 0 && Errno::last() == Errno::EINTR || done > 0 && nix::libc::WIFSTOPPED(status) {
+                    continue;
+                }
+                break;
+            }
+            result
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn probe_tracing() -> Result<(), String> {
+    Err("it is built for x86-64 only".into())
+}
+
 fn launch_of(plan: &Plan, prepared: &Prepared, signals: &BlockedSignals) -> Result<Launch, Failure> {
     let text =
         |bytes: &[u8]| CString::new(bytes).map_err(|_| Failure::new("an argument or a variable holds a zero byte"));
@@ -353,6 +465,7 @@ fn launch_of(plan: &Plan, prepared: &Prepared, signals: &BlockedSignals) -> Resu
         own_network: prepared.own_network,
         forwarder: prepared.forwards,
         no_internet: prepared.no_internet,
+        receiver: if prepared.ready.back_end == BackEnd::Ptrace { Receiver::Trace } else { Receiver::Notify },
     })
 }
 
@@ -361,12 +474,16 @@ struct Started {
     child: Pid,
     /// The command, as we see it.
     command: Pid,
-    /// Readable when the command has ended, where it is not our child.
+    /// Readable when the command has ended, where we cannot wait for it.
     ended: Option<OwnedFd>,
+    /// It has process ids of its own.
+    own: bool,
     /// What the child says: its failure, or the end of the pipe when the command runs.
     says: OwnedFd,
     go: OwnedFd,
     listener: Arc<Listener>,
+    /// The tracer's, with the pipe on which it tells how the command ended.
+    tracer: Option<(Arc<Mailbox>, OwnedFd)>,
     sockets: [Option<OwnedFd>; 4],
     port: u16,
 }
@@ -424,9 +541,21 @@ fn start_command(launch: &Launch, confinement: &Confinement, proc: &Proc) -> Res
         let pidfd = sys::open_pidfd(command.as_raw()).map_err(|e| Failure::kernel("pidfd_open", e))?;
         sys::copy_descriptor(pidfd.as_fd(), number).map_err(|e| Failure::kernel("pidfd_getfd", e))
     };
-    let listener = Arc::new(Listener::new(copy(numbers[0]).inspect_err(|_| {
-        let _ = kill(child, Signal::SIGKILL);
-    })?));
+    let mut tracer = None;
+    let mut ended = own.then_some(ended);
+    let listener = match launch.receiver {
+        Receiver::Notify => Listener::new(copy(numbers[0]).inspect_err(|_| {
+            let _ = kill(child, Signal::SIGKILL);
+        })?),
+        Receiver::Trace => {
+            let mailbox = Arc::new(Mailbox::default());
+            let (hears, tells) = pipe()?;
+            ended = Some(hears);
+            tracer = Some((Arc::clone(&mailbox), tells));
+            Listener::Tracer(mailbox)
+        }
+    };
+    let listener = Arc::new(listener);
     let mut sockets = [None, None, None, None];
     for (at, socket) in sockets.iter_mut().enumerate() {
         if numbers[at + 1] >= 0 {
@@ -434,7 +563,7 @@ fn start_command(launch: &Launch, confinement: &Confinement, proc: &Proc) -> Res
         }
     }
     let port = u16::try_from(numbers[5].max(0)).unwrap_or(0);
-    Ok(Started { child, command, ended: own.then_some(ended), says: from_child, go, listener, sockets, port })
+    Ok(Started { child, command, ended, own, says: from_child, go, listener, tracer, sockets, port })
 }
 
 extern "C" fn nothing(_: i32) {}
@@ -484,6 +613,8 @@ fn supervise(
         rules: Rules::new(plan.guard.clone()),
         ends: Arc::clone(&ends),
         forwarding: forwarding.clone(),
+        devices: prepared.devices,
+        confined: prepared.confinement.isolation().mechanism != "none",
     });
     if let Some(forwarding) = forwarding {
         let inside = inside(std::mem::take(&mut started.sockets))
@@ -500,7 +631,11 @@ fn supervise(
     let relief = Arc::new(Relief::default());
     notifier.lock().unwrap_or_else(PoisonError::into_inner).record.relief = Some(Arc::clone(&relief));
     let mut servers = Vec::new();
-    for second in [false, true] {
+    if let Some((mailbox, tells)) = started.tracer.take() {
+        servers.push(start_tracer(&notifier, &mailbox, started.command, tells, &stop)?);
+    }
+    let receives = started.listener.hands_over();
+    for second in [false, true].into_iter().filter(|_| receives) {
         let (notifier, listener, stop) = (Arc::clone(&notifier), Arc::clone(&started.listener), Arc::clone(&stop));
         let relief = second.then(|| Arc::clone(&relief));
         let server = std::thread::Builder::new()
@@ -621,7 +756,9 @@ fn supervise(
     }
     let mut notifier = notifier.lock().unwrap_or_else(PoisonError::into_inner);
     let remember = notifier.record.to_remember(started_at.seconds() - 2, 50_000);
-    let observation = notifier.finish(prepared.ready.layers, left_running);
+    let mut observation = notifier.finish(prepared.ready.layers, left_running);
+    observation.back_end = prepared.ready.back_end;
+    observation.coverage.not_used = prepared.ready.not_used;
     let outcome = RunOutcome {
         process_id: started.command.as_raw().cast_unsigned(),
         started: started_at,
@@ -630,6 +767,29 @@ fn supervise(
         left_running,
     };
     Ok(Report { outcome, observation, remember })
+}
+
+/// Starts the tracer; it holds the command then.
+#[cfg(target_arch = "x86_64")]
+fn start_tracer(
+    notifier: &Arc<Mutex<Notifier>>,
+    mailbox: &Arc<Mailbox>,
+    command: Pid,
+    tells: OwnedFd,
+    stop: &Arc<AtomicBool>,
+) -> Result<std::thread::JoinHandle<()>, Failure> {
+    super::ptrace::start(notifier, mailbox, command, tells, stop).map_err(Failure::new)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn start_tracer(
+    _: &Arc<Mutex<Notifier>>,
+    _: &Arc<Mailbox>,
+    _: Pid,
+    _: OwnedFd,
+    _: &Arc<AtomicBool>,
+) -> Result<std::thread::JoinHandle<()>, Failure> {
+    Err(Failure::new("tracing is built for x86-64 only"))
 }
 
 /// Two descriptors for each living process, and some.
@@ -671,19 +831,18 @@ fn census() -> usize {
 /// Ends the whole tree, as often as it takes: others may be made meanwhile.
 fn kill_all(started: &Started) {
     let _ = kill(started.child, Signal::SIGKILL);
-    if started.ended.is_some() {
+    if started.own {
         // With the first of its process ids go all; and /proc names them by other numbers than ours.
         return;
     }
+    // Nobody is collected here: how the command itself ended is still to be asked for.
     for _ in 0..100 {
         let found = crate::run::descendants();
         if found.is_empty() {
             break;
         }
         found.into_iter().for_each(crate::run::end_descendant);
-        while nix::sys::wait::waitpid(Pid::from_raw(-1), Some(nix::sys::wait::WaitPidFlag::WNOHANG))
-            .is_ok_and(|status| status != nix::sys::wait::WaitStatus::StillAlive)
-        {}
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -693,6 +852,7 @@ fn end_the_rest(notifier: &Mutex<Notifier>, ends: &Epoll, started: &Started, at_
         let notifier = notifier.lock().unwrap_or_else(PoisonError::into_inner);
         notifier.tracked.keys().copied().filter(|pid| *pid != started.command.as_raw()).collect()
     };
+    let receives = started.listener.hands_over();
     let begun = Instant::now();
     let patience = if at_once { Duration::ZERO } else { Duration::from_millis(200) };
     loop {
@@ -703,24 +863,31 @@ fn end_the_rest(notifier: &Mutex<Notifier>, ends: &Epoll, started: &Started, at_
         std::thread::sleep(Duration::from_millis(2));
     }
     let left = living();
-    if started.ended.is_some() {
+    // What is traced is waited for by the tracer.
+    let collect = || {
+        while receives
+            && nix::sys::wait::waitpid(Pid::from_raw(-1), Some(nix::sys::wait::WaitPidFlag::WNOHANG))
+                .is_ok_and(|status| status != nix::sys::wait::WaitStatus::StillAlive)
+        {}
+    };
+    if started.own {
         // With it go all of its process ids.
         let _ = kill(started.child, Signal::SIGKILL);
-        start::collect(started.child);
+        if receives {
+            start::collect(started.child);
+        }
     }
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
         let now = living();
         // Also those that were never seen making a call.
-        let unseen = if started.ended.is_some() { Vec::new() } else { crate::run::descendants() };
+        let unseen = if started.own { Vec::new() } else { crate::run::descendants() };
         if now.is_empty() && unseen.is_empty() || Instant::now() >= deadline {
             break;
         }
         notifier.lock().unwrap_or_else(PoisonError::into_inner).end_all_but(started.command.as_raw());
         unseen.into_iter().for_each(crate::run::end_descendant);
-        while nix::sys::wait::waitpid(Pid::from_raw(-1), Some(nix::sys::wait::WaitPidFlag::WNOHANG))
-            .is_ok_and(|status| status != nix::sys::wait::WaitStatus::StillAlive)
-        {}
+        collect();
         std::thread::sleep(Duration::from_millis(1));
         note_ends(ends, notifier);
     }

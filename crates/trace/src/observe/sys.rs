@@ -58,35 +58,91 @@ fn set_filter(program: &[libc::sock_filter], flags: libc::c_ulong) -> libc::c_lo
     unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const filter) }
 }
 
-/// The listener of a filter.
-pub(crate) struct Listener(OwnedFd);
+/// Answers of other threads for the one that traces.
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    letters: std::sync::Mutex<Vec<(u64, Result<i64, Errno>)>>,
+    /// The tracing thread, as pthread_self(3) gives it.
+    tracer: std::sync::atomic::AtomicU64,
+}
+
+impl Mailbox {
+    /// The calling thread is the one that traces.
+    pub(crate) fn is_mine(&self) {
+        let me = nix::sys::pthread::pthread_self();
+        self.tracer.store(me, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// All letters.
+    pub(crate) fn take(&self) -> Vec<(u64, Result<i64, Errno>)> {
+        std::mem::take(&mut *self.letters.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    fn put(&self, id: u64, result: Result<i64, Errno>) {
+        let letters = || self.letters.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        letters().push((id, result));
+        let tracer = self.tracer.load(std::sync::atomic::Ordering::SeqCst);
+        // It waits for its next event, and an interruption makes it look. One that comes between its look and its wait
+        // is lost: so it is sent until the letter was taken.
+        for _ in 0..50_000 {
+            let _ = nix::sys::pthread::pthread_kill(tracer, nix::sys::signal::Signal::SIGURG);
+            if !letters().iter().any(|(letter, _)| *letter == id) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_micros(200));
+        }
+    }
+}
+
+/// Who answers calls: the listener of a filter, or the tracer.
+pub(crate) enum Listener {
+    Filter(OwnedFd),
+    Tracer(std::sync::Arc<Mailbox>),
+}
 
 impl Listener {
     pub(crate) fn new(fd: OwnedFd) -> Self {
-        let listener = Self(fd);
         // Where the kernel has no such flag, the wake-up is only slower.
         // SAFETY: the request takes a number, no memory.
-        let _ = unsafe { libc::ioctl(listener.0.as_raw_fd(), SET_FLAGS, SYNC_WAKE_UP) };
-        listener
+        let _ = unsafe { libc::ioctl(fd.as_raw_fd(), SET_FLAGS, SYNC_WAKE_UP) };
+        Self::Filter(fd)
+    }
+
+    fn filter(&self) -> Result<&OwnedFd, Errno> {
+        match self {
+            Self::Filter(fd) => Ok(fd),
+            Self::Tracer(_) => Err(Errno::ENOSYS),
+        }
+    }
+
+    /// True when descriptors can be handed over.
+    pub(crate) fn hands_over(&self) -> bool {
+        matches!(self, Self::Filter(_))
     }
 
     /// Waits for the next notification. `EINTR` when a signal came, `ENOENT` when its sender was killed.
     pub(crate) fn receive(&self, into: &mut Notification) -> Result<(), Errno> {
         *into = empty_notification();
+        let fd = self.filter()?.as_raw_fd();
         // SAFETY: the kernel fills the structure, which is of its layout (size checked by the request number).
-        let done = unsafe { libc::ioctl(self.0.as_raw_fd(), RECEIVE, &raw mut *into) };
+        let done = unsafe { libc::ioctl(fd, RECEIVE, &raw mut *into) };
         Errno::result(done).map(drop)
     }
 
     fn respond(&self, id: u64, value: i64, error: i32, flags: u32) -> Result<(), Errno> {
         let response = libc::seccomp_notif_resp { id, val: value, error, flags };
+        let fd = self.filter()?.as_raw_fd();
         // SAFETY: the kernel reads the structure only.
-        let done = unsafe { libc::ioctl(self.0.as_raw_fd(), SEND, &raw const response) };
+        let done = unsafe { libc::ioctl(fd, SEND, &raw const response) };
         Errno::result(done).map(drop)
     }
 
     /// Answers with a result of ours.
     pub(crate) fn answer(&self, id: u64, result: Result<i64, Errno>) -> Result<(), Errno> {
+        if let Self::Tracer(mailbox) = self {
+            mailbox.put(id, result);
+            return Ok(());
+        }
         match result {
             Ok(value) => self.respond(id, value, 0, 0),
             Err(errno) => self.respond(id, 0, -(errno as i32), 0),
@@ -100,8 +156,10 @@ impl Listener {
 
     /// True while the caller waits: what was read of its memory until now was its own.
     pub(crate) fn is_valid(&self, id: u64) -> bool {
+        // A traced thread stays stopped until we let it go on.
+        let Ok(fd) = self.filter() else { return true };
         // SAFETY: the kernel reads the number only.
-        unsafe { libc::ioctl(self.0.as_raw_fd(), ID_VALID, &raw const id) == 0 }
+        unsafe { libc::ioctl(fd.as_raw_fd(), ID_VALID, &raw const id) == 0 }
     }
 
     fn add(&self, id: u64, fd: BorrowedFd<'_>, close_on_exec: bool, flags: u32) -> Result<i64, Errno> {
@@ -112,8 +170,9 @@ impl Listener {
             newfd: 0,
             newfd_flags: if close_on_exec { libc::O_CLOEXEC as u32 } else { 0 },
         };
+        let fd = self.filter()?.as_raw_fd();
         // SAFETY: the kernel reads the structure only.
-        let done = unsafe { libc::ioctl(self.0.as_raw_fd(), ADD_FD, &raw const request) };
+        let done = unsafe { libc::ioctl(fd, ADD_FD, &raw const request) };
         Errno::result(done).map(i64::from)
     }
 
@@ -127,8 +186,9 @@ impl Listener {
             newfd: number.cast_unsigned(),
             newfd_flags: libc::O_CLOEXEC as u32,
         };
+        let fd = self.filter()?.as_raw_fd();
         // SAFETY: the kernel reads the structure only.
-        let done = unsafe { libc::ioctl(self.0.as_raw_fd(), ADD_FD, &raw const request) };
+        let done = unsafe { libc::ioctl(fd, ADD_FD, &raw const request) };
         Errno::result(done).map(drop)
     }
 

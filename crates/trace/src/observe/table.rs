@@ -21,6 +21,7 @@ fn condition(when: When) -> &'static str {
         }
         When::FastOpenOption => " (TCP_FASTOPEN_CONNECT)",
         When::OtherProcess => " (limits of another process)",
+        When::Signal(_) => " (any signal but 0, SIGURG and those of the C library)",
         When::TerminalInjection => " (TIOCSTI, TIOCLINUX)",
     }
 }

@@ -90,6 +90,12 @@ impl Proc {
         found
     }
 
+    /// The process that a descriptor of `pidfd_open` stands for.
+    pub(crate) fn pid_of(&self, pid: i32, fd: i32) -> Option<i32> {
+        let text = self.text(&format!("{pid}/fdinfo/{fd}"))?;
+        text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+    }
+
     /// True when a process holds a file by a descriptor or by a shared mapping (by any mapping, with `reading`), and when
     /// that cannot be told.
     pub(crate) fn holds(&self, pid: i32, inode: (u64, u64), reading: bool) -> bool {
@@ -133,6 +139,12 @@ impl Proc {
     pub(crate) fn read_link(&self, pid: i32, link: &str) -> Option<Vec<u8>> {
         let name = CString::new(format!("{pid}/{link}")).ok()?;
         read_link_at(self.fd(), &name)
+    }
+
+    /// A name for one of the supervisor's own descriptors, by which the same file is opened again.
+    pub(crate) fn link_to(&self, fd: BorrowedFd<'_>) -> Result<CString, Errno> {
+        let held = self.fd().as_raw_fd();
+        CString::new(format!("/proc/self/fd/{held}/self/fd/{}", fd.as_raw_fd())).map_err(|_| Errno::EINVAL)
     }
 
     /// The path of one of the supervisor's own descriptors, as the kernel resolved it.

@@ -143,9 +143,8 @@ impl Notifier {
         } else {
             pid != 1
         };
-        let harmless: &[&[u8]] = &[b"stat", b"statm", b"status", b"comm", b"cmdline", b"task"];
         let wanted = rest.last();
-        if known || wanted.is_none_or(|wanted| harmless.contains(&wanted.as_slice())) {
+        if known || wanted.is_none_or(|wanted| HARMLESS.contains(&wanted.as_slice())) {
             return Ok(());
         }
         let wanted = wanted.map(|w| String::from_utf8_lossy(w).into_owned()).unwrap_or_default();
@@ -158,6 +157,28 @@ impl Notifier {
         Err(Errno::EACCES)
     }
 }
+
+impl Notifier {
+    /// The same for a file that the kernel opened: the errno when it may not be had.
+    pub(crate) fn refuse_strangers_file(&mut self, tgid: i32, name: &[u8]) -> Option<Errno> {
+        let rest = name.strip_prefix(b"/proc/")?;
+        let (number, wanted) = rest.split_at(rest.iter().position(|b| *b == b'/')?);
+        let pid = std::str::from_utf8(number).ok()?.parse::<i32>().ok()?;
+        let wanted = &wanted[1..];
+        let own = self.own_processes
+            || self.tracked.contains_key(&pid)
+            || self.proc.status(pid).is_some_and(|s| self.tracked.contains_key(&s.tgid));
+        if own || HARMLESS.contains(&wanted) {
+            return None;
+        }
+        let what = format!("/proc/{pid}/{} of a process outside the run", String::from_utf8_lossy(wanted));
+        self.violation(tgid, "memory", what, Permission::Refused);
+        Some(Errno::EACCES)
+    }
+}
+
+/// What of another process may be looked at.
+const HARMLESS: &[&[u8]] = &[b"stat", b"statm", b"status", b"comm", b"cmdline", b"task"];
 
 fn push_components(todo: &mut Vec<Vec<u8>>, path: &[u8]) {
     todo.extend(path.split(|b| *b == b'/').filter(|part| !part.is_empty() && *part != b".").rev().map(<[u8]>::to_vec));

