@@ -228,16 +228,15 @@ impl Record {
         let inode = (stat.st_dev, stat.st_ino);
         let stamp = Stamp::of(stat);
         let mut living = Vec::new();
-        if let Some(content) = self.contents.get_mut(&inode) {
-            if let Some((known, digest)) = content.known
-                && known == stamp
-            {
-                content.used = true;
-                if std::mem::take(&mut content.earlier) {
-                    self.counters.remembered += 1;
-                }
-                return (digest, None);
+        if let Some(content) = self.contents.get_mut(&inode)
+            && let Some((known, digest)) = content.known
+            && known == stamp
+        {
+            content.used = true;
+            if std::mem::take(&mut content.earlier) {
+                self.counters.remembered += 1;
             }
+            return (digest, None);
         }
         if let Some(content) = self.contents.get(&inode) {
             living = content.writers.iter().copied().filter(|writer| self.may_hold(*writer)).collect();

@@ -215,7 +215,7 @@ pub(crate) fn first_process(launch: &Launch, confinement: &Confinement, pipes: P
         }
         if pid < 0 && Errno::last() == Errno::ECHILD {
             // Nothing is left but us; the supervisor ends us.
-            let _ = nix::unistd::pause();
+            nix::unistd::pause();
         }
     }
 }
