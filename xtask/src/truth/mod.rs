@@ -23,12 +23,15 @@ struct Task<'a> {
     within: Vec<String>,
     work: PathBuf,
     provost: PathBuf,
+    /// The back end of provost that is tested.
+    observe: String,
     keep: bool,
 }
 
-/// `cargo xtask truth [--rounds N] [--within "WORDS"] [--keep] DIR CMD…`
+/// `cargo xtask truth [--rounds N] [--within "WORDS"] [--observe BACK-END] [--keep] DIR CMD…`
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let (mut rounds, mut within, mut keep, mut rest) = (5, Vec::new(), false, arguments);
+    let mut observe = "notify";
     loop {
         rest = match rest {
             ["--rounds", number, rest @ ..] => {
@@ -37,6 +40,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
             }
             ["--within", words, rest @ ..] => {
                 within = words.split_whitespace().map(str::to_owned).collect();
+                rest
+            }
+            ["--observe", name, rest @ ..] => {
+                observe = name;
                 rest
             }
             ["--keep", rest @ ..] => {
@@ -57,6 +64,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         within,
         work: std::env::temp_dir().join(format!("provost-truth-{}", std::process::id())),
         provost: crate::debug()?,
+        observe: observe.to_owned(),
         keep,
     };
     task.all_rounds()
@@ -72,7 +80,7 @@ impl Task<'_> {
         // by limits of its own (pip gives `rustc --version` half a second).
         self.fresh_copy()?;
         let provost = self.provost.to_string_lossy().into_owned();
-        self.build(&[&provost, "run", "-q", "--observe", "notify", "--"], "under provost, once before")?;
+        self.build(&[&provost, "run", "-q", "--observe", &self.observe, "--"], "under provost, once before")?;
         let (mut traced, mut watched) = (Vec::new(), Vec::new());
         for round in 1..=self.rounds {
             let trace = self.path("trace");
@@ -89,7 +97,7 @@ impl Task<'_> {
             let observation = self.path("observation");
             self.fresh_copy()?;
             self.build(
-                &[&provost, "run", "-q", "--observe", "notify", "--observation", &observation, "--"],
+                &[&provost, "run", "-q", "--observe", &self.observe, "--observation", &observation, "--"],
                 "under provost",
             )?;
             let text = std::fs::read(&observation)?;
