@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rules::normal;
+use super::rules::{is_by_the_clock, normal};
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +86,9 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn add(&mut self, kind: Kind, name: &str) {
+        if is_by_the_clock(name) {
+            return self.rule("cache-times");
+        }
         let (normal, used) = normal(name);
         for pattern in used {
             self.rule(pattern);
