@@ -28,6 +28,10 @@ pub(crate) struct Launch {
     pub(crate) forwarder: bool,
     /// Where there is no network namespace: no internet sockets at all.
     pub(crate) no_internet: bool,
+    /// A supervisor listens to the filter; otherwise the filter itself refuses what no run is given.
+    pub(crate) listens: bool,
+    /// The guard prevents.
+    pub(crate) prevents: bool,
 }
 
 /// What the child says before it executes the command.
@@ -112,7 +116,11 @@ fn prepare(launch: &Launch, confinement: &Confinement) -> Result<[i32; NUMBERS],
     if launch.no_internet {
         sys::install_filter(&super::filter::no_internet()).map_err(io)?;
     }
-    numbers[0] = sys::install_filter_with_listener(&program(Receiver::Notify)).map_err(io)?;
+    if launch.listens {
+        numbers[0] = sys::install_filter_with_listener(&program(Receiver::Notify)).map_err(io)?;
+    } else {
+        sys::install_filter(&super::filter::refusals(launch.prevents)).map_err(io)?;
+    }
     Ok(numbers)
 }
 

@@ -7,18 +7,20 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent};
+use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 use provost_model::{BackEnd, Coverage, Ending, Observation};
 use serde::{Deserialize, Serialize};
 
+use super::ebpf::{self, Programs, Watch};
+use super::eyes::Eyes;
 use super::forward::{Forwarding, Inside, host_resolvers};
 use super::guard::{Mode, NetworkRule, Rules};
 use super::notify::{Beginning, Notifier, ending_of};
@@ -118,6 +120,7 @@ struct Prepared {
     no_internet: bool,
     forwards: bool,
     resolvers: Vec<std::net::SocketAddr>,
+    programs: Option<Programs>,
 }
 
 /// Sockets and files that answer names or do work for whoever asks: not there for a run whose network is judged, or
@@ -146,7 +149,13 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     };
     let judged = guard.network != NetworkRule::Host;
     let resolvers = if plan.resolvers.is_empty() { host_resolvers() } else { plan.resolvers.clone() };
-    let mut layers = Layers { own_ipc: prevents, own_processes: prevents, ..Layers::default() };
+    let alone = plan.observe == ObserveWish::Ebpf;
+    if alone {
+        needs_the_notifier(guard)?;
+    }
+    // Nobody is asked by the calls of a run that is only watched: it ends with its supervisor because the kernel ends
+    // its process ids with the first of them.
+    let mut layers = Layers { own_ipc: prevents, own_processes: prevents || alone, ..Layers::default() };
     let there = |list: &[&str]| -> Vec<std::path::PathBuf> {
         list.iter().filter_map(|path| std::path::Path::new(path).canonicalize().ok()).collect()
     };
@@ -190,6 +199,12 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     }
     let confinement = Confinement::prepare_layers(wish, &plan.hidden, &plan.probes, &layers)
         .map_err(|error| Failure { what: error.to_string(), errno: None, confinement: true })?;
+    if alone && !confinement.has_own_processes() {
+        return Err(Failure::new(format!(
+            "`--observe ebpf` needs process ids of its own for the command, so that it ends with its supervisor, and they cannot be had ({}): allow isolation and namespaces, or use `--observe notify`",
+            confinement.isolation().limits.join("; ")
+        )));
+    }
     let mut held = Vec::new();
     let mut no_internet = false;
     if !confinement.has_namespaces() {
@@ -239,22 +254,39 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     } else if no_internet {
         held.push("no internet sockets (seccomp)".into());
     }
-    if !guard.tools.allow.is_empty() || !guard.tools.deny.is_empty() {
+    if !alone && (!guard.tools.allow.is_empty() || !guard.tools.deny.is_empty()) {
         held.push(
             "programs by content (seccomp notification, and the kernel's own file once more after each execution)"
                 .into(),
         );
     }
-    let back_end = match plan.observe {
-        ObserveWish::None => return Err(Failure::new("nothing is to be observed")),
-        ObserveWish::Auto | ObserveWish::Notify => {
-            probe_notification()
-                .map_err(|why| Failure::new(format!("seccomp notification cannot be had here: {why}")))?;
-            BackEnd::Notify
-        }
+    if plan.observe == ObserveWish::None {
+        return Err(Failure::new("nothing is to be observed"));
+    }
+    if !alone {
+        probe_notification().map_err(|why| Failure::new(format!("seccomp notification cannot be had here: {why}")))?;
+    }
+    let programs = if matches!(plan.observe, ObserveWish::Ebpf | ObserveWish::Both) {
+        let hidden = prevents && !guard.credentials.is_empty();
+        Some(Programs::attach(hidden).map_err(|why| Failure::new(format!("eBPF cannot be had here: {why}")))?)
+    } else {
+        None
     };
+    let back_end = if alone { BackEnd::Ebpf } else { BackEnd::Notify };
     let ready = Ready { isolation: confinement.isolation().clone(), back_end, layers: held };
-    Ok(Prepared { confinement, ready, own_network, no_internet, forwards, resolvers })
+    Ok(Prepared { confinement, ready, own_network, no_internet, forwards, resolvers, programs })
+}
+
+/// What can only be held by whoever is asked before a call is done.
+fn needs_the_notifier(guard: &super::Guard) -> Result<(), Failure> {
+    let needs = "needs `observe = \"notify\"` or `\"both\"`: eBPF sees what happened after it happened";
+    if matches!(guard.network, NetworkRule::Allow(_)) {
+        return Err(Failure::new(format!("a network list {needs}")));
+    }
+    if guard.mode == Mode::Prevent && !(guard.tools.allow.is_empty() && guard.tools.deny.is_empty()) {
+        return Err(Failure::new(format!("[guard] tools in `mode = \"prevent\"` {needs}")));
+    }
+    Ok(())
 }
 
 /// Tries it: a child under a filter opens a file, and reads it through the descriptor that we hand over.
@@ -353,6 +385,8 @@ fn launch_of(plan: &Plan, prepared: &Prepared, signals: &BlockedSignals) -> Resu
         own_network: prepared.own_network,
         forwarder: prepared.forwards,
         no_internet: prepared.no_internet,
+        listens: plan.observe != ObserveWish::Ebpf,
+        prevents: plan.guard.mode == Mode::Prevent,
     })
 }
 
@@ -366,7 +400,7 @@ struct Started {
     /// What the child says: its failure, or the end of the pipe when the command runs.
     says: OwnedFd,
     go: OwnedFd,
-    listener: Arc<Listener>,
+    listener: Option<Arc<Listener>>,
     sockets: [Option<OwnedFd>; 4],
     port: u16,
 }
@@ -424,9 +458,14 @@ fn start_command(launch: &Launch, confinement: &Confinement, proc: &Proc) -> Res
         let pidfd = sys::open_pidfd(command.as_raw()).map_err(|e| Failure::kernel("pidfd_open", e))?;
         sys::copy_descriptor(pidfd.as_fd(), number).map_err(|e| Failure::kernel("pidfd_getfd", e))
     };
-    let listener = Arc::new(Listener::new(copy(numbers[0]).inspect_err(|_| {
-        let _ = kill(child, Signal::SIGKILL);
-    })?));
+    let listener = if launch.listens {
+        let copied = copy(numbers[0]).inspect_err(|_| {
+            let _ = kill(child, Signal::SIGKILL);
+        })?;
+        Some(Arc::new(Listener::new(copied)))
+    } else {
+        None
+    };
     let mut sockets = [None, None, None, None];
     for (at, socket) in sockets.iter_mut().enumerate() {
         if numbers[at + 1] >= 0 {
@@ -442,7 +481,7 @@ extern "C" fn nothing(_: i32) {}
 #[allow(clippy::too_many_lines)]
 fn supervise(
     plan: &Plan,
-    prepared: Prepared,
+    mut prepared: Prepared,
     channel: &mut UnixStream,
     signals: &BlockedSignals,
     clock: Clock,
@@ -470,25 +509,45 @@ fn supervise(
         }
         _ => None,
     };
-    let notifier = Notifier::new(Beginning {
-        listener: Arc::clone(&started.listener),
-        proc,
-        record: {
-            let mut record = Record::new(clock, plan.limits);
-            record.remember(&plan.remembered);
-            record
-        },
-        own_processes: prepared.confinement.has_own_processes(),
-        initial_umask: initial_umask.bits(),
-        rules: Rules::new(plan.guard.clone()),
-        ends: Arc::clone(&ends),
-        forwarding: forwarding.clone(),
+    let new_record = || {
+        let mut record = Record::new(clock, plan.limits);
+        record.remember(&plan.remembered);
+        record
+    };
+    let own_processes = prepared.confinement.has_own_processes();
+    let programs = match prepared.programs.take() {
+        None => None,
+        Some(programs) => {
+            let proc = Proc::open_again(&proc).map_err(|e| Failure::kernel("/proc", e))?;
+            let watch = Watch::start(ebpf::Beginning {
+                programs,
+                record: new_record(),
+                proc,
+                rules: Rules::new(plan.guard.clone()),
+                own_processes,
+                digests: started.listener.is_none(),
+                command: started.command.as_raw(),
+            });
+            Some(watch.map_err(|why| Failure::new(format!("the command cannot be watched: {why}")))?)
+        }
+    };
+    let notifier = started.listener.clone().map(|listener| {
+        Notifier::new(Beginning {
+            listener,
+            proc,
+            record: new_record(),
+            own_processes,
+            initial_umask: initial_umask.bits(),
+            rules: Rules::new(plan.guard.clone()),
+            ends: Arc::clone(&ends),
+            forwarding: forwarding.clone(),
+        })
     });
-    if let Some(forwarding) = forwarding {
+    if let (Some(forwarding), Some(notifier)) = (forwarding, &notifier) {
         let inside = inside(std::mem::take(&mut started.sockets))
             .ok_or_else(|| Failure::new("the forwarder's sockets are missing"))?;
         forwarding
-            .start(inside, Arc::downgrade(&notifier))
+            .start(inside, Arc::downgrade(notifier))
             .map_err(|e| Failure::new(format!("the forwarder cannot be started: {e}")))?;
     }
     let stop = Arc::new(AtomicBool::new(false));
@@ -497,17 +556,20 @@ fn supervise(
     // SAFETY: the handler does nothing.
     let _ = unsafe { sigaction(Signal::SIGURG, &quiet) };
     let relief = Arc::new(Relief::default());
-    notifier.lock().unwrap_or_else(PoisonError::into_inner).record.relief = Some(Arc::clone(&relief));
     let mut servers = Vec::new();
-    for second in [false, true] {
-        let (notifier, listener, stop) = (Arc::clone(&notifier), Arc::clone(&started.listener), Arc::clone(&stop));
-        let relief = second.then(|| Arc::clone(&relief));
-        let server = std::thread::Builder::new()
-            .name("notifications".into())
-            .spawn(move || Notifier::serve(&notifier, &listener, &stop, relief.as_deref()))
-            .map_err(|e| Failure::new(format!("no thread for the notifications: {e}")))?;
-        servers.push(server);
+    if let (Some(notifier), Some(listener)) = (&notifier, &started.listener) {
+        notifier.lock().unwrap_or_else(PoisonError::into_inner).record.relief = Some(Arc::clone(&relief));
+        for second in [false, true] {
+            let (notifier, listener, stop) = (Arc::clone(notifier), Arc::clone(listener), Arc::clone(&stop));
+            let relief = second.then(|| Arc::clone(&relief));
+            let server = std::thread::Builder::new()
+                .name("notifications".into())
+                .spawn(move || Notifier::serve(&notifier, &listener, &stop, relief.as_deref()))
+                .map_err(|e| Failure::new(format!("no thread for the notifications: {e}")))?;
+            servers.push(server);
+        }
     }
+    let eyes = Eyes { notifier, programs };
     nix::unistd::write(&started.go, &[1]).map_err(|e| Failure::kernel("telling the command to go", e))?;
     let failed = |step: u8, errno: i32| {
         let step = STEPS.get(usize::from(step)).copied().unwrap_or("starting");
@@ -561,7 +623,7 @@ fn supervise(
         while let Ok(Some(info)) = descriptor.read_signal() {
             hand_on(&info, started.command);
         }
-        note_ends(&ends, &notifier);
+        eyes.note_ends(&ends);
         if caller_gone {
             let _ = kill(started.child, Signal::SIGKILL);
             return Err(Failure::new("the caller is gone"));
@@ -591,15 +653,14 @@ fn supervise(
             counted = Instant::now();
             let count = census().saturating_sub(others);
             if count > plan.limits.processes {
-                notifier.lock().unwrap_or_else(PoisonError::into_inner).flooded(count);
+                eyes.flooded(count);
                 flooded = true;
                 kill_all(&started);
             }
         }
         if live && shown.elapsed() >= Duration::from_millis(200) {
             shown = Instant::now();
-            let now = notifier.lock().unwrap_or_else(PoisonError::into_inner).record.live();
-            let _ = send(channel, &Message::Live(now));
+            let _ = send(channel, &Message::Live(eyes.live()));
         }
     };
     let finished = clock();
@@ -608,7 +669,7 @@ fn supervise(
         Some(status) => ending_of(status),
         None => Ending::Signalled(nix::libc::SIGKILL),
     };
-    let left_running = end_the_rest(&notifier, &ends, &started, timed_out || flooded);
+    let left_running = end_the_rest(&eyes, &ends, &started, timed_out || flooded);
     stop.store(true, Ordering::SeqCst);
     relief.wanted(true);
     while !servers.iter().all(std::thread::JoinHandle::is_finished) {
@@ -618,9 +679,7 @@ fn supervise(
         }
         std::thread::sleep(Duration::from_micros(200));
     }
-    let mut notifier = notifier.lock().unwrap_or_else(PoisonError::into_inner);
-    let remember = notifier.record.to_remember(started_at.seconds() - 2, 50_000);
-    let observation = notifier.finish(prepared.ready.layers, left_running);
+    let (observation, remember) = eyes.finish(prepared.ready.layers, left_running, started_at.seconds() - 2);
     let outcome = RunOutcome {
         process_id: started.command.as_raw().cast_unsigned(),
         started: started_at,
@@ -644,20 +703,6 @@ fn inside(sockets: [Option<OwnedFd>; 4]) -> Option<Inside> {
     let mut stream = vec![std::net::TcpListener::from(four?)];
     stream.extend(six.map(std::net::TcpListener::from));
     Some(Inside { stream, names: names?.into(), names_stream: names_stream?.into() })
-}
-
-fn note_ends(ends: &Epoll, notifier: &Mutex<Notifier>) {
-    let mut events = [EpollEvent::empty(); 64];
-    loop {
-        let count = ends.wait(&mut events, nix::sys::epoll::EpollTimeout::ZERO).unwrap_or(0);
-        if count == 0 {
-            return;
-        }
-        let mut notifier = notifier.lock().unwrap_or_else(PoisonError::into_inner);
-        for event in events.iter().take(count) {
-            notifier.has_ended(event.data() as i32);
-        }
-    }
 }
 
 /// How many processes there are on the machine: the run's own cannot be more than came since it began. (A fork makes no
@@ -689,15 +734,15 @@ fn kill_all(started: &Started) {
 }
 
 /// Nothing outlives the run: what is still there gets a moment to end by itself, and is then ended.
-fn end_the_rest(notifier: &Mutex<Notifier>, ends: &Epoll, started: &Started, at_once: bool) -> u32 {
+fn end_the_rest(eyes: &Eyes, ends: &Epoll, started: &Started, at_once: bool) -> u32 {
     let living = || -> Vec<i32> {
-        let notifier = notifier.lock().unwrap_or_else(PoisonError::into_inner);
-        notifier.tracked.keys().copied().filter(|pid| *pid != started.command.as_raw()).collect()
+        let command = started.command.as_raw();
+        eyes.living().into_iter().filter(|pid| *pid != command).collect()
     };
     let begun = Instant::now();
     let patience = if at_once { Duration::ZERO } else { Duration::from_millis(200) };
     loop {
-        note_ends(ends, notifier);
+        eyes.note_ends(ends);
         if living().is_empty() || begun.elapsed() >= patience {
             break;
         }
@@ -724,13 +769,13 @@ fn end_the_rest(notifier: &Mutex<Notifier>, ends: &Epoll, started: &Started, at_
             .is_ok_and(|status| status != nix::sys::wait::WaitStatus::StillAlive)
         {}
         std::thread::sleep(Duration::from_millis(1));
-        note_ends(ends, notifier);
+        eyes.note_ends(ends);
     }
     u32::try_from(left.len()).unwrap_or(u32::MAX)
 }
 
 impl Notifier {
-    fn finish(&mut self, layers: Vec<String>, left_running: u32) -> Observation {
+    pub(super) fn finish(&mut self, layers: Vec<String>, left_running: u32) -> Observation {
         self.last_words();
         let files = self.record.finish_files();
         let record = &mut self.record;
@@ -793,6 +838,7 @@ impl Notifier {
             counters,
             events_lost: record.lost,
             incomplete,
+            compared: None,
         };
         Observation {
             back_end: BackEnd::Notify,
