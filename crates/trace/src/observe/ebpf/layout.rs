@@ -157,9 +157,9 @@ impl Event {
         Some(path)
     }
 
-    /// True when it has a walked path with at least one name.
+    /// True when it has a walked path with at least one name. (That of a pipe is empty.)
     pub(super) fn has_name(&self, which: usize) -> bool {
-        self.lengths[which] > 0
+        self.bytes(which).iter().any(|b| *b != 0)
     }
 
     /// How long a text is, in bytes.

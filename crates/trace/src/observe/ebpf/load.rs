@@ -95,6 +95,11 @@ impl Loaded {
         }
         loaded.addresses()?;
         loaded.try_out(supervisor)?;
+        // What was counted until now was the trial.
+        loaded.received = 0;
+        for at in 0..COUNTERS as u32 {
+            loaded.counters.set(at, 0, 0).map_err(|e| explain("a counter", &e))?;
+        }
         Ok(loaded)
     }
 
