@@ -144,9 +144,10 @@ impl Collector {
         self.followed.remove(&event.process);
     }
 
-    /// Processes of the run's own tree that are still there.
+    /// Processes of the run's own tree that are still there. (Events of their ends may still be on their way.)
     pub(super) fn living(&self) -> Vec<i32> {
-        self.followed.iter().filter(|(_, known)| known.delegated_by.is_none()).map(|(pid, _)| *pid).collect()
+        let own = self.followed.iter().filter(|(_, known)| known.delegated_by.is_none()).map(|(pid, _)| *pid);
+        own.filter(|pid| self.proc.stat_link(*pid, "exe").is_ok()).collect()
     }
 
     fn call(&mut self, event: &Event) {
@@ -154,7 +155,10 @@ impl Collector {
             return self.violation(event, "kernel", "a system call by the 32-bit or x32 entry".into());
         }
         let Some(call) = by_number(libc::c_long::from(event.number)) else {
-            return if libc::c_long::from(event.number) == libc::SYS_write { self.question_of(event) } else { () };
+            if libc::c_long::from(event.number) == libc::SYS_write {
+                self.question_of(event);
+            }
+            return;
         };
         if matches!(call.handling, Handling::Refused | Handling::Silent(_)) {
             return self.refused_to_all(event, call.name, call.group);
@@ -207,7 +211,7 @@ impl Collector {
             .proc
             .status(target)
             .is_some_and(|s| self.followed.contains_key(&s.tgid) || self.followed.contains_key(&s.parent));
-        if !of_ours && !(event.result == -i64::from(libc::ESRCH)) {
+        if !of_ours && event.result != -i64::from(libc::ESRCH) {
             self.violation(event, "memory", format!("{what} {target} outside the run"));
         }
     }

@@ -162,6 +162,11 @@ impl Event {
         self.bytes(which).iter().any(|b| *b != 0)
     }
 
+    /// How much memory it takes, in bytes.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.texts.len()
+    }
+
     /// How long a text is, in bytes.
     pub(super) fn length(&self, which: usize) -> usize {
         self.lengths[which]

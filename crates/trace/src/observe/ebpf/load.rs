@@ -40,18 +40,29 @@ pub(super) struct Loaded {
     pub(super) without: Vec<String>,
 }
 
+/// An error and its causes in one line. Of what the verifier says, which can be thousands of lines, the last ones tell
+/// why.
 fn explain(what: &str, error: &dyn std::error::Error) -> String {
-    let mut text = format!("{what}: {error}");
+    let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {
         let more = error.to_string();
         if !text.contains(&more) {
-            text += &format!(": {}", more.lines().take(3).collect::<Vec<_>>().join(" "));
+            text += &format!(": {more}");
         }
         next = error.source();
     }
-    if text.contains("os error 1)") || text.contains("Operation not permitted") {
-        text += ". It needs root, or CAP_BPF with CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN, and a container that lets bpf() through";
+    if let Some((before, log)) = text.split_once("Verifier output:") {
+        let told = |line: &&str| !line.starts_with("processed ") && !line.starts_with("stack depth");
+        let last: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).filter(told).collect();
+        let last = last.iter().rev().take(3).rev().map(|line| line.trim()).collect::<Vec<_>>().join("; ");
+        text = format!("{before}The verifier says: {last}");
+    }
+    let text = format!("{what}: {}", text.replace('\n', " "));
+    if text.contains("Operation not permitted") {
+        return format!(
+            "{text}. It needs root, or CAP_BPF with CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN, and a container that lets bpf() through; `--observe notify` needs no privilege"
+        );
     }
     text
 }

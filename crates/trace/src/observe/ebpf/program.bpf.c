@@ -163,10 +163,7 @@ static __always_inline struct scratch *room(void)
 /* The number of a process or thread in the supervisor's namespace; 0 outside of it. */
 static __noinline __u32 number_of(struct pid *pid)
 {
-	struct {
-		int number;
-		struct pid_namespace *namespace;
-	} here;
+	__u64 here[2]; /* struct upid: a number, and its namespace */
 	if (!pid)
 		return 0;
 	__u32 levels = BPF_CORE_READ(pid, level);
@@ -176,8 +173,9 @@ static __noinline __u32 number_of(struct pid *pid)
 			break;
 		if (bpf_probe_read_kernel(&here, sizeof(here), (void *)(first + level * sizeof(here))))
 			break;
-		if (BPF_CORE_READ(here.namespace, ns.inum) == NAMESPACE)
-			return here.number;
+		struct pid_namespace *namespace = (struct pid_namespace *)here[1];
+		if (BPF_CORE_READ(namespace, ns.inum) == NAMESPACE)
+			return (__u32)here[0];
 	}
 	return 0;
 }

@@ -22,6 +22,8 @@ use super::load::Loaded;
 /// Bytes of events that may wait for being recorded. Beyond that they stay in the ring, and what finds no room there is
 /// counted as lost.
 const WAITING: usize = 256 << 20;
+/// How long the end of the run waits for events that were not recorded yet.
+const SETTLING: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The programs, attached and tried out, with nobody to follow yet.
 pub(crate) struct Programs(Loaded);
@@ -95,8 +97,13 @@ impl Watch {
         Ok(Self { queue, collector, reader, recorder })
     }
 
-    /// Processes of the run that are still there.
+    /// Processes of the run that are still there. Events that wait are recorded first, as far as that takes no longer
+    /// than some seconds.
     pub(crate) fn living(&self) -> Vec<i32> {
+        let begun = std::time::Instant::now();
+        while self.queue.bytes.load(Ordering::Relaxed) > 0 && begun.elapsed() < SETTLING {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         lock(&self.collector).living()
     }
 
@@ -150,7 +157,7 @@ fn read(mut loaded: Loaded, queue: &Queue) -> Emptied {
         let mut bytes = 0;
         let count = loaded.drain(&mut |record| match Event::parse(record) {
             Some(event) => {
-                bytes += record.len();
+                bytes += event.size();
                 batch.push(event);
             }
             None => drop(queue.unreadable.fetch_add(1, Ordering::Relaxed)),
@@ -164,7 +171,7 @@ fn read(mut loaded: Loaded, queue: &Queue) -> Emptied {
             if stopping {
                 break;
             }
-            loaded.wait(50);
+            loaded.wait(20);
         }
     }
     Emptied {
@@ -186,13 +193,14 @@ fn record_all(queue: &Queue, collector: &Mutex<Collector>) {
                 let timeout = std::time::Duration::from_millis(100);
                 waiting = queue.filled.wait_timeout(waiting, timeout).unwrap_or_else(PoisonError::into_inner).0;
             }
-            queue.bytes.store(0, Ordering::Relaxed);
             std::mem::take(&mut *waiting)
         };
         while !events.is_empty() {
             let mut collector = lock(collector);
             for event in events.drain(..events.len().min(64)) {
+                let size = event.size();
                 collector.take(event);
+                queue.bytes.fetch_sub(size, Ordering::Relaxed);
             }
         }
     }
