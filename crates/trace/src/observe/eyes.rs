@@ -87,7 +87,7 @@ impl Eyes {
 }
 
 /// Holds what one back end saw against what the other did, and says every difference.
-fn join(observation: &mut Observation, other: Observation) {
+fn join(observation: &mut Observation, mut other: Observation) {
     let compared = super::ebpf::compare(observation, &other);
     let coverage = &mut observation.coverage;
     coverage.incomplete.extend(compared.differences.iter().take(TOLD).cloned());
@@ -96,12 +96,40 @@ fn join(observation: &mut Observation, other: Observation) {
     }
     coverage.events_lost += other.coverage.events_lost;
     let known = coverage.incomplete.clone();
-    let news = other.coverage.incomplete.into_iter().filter(|why| !known.contains(why));
+    let news = std::mem::take(&mut other.coverage.incomplete).into_iter().filter(|why| !known.contains(why));
     coverage.incomplete.extend(news.map(|why| format!("{}: {why}", other.back_end.name())));
-    for service in other.coverage.delegated {
+    for service in std::mem::take(&mut other.coverage.delegated) {
         if !coverage.delegated.contains(&service) {
             coverage.delegated.push(service);
         }
     }
     coverage.compared = Some(compared);
+    take_over_delegated(observation, &mut other);
+}
+
+/// What daemons did for the run, which only one of the two can follow.
+fn take_over_delegated(observation: &mut Observation, other: &mut Observation) {
+    let mut numbers = std::collections::HashMap::new();
+    for mut process in std::mem::take(&mut other.processes) {
+        if process.delegated_by.is_none() {
+            continue;
+        }
+        let id = observation.processes.len() as u32;
+        numbers.insert(process.id, id);
+        process.id = id;
+        process.parent = process.parent.and_then(|parent| numbers.get(&parent).copied());
+        observation.processes.push(process);
+    }
+    if numbers.is_empty() {
+        return;
+    }
+    let known: std::collections::HashSet<String> =
+        observation.files.iter().map(|file| file.name.text.clone()).collect();
+    for mut file in std::mem::take(&mut other.files) {
+        let Some(first) = numbers.get(&file.first_by).filter(|_| !known.contains(&file.name.text)) else { continue };
+        file.first_by = *first;
+        file.written_by = file.written_by.iter().filter_map(|writer| numbers.get(writer).copied()).collect();
+        observation.files.push(file);
+    }
+    observation.files.sort_by(|a, b| a.name.text.cmp(&b.name.text));
 }

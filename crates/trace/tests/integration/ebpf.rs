@@ -363,6 +363,8 @@ fn work_that_a_daemon_does_is_followed() {
     let mut said = [0; 5];
     started.stdout.as_mut().expect("stdout").read_exact(&mut said).expect("ready");
     let report = place.python(CLIENT, ObserveWish::Ebpf, Guard::default());
+    std::fs::remove_file(place.work().join("delegated.txt")).unwrap_or_default();
+    let both = place.python(CLIENT, ObserveWish::Both, Guard::default());
     started.kill().expect("kill");
     started.wait().expect("ended");
     let Some(report) = report else { return };
@@ -377,6 +379,47 @@ fn work_that_a_daemon_does_is_followed() {
     assert!(made.uses.contains(&Use::Created));
     assert!(seen.processes[made.first_by as usize].delegated_by.is_some());
     assert_eq!(file(seen, &place.work().join("secret.txt")).digests, [sha256(b"of the daemon")]);
+    // With both, what only one of them can follow is in the one record.
+    let Some(both) = both else { return };
+    let seen = both.observation;
+    assert_eq!(seen.coverage.compared.as_ref().map(|c| c.different), Some(0), "{:?}", seen.coverage.compared);
+    let made = file(&seen, &place.work().join("delegated.txt"));
+    let maker = &seen.processes[made.first_by as usize];
+    assert_eq!((maker.id, maker.delegated_by.as_deref()), (made.first_by, Some(by.as_str())));
+    assert_eq!(seen.coverage.delegated, [by.as_str()]);
+}
+
+#[test]
+fn what_is_hidden_was_still_tried() {
+    let place = Place::new();
+    let secret = place.work().join(".secret");
+    std::fs::create_dir(&secret).expect("folder");
+    std::fs::write(secret.join("token"), "canary").expect("file");
+    place.write("source.c", "int x;");
+    let script = "cat .secret/token; echo y > source.c; echo z > out/made; exit 0";
+    std::fs::create_dir(place.work().join("out")).expect("folder");
+    let guard = |mode| Guard {
+        mode,
+        source: Some(place.work()),
+        outputs: vec![place.work().join("out")],
+        credentials: vec![secret.clone()],
+        ..Guard::default()
+    };
+    let Some(report) = place.watched(&["/bin/sh", "-c", script], ObserveWish::Ebpf, guard(Mode::Prevent)) else {
+        return;
+    };
+    let token = secret.join("token").display().to_string();
+    let source = place.work().join("source.c").display().to_string();
+    let seen = violations(&report.observation);
+    assert!(seen.contains(&("credential", token.as_str(), Permission::Refused)), "{seen:?}");
+    assert!(seen.contains(&("source-write", source.as_str(), Permission::Refused)), "{seen:?}");
+    assert_eq!(std::fs::read(&source).expect("source"), b"int x;");
+    let Some(report) = place.watched(&["/bin/sh", "-c", script], ObserveWish::Ebpf, guard(Mode::Detect)) else {
+        return;
+    };
+    let seen = violations(&report.observation);
+    assert!(seen.contains(&("credential", token.as_str(), Permission::Allowed)), "{seen:?}");
+    assert!(seen.contains(&("source-write", source.as_str(), Permission::Allowed)), "{seen:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use provost_model::{Compared, NetworkKind, Observation, ObservedFile, Use};
+use provost_model::{Compared, Observation, ObservedFile, Use};
 
 /// Differences that are told one by one.
 const TOLD: usize = 200;
@@ -51,7 +51,8 @@ impl Comparison {
     fn programs(&mut self, first: &Observation, second: &Observation) {
         let count = |observation: &Observation| {
             let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-            for program in observation.processes.iter().flat_map(|process| &process.programs) {
+            let own = observation.processes.iter().filter(|process| process.delegated_by.is_none());
+            for program in own.flat_map(|process| &process.programs) {
                 *counts.entry(program.path.text.clone()).or_insert(0) += 1;
             }
             counts
@@ -90,10 +91,11 @@ impl Comparison {
     }
 
     fn files(&mut self, first: &Observation, second: &Observation) {
-        let by_name = |observation: &Observation| -> BTreeMap<String, ObservedFile> {
-            observation.files.iter().map(|file| (file.name.text.clone(), file.clone())).collect()
-        };
+        fn by_name(observation: &Observation) -> BTreeMap<&str, &ObservedFile> {
+            observation.files.iter().map(|file| (file.name.text.as_str(), file)).collect()
+        }
         let (a, b) = (by_name(first), by_name(second));
+        let daemons = second.processes.iter().any(|process| process.delegated_by.is_some());
         let kinds = [
             ("read", Use::Read),
             ("executed", Use::Executed),
@@ -104,15 +106,16 @@ impl Comparison {
         ];
         for path in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
             for (word, kind) in kinds {
-                let has = |side: &BTreeMap<String, ObservedFile>| {
-                    side.get(path).is_some_and(|file| file.uses.contains(&kind))
-                };
+                let has =
+                    |side: &BTreeMap<&str, &ObservedFile>| side.get(path).is_some_and(|file| file.uses.contains(&kind));
                 match (has(&a), has(&b)) {
                     (true, true) => self.same(word, 1),
                     (false, false) => {}
+                    // Which process used a file after its first use is not kept: any of theirs may be a daemon's.
+                    (false, true) if daemons => self.explained("files that a daemon's processes may have used", 1),
                     (only_first, _) => {
                         let other_side = if only_first { &b } else { &a };
-                        self.file_differs(path, word, kind, only_first, other_side.get(path));
+                        self.file_differs(path, word, kind, only_first, other_side.get(path).copied());
                     }
                 }
             }
@@ -134,25 +137,101 @@ impl Comparison {
     }
 
     fn connections(&mut self, first: &Observation, second: &Observation) {
-        let set = |observation: &Observation| -> BTreeSet<(String, String, String, Option<u16>)> {
-            observation
-                .network
-                .iter()
-                .filter(|event| event.kind != NetworkKind::Socket || event.protocol != "netlink")
-                .map(|event| {
-                    let kind = format!("{:?}", event.kind).to_lowercase();
-                    (kind, event.protocol.clone(), event.address.clone(), event.port)
-                })
-                .collect()
+        type Connection = (String, String, String, Option<u16>);
+        let set = |observation: &Observation| -> BTreeSet<Connection> {
+            let event = |event: &provost_model::NetworkEvent| {
+                let kind = format!("{:?}", event.kind).to_lowercase();
+                (kind, event.protocol.clone(), event.address.clone(), event.port)
+            };
+            observation.network.iter().map(event).collect()
+        };
+        // One has the caller's text, the other where the socket lies.
+        let same_socket = |a: &Connection, b: &Connection| {
+            let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+            a.1 == "unix" && (&a.0, &a.1) == (&b.0, &b.1) && last(&a.2) == last(&b.2)
         };
         let (a, b) = (set(first), set(second));
         self.same("connections", a.intersection(&b).count() as u64);
-        for (at, only) in [a.difference(&b), b.difference(&a)].into_iter().enumerate() {
+        let daemons = second.processes.iter().any(|process| process.delegated_by.is_some());
+        let (mut only_a, mut only_b): (Vec<_>, Vec<_>) = (a.difference(&b).collect(), b.difference(&a).collect());
+        only_a.retain(|one| {
+            let Some(at) = only_b.iter().position(|other| same_socket(one, other)) else { return true };
+            only_b.remove(at);
+            self.explained("Unix sockets that one names by the caller's text and the other by their place", 1);
+            false
+        });
+        if daemons && !only_b.is_empty() {
+            self.explained("connections that a daemon's processes may have made", only_b.len() as u64);
+            only_b.clear();
+        }
+        for (at, only) in [only_a, only_b].into_iter().enumerate() {
             for (kind, protocol, address, port) in only {
                 let port = port.map_or(String::new(), |port| format!(":{port}"));
                 let one = self.names[at];
                 self.differs(format!("{kind} {protocol} {address}{port} according to {one} only"));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use provost_model::{BackEnd, FileName, NetworkEvent, NetworkKind, Permission, Timestamp};
+
+    fn seen(back_end: BackEnd, uses: &[(&str, Use)], sockets: &[&str]) -> Observation {
+        let at = Timestamp::from_seconds(0);
+        let mut observation = Observation::none(Vec::new());
+        observation.back_end = back_end;
+        for (path, kind) in uses {
+            observation.files.push(ObservedFile {
+                name: FileName::from_bytes(path.as_bytes()),
+                uses: vec![*kind],
+                first_use: *kind,
+                first_on: at,
+                first_by: 0,
+                written_by: Vec::new(),
+                digests: Vec::new(),
+                final_digest: None,
+                size: 0,
+                origin: None,
+                problem: None,
+            });
+        }
+        for address in sockets {
+            observation.network.push(NetworkEvent {
+                kind: NetworkKind::Connect,
+                process: 0,
+                at,
+                protocol: "unix".into(),
+                address: (*address).into(),
+                port: None,
+                name: None,
+                asked_for: None,
+                delegated_to: None,
+                permission: Permission::Allowed,
+                error: None,
+                count: 1,
+            });
+        }
+        observation
+    }
+
+    #[test]
+    fn what_only_one_saw_is_told_or_explained() {
+        let one = seen(BackEnd::Notify, &[("/a", Use::Read), ("/made", Use::Created), ("/b", Use::Deleted)], &["s"]);
+        let other =
+            seen(BackEnd::Ebpf, &[("/a", Use::Read), ("/made", Use::Written), ("/c", Use::Read)], &["/r/s", "/x"]);
+        let compared = compare(&one, &other);
+        assert_eq!(compared.same["read"], 1);
+        assert_eq!(
+            compared.differences,
+            [
+                "/b: deleted according to notify only",
+                "/c: read according to ebpf only",
+                "connect unix /x according to ebpf only"
+            ]
+        );
+        assert_eq!((compared.different, compared.explained.values().sum::<u64>()), (3, 3));
     }
 }
