@@ -88,6 +88,38 @@ impl Comparison {
                 self.differs(format!("process {pid}: seen by {one}, not by {other}"));
             }
         }
+        self.parents(first, second);
+    }
+
+    /// Parents of processes whose number was used once.
+    fn parents(&mut self, first: &Observation, second: &Observation) {
+        fn parents(observation: &Observation) -> BTreeMap<u32, Option<u32>> {
+            let mut parents = BTreeMap::new();
+            let mut again = BTreeSet::new();
+            for process in &observation.processes {
+                let parent = process.parent.and_then(|id| observation.processes.get(id as usize)).map(|p| p.pid);
+                if parents.insert(process.pid, parent).is_some() {
+                    again.insert(process.pid);
+                }
+            }
+            parents.retain(|pid, _| !again.contains(pid));
+            parents
+        }
+        let other = parents(second);
+        for (pid, one) in parents(first) {
+            match (one, other.get(&pid)) {
+                (_, None) => {}
+                (one, Some(other)) if one == *other => self.same("parents", 1),
+                (None, Some(_)) => self.explained("processes whose parent had ended before it could be asked", 1),
+                (Some(one), Some(other)) => {
+                    let [first, second] = self.names;
+                    let other = other.map_or("nobody".to_owned(), |pid| pid.to_string());
+                    self.differs(format!(
+                        "process {pid}: made by {one} according to {first}, by {other} according to {second}"
+                    ));
+                }
+            }
+        }
     }
 
     fn files(&mut self, first: &Observation, second: &Observation) {
