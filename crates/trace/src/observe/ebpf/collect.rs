@@ -1,6 +1,6 @@
 //! From events to the record: processes, executions and calls that are told by numbers alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use nix::libc;
 use provost_model::{Digest, Permission, Timestamp, Use};
@@ -11,6 +11,7 @@ use super::super::notify::ending_of;
 use super::super::record::Record;
 use super::super::tracee::Proc;
 use super::layout::{COMPAT, DELEGATED, Event, Kind};
+use super::load::Repeats;
 
 /// A living process of the run, or one that a daemon made for it.
 pub(super) struct Followed {
@@ -49,6 +50,12 @@ pub(super) struct Collector {
     pub(super) made_up: Vec<u64>,
     /// Devices by the number of the mount, for file systems whose files have other numbers in `stat`.
     pub(super) mounts: HashMap<u64, u64>,
+    /// Where files that were judged and hashed are put in.
+    pub(super) repeats: Option<Repeats>,
+    /// Files that are in it: device and inode.
+    pub(super) repeated: HashSet<(u64, u64)>,
+    /// When the run began, in seconds: what changed since may change again.
+    pub(super) began: i64,
     /// Milliseconds from the monotonic clock to that of the record.
     offset: i64,
 }
@@ -56,6 +63,7 @@ pub(super) struct Collector {
 impl Collector {
     pub(super) fn new(record: Record, proc: Proc, rules: Rules, own_processes: bool, digests: bool) -> Self {
         let made_up = super::super::walk::devices_of(&proc, super::super::walk::MADE_UP);
+        let began = (record.clock)().seconds();
         let offset = (record.clock)().milliseconds() - monotonic();
         Self {
             record,
@@ -70,6 +78,9 @@ impl Collector {
             daemons: HashMap::new(),
             made_up,
             mounts: HashMap::new(),
+            repeats: None,
+            repeated: HashSet::new(),
+            began,
             offset,
         }
     }

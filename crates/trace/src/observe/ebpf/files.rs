@@ -73,11 +73,29 @@ impl Collector {
             {
                 let what = format!("opening {}, whose content is denied", String::from_utf8_lossy(&path));
                 self.violation(event, "tool", what);
+            } else if kind == Use::Read && (digest.is_some() || !self.digests) {
+                self.repeats_from_now_on(event, &path);
             }
         }
         if writes || cuts {
             self.seen.remove(&file.inode);
+            if self.repeated.contains(&file.inode) {
+                self.record.problem(place, "it was read several times before it was opened for writing: whether one of its readers still used it is not known");
+            }
             self.record.writes(file.inode, place, process);
+        }
+    }
+
+    /// Reading this file again by the same name, unchanged, tells nothing new: tool chains and headers are opened
+    /// thousands of times. Not for what the run wrote, nor for what the policy minds.
+    fn repeats_from_now_on(&mut self, event: &Event, path: &[u8]) {
+        // The grain of its times is coarser than a moment.
+        if event.file.changed.0 < self.began - 2
+            && self.rules.path(path, Use::Read).is_none()
+            && let Some(repeats) = &mut self.repeats
+        {
+            repeats.add(event.repeat());
+            self.repeated.insert(event.file.inode);
         }
     }
 

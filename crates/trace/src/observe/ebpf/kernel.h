@@ -175,7 +175,10 @@ struct unix_sock {
 #define S_IFSOCK 0140000
 
 /* linux/fs.h */
+#define FMODE_WRITE (1 << 1)
 #define FMODE_PATH (1 << 14)
+#define FMODE_CREATED (1 << 20)
+#define O_TRUNC 01000
 
 /* A call by the 32-bit entry (asm/thread_info.h), and the bit of the x32 entry's numbers. */
 #define TS_COMPAT 2

@@ -31,7 +31,7 @@ pub(super) const FMODE_WRITE: u32 = 2;
 pub(super) const FMODE_CREATED: u32 = 1 << 20;
 
 /// Counters, in the order of the programs.
-pub(super) const COUNTERS: usize = 12;
+pub(super) const COUNTERS: usize = 13;
 pub(super) const SENT: u32 = 0;
 pub(super) const LOST: u32 = 1;
 pub(super) const OPENS: u32 = 2;
@@ -44,6 +44,7 @@ pub(super) const RING_SUBMISSIONS: u32 = 8;
 pub(super) const NOT_FOLLOWED: u32 = 9;
 pub(super) const CALLS: u32 = 10;
 pub(super) const PATH_ONLY: u32 = 11;
+pub(super) const REPEATED: u32 = 12;
 
 /// A file as the kernel had it at that moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub(super) struct Event {
     pub(super) socket_type: i32,
     texts: Vec<u8>,
     lengths: [usize; 4],
+    /// The device as the kernel numbers it.
+    device: u32,
 }
 
 impl Event {
@@ -125,7 +128,15 @@ impl Event {
             socket_type: half(152)?.cast_signed(),
             texts: bytes.get(HEADER..)?.to_vec(),
             lengths,
+            device,
         })
+    }
+
+    /// What says that a file is opened by the same name again, unchanged: `struct repeat`.
+    pub(super) fn repeat(&self) -> [u64; 6] {
+        let [.., dentry, mount, _, generation] = self.arguments;
+        let parts = self.file.changed.1.cast_unsigned() | u64::from(self.device) << 32;
+        [dentry, mount, self.file.inode.1, self.file.changed.0.cast_unsigned(), parts, generation]
     }
 
     /// The bytes of one of its texts; empty when it is not there.

@@ -28,11 +28,22 @@ const ADDRESSES: &[&str] = &["connects_four", "connects_six", "sends_four", "sen
 /// The number of the outermost process namespace (PROC_PID_INIT_INO, linux/proc_ns.h).
 const OUTERMOST: u64 = 0xEFFF_FFFC;
 
+/// Files whose reading by the same name, unchanged, needs no telling again.
+pub(super) struct Repeats(HashMap<MapData, [u64; 6], u32>);
+
+impl Repeats {
+    /// Adds one. When there is no room the events go on, and that is all.
+    pub(super) fn add(&mut self, repeat: [u64; 6]) {
+        let _ = self.0.insert(repeat, 1, 0);
+    }
+}
+
 /// The programs, at work. They are taken away with this.
 pub(super) struct Loaded {
     ebpf: Option<Ebpf>,
     events: RingBuf<MapData>,
     followed: HashMap<MapData, u32, u32>,
+    repeats: Option<Repeats>,
     counters: Array<MapData, u64>,
     /// Records taken out of the ring so far.
     pub(super) received: u64,
@@ -96,8 +107,10 @@ impl Loaded {
         }
         let events = take("EVENTS")?.try_into().map_err(map)?;
         let followed = take("FOLLOWED")?.try_into().map_err(map)?;
+        let repeats = Some(Repeats(take("REPEATS")?.try_into().map_err(map)?));
         let counters = take("COUNTERS")?.try_into().map_err(map)?;
-        let mut loaded = Self { ebpf: Some(ebpf), events, followed, counters, received: 0, without: Vec::new() };
+        let mut loaded =
+            Self { ebpf: Some(ebpf), events, followed, repeats, counters, received: 0, without: Vec::new() };
         for (program, point) in TRACEPOINTS {
             loaded.tracepoint(program, point, &btf)?;
         }
@@ -187,6 +200,11 @@ impl Loaded {
     /// Follows a process, and all that it makes from now on.
     pub(super) fn follow(&mut self, process: u32) -> Result<(), String> {
         self.followed.insert(process, 0, 0).map_err(|e| e.to_string())
+    }
+
+    /// Where repeated files are said to be, for whoever judges them.
+    pub(super) fn take_repeats(&mut self) -> Option<Repeats> {
+        self.repeats.take()
     }
 
     /// The ring, to wait for.

@@ -62,6 +62,7 @@ enum counter {
 	NOT_FOLLOWED,
 	CALLS,
 	PATH_ONLY,
+	REPEATED,
 	COUNTERS_END,
 };
 
@@ -101,6 +102,14 @@ struct followed {
 	__u32 how;
 };
 
+/* A file that was read by this name before, and did not change since. */
+struct repeat {
+	__u64 dentry, mount;
+	__u64 inode, changed;
+	__u32 changed_part, device;
+	__u64 generation;
+};
+
 enum how { RUN = 0, DELEGATE = 1, DAEMON = 2 };
 
 /* ---- maps ------------------------------------------------------------------------------------------------------ */
@@ -131,6 +140,14 @@ struct {
 	__type(value, __u64);
 } COUNTERS SEC(".maps");
 
+/* Reading them once more tells nothing new: the supervisor puts in what it has judged and hashed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct repeat);
+	__type(value, __u32);
+} REPEATS SEC(".maps");
+
 /* One for each CPU: the tracepoints run with preemption off. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -144,6 +161,9 @@ const volatile __u32 SUPERVISOR = 0;
 const volatile __u32 NAMESPACE = 0;
 const volatile __u32 OUTERMOST = 1;
 const volatile __u32 HIDDEN_MAY_BE_TRIED = 0;
+
+/* Grows with every renaming: names that were known before may be others now. */
+static volatile __u64 generation;
 
 /* ---- small parts ----------------------------------------------------------------------------------------------- */
 
@@ -301,7 +321,7 @@ static __noinline __u32 describe(struct event *event, struct file *file, __u32 a
 	event->size = BPF_CORE_READ(inode, i_size);
 	if (bpf_core_field_exists(inode->i_ctime_sec)) {
 		event->changed = BPF_CORE_READ(inode, i_ctime_sec);
-		event->changed_part = BPF_CORE_READ(inode, i_ctime_nsec);
+		event->changed_part = BPF_CORE_READ(inode, i_ctime_nsec) & 0x7fffffff;
 	}
 	return path_at(event, __builtin_preserve_access_index(&file->f_path), at);
 }
@@ -383,6 +403,31 @@ static __always_inline __u64 open_flags(struct event *event, struct interest *in
 	return flags;
 }
 
+/* True when a file was read by this very name before and did not change since. What it takes to say so the next time
+ * goes with the event. */
+static __noinline int is_repeated(struct event *event, struct file *file)
+{
+	if (!event || !file)
+		return 0;
+	struct repeat repeat = {};
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	repeat.dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
+	repeat.mount = (__u64)BPF_CORE_READ(file, f_path.mnt);
+	repeat.generation = generation;
+	event->arguments[4] = repeat.dentry;
+	event->arguments[5] = repeat.mount;
+	event->arguments[7] = repeat.generation;
+	if ((BPF_CORE_READ(file, f_mode) & (FMODE_WRITE | FMODE_CREATED)) || event->arguments[6] & O_TRUNC)
+		return 0;
+	repeat.inode = BPF_CORE_READ(inode, i_ino);
+	repeat.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	if (!bpf_core_field_exists(inode->i_ctime_sec))
+		return 0;
+	repeat.changed = BPF_CORE_READ(inode, i_ctime_sec);
+	repeat.changed_part = BPF_CORE_READ(inode, i_ctime_nsec) & 0x7fffffff;
+	return bpf_map_lookup_elem(&REPEATS, &repeat) != 0;
+}
+
 static __noinline void opened(struct scratch *scratch, struct interest *interest)
 {
 	if (!scratch || !interest)
@@ -416,6 +461,10 @@ static __noinline void opened(struct scratch *scratch, struct interest *interest
 	}
 	count(OPENS);
 	event->arguments[6] = open_flags(event, interest);
+	if (is_repeated(event, file)) {
+		count(REPEATED);
+		return;
+	}
 	end = describe(event, file, 0);
 	event->length[0] = end;
 	send(scratch, end);
@@ -428,6 +477,8 @@ static __noinline void changed(struct scratch *scratch, struct interest *interes
 	__u32 end = 0;
 	if (interest->path[0] < ABSENT)
 		end = named(scratch, 0, interest->directory[0], interest->path[0], end);
+	if (interest->path[1] < ABSENT && scratch->event.result >= 0)
+		__sync_fetch_and_add(&generation, 1);
 	if (interest->path[1] < ABSENT)
 		end = named(scratch, 1, interest->directory[1], interest->path[1], end);
 	send(scratch, end);

@@ -15,7 +15,7 @@ use super::collect::Collector;
 use super::interests;
 use super::layout::{
     CALLS, COMPAT_CALLS, DESCRIPTORS_GONE, Event, LOST, NOT_FOLLOWED, OPENS, OPENS_FAILED, PATH_ONLY, PATHS_CUT,
-    RING_SUBMISSIONS, SENT, TEXTS_UNREADABLE,
+    REPEATED, RING_SUBMISSIONS, SENT, TEXTS_UNREADABLE,
 };
 use super::load::Loaded;
 
@@ -85,6 +85,7 @@ impl Watch {
         let Beginning { programs: Programs(mut loaded), record, proc, rules, own_processes, digests, command } =
             beginning;
         let mut collector = Collector::new(record, proc, rules, own_processes, digests);
+        collector.repeats = loaded.take_repeats();
         collector.begin(command);
         loaded.follow(command.cast_unsigned())?;
         let queue = Arc::new(Queue::default());
@@ -251,6 +252,7 @@ fn observation(
                 ("calls", CALLS),
                 ("opens", OPENS),
                 ("opensFailed", OPENS_FAILED),
+                ("repeatedOpens", REPEATED),
                 ("pathOnlyOpens", PATH_ONLY),
                 ("compatCalls", COMPAT_CALLS),
                 ("ringSubmissions", RING_SUBMISSIONS),
