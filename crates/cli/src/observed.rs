@@ -231,6 +231,7 @@ pub fn completeness(observation: &Observation, left_running: u32) -> Completenes
         delegated: seen.delegated.clone(),
         incomplete: seen.incomplete.clone(),
         counters: seen.counters.clone(),
+        compared: seen.compared.clone(),
     }
 }
 

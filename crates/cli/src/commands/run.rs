@@ -55,7 +55,7 @@ pub struct RunArgs {
     /// Do not confine the command; the evidence says so.
     #[arg(long)]
     no_isolation: bool,
-    /// Who watches the command: `auto`, `notify`, or `none` for the tree before and after alone.
+    /// Who watches the command: `auto`, `notify`, `ebpf`, `both`, or `none` for the tree before and after alone.
     #[arg(long, value_name = "BACK-END")]
     observe: Option<watch::Observe>,
     /// Write all that was seen as JSON to this file.

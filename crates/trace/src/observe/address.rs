@@ -21,7 +21,7 @@ pub(crate) enum Address {
 
 /// Reads one, and the bytes that it was read from.
 pub(crate) fn read(pid: i32, address: u64, length: u64) -> Result<(Address, Vec<u8>), Errno> {
-    if length < 2 || length > 128 {
+    if !(2..=128).contains(&length) {
         return Err(Errno::EINVAL);
     }
     let bytes = read_exact(pid, address, length as usize)?;

@@ -644,7 +644,7 @@ fn wait_for_partner(held: OwnedFd, again: CString, flags: i32) -> Result<OwnedFd
 }
 
 /// The path without `.` and `..`, as text: links in it are not looked at.
-fn without_dots(path: &[u8]) -> Vec<u8> {
+pub(crate) fn without_dots(path: &[u8]) -> Vec<u8> {
     let mut parts: Vec<&[u8]> = Vec::new();
     for part in path.split(|b| *b == b'/') {
         match part {

@@ -30,6 +30,8 @@ pub(crate) struct Launch {
     pub(crate) no_internet: bool,
     /// Who gets the calls.
     pub(crate) receiver: Receiver,
+    /// The guard prevents.
+    pub(crate) prevents: bool,
 }
 
 /// What the child says before it executes the command.
@@ -119,6 +121,7 @@ fn prepare(launch: &Launch, confinement: &Confinement) -> Result<[i32; NUMBERS],
             numbers[0] = sys::install_filter_with_listener(&program(Receiver::Notify)).map_err(io)?;
         }
         Receiver::Trace => sys::install_filter(&program(Receiver::Trace)).map_err(io)?,
+        Receiver::Nobody => sys::install_filter(&super::filter::refusals(launch.prevents)).map_err(io)?,
     }
     Ok(numbers)
 }
@@ -215,7 +218,7 @@ pub(crate) fn first_process(launch: &Launch, confinement: &Confinement, pipes: P
         }
         if pid < 0 && Errno::last() == Errno::ECHILD {
             // Nothing is left but us; the supervisor ends us.
-            let _ = nix::unistd::pause();
+            nix::unistd::pause();
         }
     }
 }

@@ -331,5 +331,5 @@ pub(crate) fn stat_at(base: Option<BorrowedFd<'_>>, path: &std::ffi::CStr, flags
 pub(crate) unsafe fn call(number: libc::c_long, arguments: [usize; 6]) -> Result<i64, Errno> {
     let [a, b, c, d, e, f] = arguments;
     // SAFETY: as the caller promises.
-    Errno::result(unsafe { libc::syscall(number, a, b, c, d, e, f) }).map(|n| n as i64)
+    Errno::result(unsafe { libc::syscall(number, a, b, c, d, e, f) })
 }

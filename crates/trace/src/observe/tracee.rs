@@ -30,6 +30,11 @@ impl Proc {
         sys::open_at(None, c"/proc", libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC, 0, 0).map(Self)
     }
 
+    /// The same `/proc` once more, whatever is mounted over it now.
+    pub(crate) fn open_again(other: &Self) -> Result<Self, Errno> {
+        other.0.try_clone().map(Self).map_err(|e| e.raw_os_error().map_or(Errno::EMFILE, Errno::from_raw))
+    }
+
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
