@@ -4,6 +4,7 @@
 mod attacks;
 mod consumer;
 mod faults;
+mod machines;
 mod policy;
 mod run;
 mod show;
