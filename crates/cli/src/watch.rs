@@ -95,6 +95,11 @@ impl<'a> Watched<'a> {
                 Err(provost_trace::TraceError::Supervisor(why)) if wanted.observe == Observe::Auto && !prevents => {
                     reasons = vec![why];
                 }
+                Err(error) if prevents => {
+                    return Err(anyhow::Error::from(error).context(
+                        "`mode = \"prevent\"` cannot be held on this machine, so the command was not started (`\"detect\"` records what it can)",
+                    ));
+                }
                 Err(error) => return Err(error.into()),
             }
         }

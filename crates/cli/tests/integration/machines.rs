@@ -11,12 +11,12 @@ use crate::{World, text_of};
 fn without(world: &World) -> Option<PathBuf> {
     let program = world.root().join("without");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machines/without.c");
-    let built = Command::new("cc").arg("-o").arg(&program).arg(source).status();
-    if built.is_ok_and(|status| status.success()) {
-        return Some(program);
-    }
-    eprintln!("skipped: no C compiler here");
-    None
+    let Ok(built) = Command::new("cc").arg("-o").arg(&program).arg(source).output() else {
+        eprintln!("skipped: no C compiler here");
+        return None;
+    };
+    assert!(built.status.success(), "{}", text_of(&built));
+    Some(program)
 }
 
 /// `provost run` on such a machine.
@@ -48,7 +48,7 @@ fn without_a_listener_it_is_traced() {
     let written = |name: &str| seen.files.iter().any(|f| f.name.text.ends_with(name) && f.final_digest.is_some());
     assert!(written("out/main.o") && written("out/app"));
     let asked = run(&world, &program, &["listener"], &["--observe", "notify", "--", "sh", "build.sh"]);
-    assert_eq!(asked.status.code(), Some(2), "{}", text_of(&asked));
+    assert_eq!(asked.status.code(), Some(3), "{}", text_of(&asked));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn without_both_nobody_watches_and_everybody_is_told() {
     assert!(!seen.is_complete() && !seen.coverage.not_used.is_empty());
     for wanted in ["notify", "ptrace"] {
         let asked = run(&world, &program, &lacks, &["--observe", wanted, "--", "sh", "build.sh"]);
-        assert_eq!(asked.status.code(), Some(2), "{}", text_of(&asked));
+        assert_eq!(asked.status.code(), Some(3), "{}", text_of(&asked));
     }
 }
 
@@ -76,13 +76,13 @@ fn a_policy_refuses_what_nobody_watched() {
     world.expect(0, &["init"]);
     world.edit(".provost/policy.toml", |text| {
         assert!(text.contains("[build]"), "{text}");
-        text.replace("[build]", "[build]\nobservation = \"kernel\"")
+        text.replace("[build]", "[build]\nobservation = \"kernel\"").replace("serial = 1", "serial = 2")
     });
     world.expect(0, &["policy", "sign"]);
     let output = run(&world, &program, &["listener", "tracing"], &["--", "sh", "build.sh"]);
     let text = text_of(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("observation"), "{text}");
+    assert!(text.contains("build-observed"), "{text}");
     let watched = run(&world, &program, &[], &["--", "sh", "build.sh"]);
     assert_eq!(watched.status.code(), Some(0), "{}", text_of(&watched));
 }
@@ -94,7 +94,9 @@ fn prevention_is_not_started_where_it_cannot_be_held() {
     let guard = |text: &str| std::fs::write(world.project().join("provost.toml"), text).expect("file");
     guard("[guard]\nmode = \"prevent\"\noutputs = [\"out\"]\n");
     let output = run(&world, &program, &["listener", "tracing"], &["--", "sh", "build.sh"]);
-    assert_eq!(output.status.code(), Some(2), "{}", text_of(&output));
+    let text = text_of(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("mode = \"prevent\""), "{text}");
     assert!(!world.artifact().exists(), "the command was started");
 }
 
@@ -125,5 +127,5 @@ fn without_namespaces_landlock_holds_the_tree_and_a_filter_the_network() {
     guard("[guard]\nmode = \"prevent\"\nnetwork = [\"example.org:443\"]\n");
     world.run(&["trust", "config"]);
     let output = run(&world, &program, &["namespaces"], &["--", "sh", "build.sh"]);
-    assert_eq!(output.status.code(), Some(2), "{}", text_of(&output));
+    assert_eq!(output.status.code(), Some(3), "{}", text_of(&output));
 }
