@@ -277,6 +277,13 @@ impl GuardConfig {
         }
     }
 
+    /// Declared caches: where they lie (below the home directory with `~/`, else below the tree), and their keys.
+    pub fn caches(&self, directory: &Path) -> Vec<(PathBuf, String)> {
+        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+        let place = |text: &str| text.strip_prefix("~/").map_or_else(|| directory.join(text), |rest| home.join(rest));
+        self.cache.iter().flatten().map(|cache| (place(&cache.path), cache.key.clone())).collect()
+    }
+
     /// `prevent` or `detect`.
     pub fn mode_name(&self) -> &'static str {
         match self.mode.unwrap_or_default() {

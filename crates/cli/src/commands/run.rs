@@ -18,6 +18,7 @@ use provost_trace::observe::Watcher;
 use provost_trace::{BlockedSignals, ConfinementWish, Directory, Selection, Snapshot};
 
 use crate::behaviour::{self, Suspicion};
+use crate::caches::Caches;
 use crate::commands::Context;
 use crate::evidence_file::{EvidenceFile, beside};
 use crate::exit::Exit;
@@ -325,6 +326,7 @@ fn supervise(
     let progress = Progress::new(args.quiet, "reading materials");
     let before =
         Snapshot::take(&held.through(), &selections.tree, &selections.materials, None, &|f, b| progress.tell(f, b))?;
+    let caches = Caches::record(&guard, directory, &|f, b| progress.tell(f, b))?;
     progress.done();
     fault::point("run: materials recorded");
 
@@ -385,6 +387,7 @@ fn supervise(
         subjects: Vec::new(),
         guard_mode: guard.mode_name(),
         findings: &findings,
+        caches,
         inputs: None,
     };
     let (materials, artifacts) = writer.lists()?;
