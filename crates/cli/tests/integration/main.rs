@@ -4,6 +4,7 @@
 mod attacks;
 mod consumer;
 mod faults;
+mod learn;
 mod machines;
 mod policy;
 mod run;
