@@ -265,7 +265,11 @@ impl Notifier {
         let arguments = [raw(spot.parent.as_fd()), spot.name.as_ptr() as usize, flags as usize, 0, 0, 0];
         // SAFETY: the name is our own and lives through the call.
         let value = match unsafe { sys::call(libc::SYS_unlinkat, arguments) } {
-            Err(Errno::EBUSY) if flags & libc::AT_REMOVEDIR != 0 && self.is_emptied_output(&spot) => 0,
+            Err(Errno::EBUSY | Errno::EROFS | Errno::EACCES)
+                if flags & libc::AT_REMOVEDIR != 0 && self.is_emptied_output(&spot) =>
+            {
+                0
+            }
             other => other?,
         };
         self.judge_path(&spot.path, Use::Deleted, tgid);
@@ -308,7 +312,7 @@ impl Notifier {
                 let arguments = [raw(spot.parent.as_fd()), spot.name.as_ptr() as usize, mode as usize, 0, 0, 0];
                 // SAFETY: the name is our own and lives through the call.
                 match unsafe { sys::call(libc::SYS_mkdirat, arguments) } {
-                    Err(Errno::EEXIST) if self.standing.remove(&spot.path) => 0,
+                    Err(Errno::EEXIST | Errno::EROFS | Errno::EACCES) if self.standing.remove(&spot.path) => 0,
                     other => other?,
                 }
             }
