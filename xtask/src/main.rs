@@ -13,7 +13,7 @@ const HELP: &str = "\
 cargo xtask bench [in-toto-run]   CPU time of the main paths, beside a peer when its program is named
 cargo xtask conformance DIR       run the sigstore-conformance bundle vectors of DIR against the command line
 cargo xtask watch-bench DIR CMD…  what watching a build costs, beside strace (and in-toto-run, named by IN_TOTO_RUN)
-cargo xtask truth [--rounds N] [--within 'WORDS'] [--keep] DIR CMD…
+cargo xtask truth [--rounds N] [--within 'WORDS'] [--observe BACK-END] [--keep] DIR CMD…
                                   what provost sees of a build, held against strace -f (docs/truth.md)
 cargo xtask self-check            build this project under itself and verify the result";
 

@@ -23,12 +23,15 @@ struct Task<'a> {
     within: Vec<String>,
     work: PathBuf,
     provost: PathBuf,
+    /// The back end of provost that is tested.
+    observe: String,
     keep: bool,
 }
 
-/// `cargo xtask truth [--rounds N] [--within "WORDS"] [--keep] DIR CMD…`
+/// `cargo xtask truth [--rounds N] [--within "WORDS"] [--observe BACK-END] [--keep] DIR CMD…`
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let (mut rounds, mut within, mut keep, mut rest) = (5, Vec::new(), false, arguments);
+    let mut observe = "notify";
     loop {
         rest = match rest {
             ["--rounds", number, rest @ ..] => {
@@ -37,6 +40,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
             }
             ["--within", words, rest @ ..] => {
                 within = words.split_whitespace().map(str::to_owned).collect();
+                rest
+            }
+            ["--observe", name, rest @ ..] => {
+                observe = name;
                 rest
             }
             ["--keep", rest @ ..] => {
@@ -57,6 +64,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         within,
         work: std::env::temp_dir().join(format!("provost-truth-{}", std::process::id())),
         provost: crate::debug()?,
+        observe: observe.to_owned(),
         keep,
     };
     task.all_rounds()
@@ -68,6 +76,11 @@ impl Task<'_> {
         // Caches that a first run fills are the same for all that are compared.
         self.fresh_copy()?;
         self.build(&[], "once before")?;
+        // So are the digests of the tool chain: the first time they are taken they cost time, which a build may notice
+        // by limits of its own (pip gives `rustc --version` half a second).
+        self.fresh_copy()?;
+        let provost = self.provost.to_string_lossy().into_owned();
+        self.build(&[&provost, "run", "-q", "--observe", &self.observe, "--"], "under provost, once before")?;
         let (mut traced, mut watched) = (Vec::new(), Vec::new());
         for round in 1..=self.rounds {
             let trace = self.path("trace");
@@ -76,16 +89,15 @@ impl Task<'_> {
             self.fresh_copy()?;
             self.build(&words, "under strace")?;
             let text = std::fs::read(&trace)?;
-            let mut seen = strace::read(&String::from_utf8_lossy(&text), &self.work.join("tree"))?;
+            let mut seen = strace::read(&String::from_utf8_lossy(&text), &self.work.join("tree"), &[self.path("log")])?;
             self.left_behind(&mut seen)?;
             println!("round {round}: strace {}", figures(&seen));
             traced.push(seen);
 
             let observation = self.path("observation");
-            let provost = self.provost.to_string_lossy();
             self.fresh_copy()?;
             self.build(
-                &[&provost, "run", "-q", "--observe", "notify", "--observation", &observation, "--"],
+                &[&provost, "run", "-q", "--observe", &self.observe, "--observation", &observation, "--"],
                 "under provost",
             )?;
             let text = std::fs::read(&observation)?;

@@ -1,16 +1,15 @@
 //! What is alike although it differs, and what only one of the two can see. Each rule has its reason; whatever no rule
 //! explains is a difference.
 
-/// Names with a part that is another one in each run. `#`: digits. `?`: one letter, digit or underscore. `*`: anything within one
-/// part of the path. Each matches whole parts, anywhere in a path. How many different names stand behind a pattern is
-/// compared too.
+/// Names with a part that is another one in each run. `#`: digits. `?`: one letter, digit or underscore. `*`: anything
+/// within one part of the path. Each matches whole parts, anywhere in a path. How many different names stand behind a
+/// pattern is compared too.
 pub(crate) const PATTERNS: &[(&str, &str)] = &[
     ("/proc/#", "process ids"),
     ("/task/#", "thread ids"),
     ("/tmp/cc??????.*", "temporary files of gcc"),
     ("/st??????", "temporary files of ar and ranlib"),
     ("/tmp/pip-*", "pip's temporary directories"),
-    ("/tmp/tmp????????", "temporary names of Python's"),
     ("/tmp/????????", "how Python tries whether a directory can be written"),
     ("/_cacache/tmp/*", "npm's temporary files"),
     ("/_logs/*-debug-#.log", "npm's logs, named by the time"),
@@ -31,11 +30,19 @@ pub(crate) const PATTERNS: &[(&str, &str)] = &[
 /// What only one of the two sees, by name.
 pub(crate) const RULES: &[(&str, &str)] = &[
     ("no-name", "a pipe, a socket, memory or a file without a name (O_TMPFILE) was opened: it is in no list of names"),
+    ("inherited", "the command's own output goes to a file that was opened before it began"),
     ("o-path", "O_PATH opens neither for reading nor for writing"),
     ("memory", "a program in memory (memfd_create): strace and the kernel write its name differently"),
     ("program-gone", "the executed file no longer exists: strace does not say whether it was a script"),
+    ("cache-times", "cargo notes when it last used its cache at most every five minutes, in whatever build that falls"),
     ("loader", "an ELF program's loader is opened by the kernel itself, which strace does not see"),
 ];
+
+/// True for a file that is touched now and then by the clock, not by the build: the journal of cargo's cache, and the
+/// directory that is opened to make it durable.
+pub(crate) fn is_by_the_clock(path: &str) -> bool {
+    path.ends_with("/.cargo/.global-cache-journal") || path.ends_with("/.cargo")
+}
 
 /// A path with the parts that differ from run to run replaced, and the rules that did it.
 pub(crate) fn normal(path: &str) -> (String, Vec<&'static str>) {
@@ -93,6 +100,15 @@ mod tests {
         assert_eq!(normal("/proc/12a/maps"), "/proc/12a/maps");
         assert_eq!(normal("/tmp/ccAb12xY.s"), "/tmp/cc??????.*");
         assert_eq!(normal("/x/ccAb12xY.s"), "/x/ccAb12xY.s");
+    }
+
+    #[test]
+    fn the_documentation_has_these_rules() {
+        let text = std::fs::read_to_string(crate::root().join("docs/truth.md")).expect("docs/truth.md");
+        for (name, reason) in super::PATTERNS.iter().chain(super::RULES) {
+            let row = format!("| `{name}` | {reason} |");
+            assert!(text.contains(&row), "docs/truth.md must hold: {row}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rules::normal;
+use super::rules::{is_by_the_clock, normal};
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,11 +29,13 @@ pub(crate) enum Kind {
     Network,
     /// What lay in the tree in the end.
     Left,
+    /// Files whose digest in the record is not that of their content.
+    WrongDigest,
 }
 
 impl Kind {
     /// All, in the order in which they are shown.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Read,
         Self::Written,
         Self::Renamed,
@@ -45,6 +47,7 @@ impl Kind {
         Self::Family,
         Self::Network,
         Self::Left,
+        Self::WrongDigest,
     ];
 
     /// For people.
@@ -61,6 +64,7 @@ impl Kind {
             Self::Family => "parents and children",
             Self::Network => "network",
             Self::Left => "left behind",
+            Self::WrongDigest => "wrong digests",
         }
     }
 }
@@ -82,6 +86,9 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn add(&mut self, kind: Kind, name: &str) {
+        if is_by_the_clock(name) {
+            return self.rule("cache-times");
+        }
         let (normal, used) = normal(name);
         for pattern in used {
             self.rule(pattern);
@@ -111,6 +118,12 @@ impl Seen {
 
     pub(crate) fn names(&self, kind: Kind) -> impl Iterator<Item = &str> {
         self.sets.get(&kind).into_iter().flat_map(|names| names.keys()).map(String::as_str)
+    }
+
+    /// True while a name was not seen in this way.
+    pub(crate) fn is_new(&self, kind: Kind, name: &str) -> bool {
+        let (normal, _) = normal(name);
+        !self.sets.get(&kind).and_then(|names| names.get(&normal)).is_some_and(|names| names.contains(name))
     }
 
     /// How many different names stand behind a normal one.

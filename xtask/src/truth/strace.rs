@@ -46,6 +46,10 @@ struct Reader<'a> {
     /// What was opened, in the end told apart: directories may be opened like files, and be gone afterwards.
     opened: Vec<(String, bool, bool)>,
     folders: HashSet<String>,
+    /// Files that bytes went into, by whatever descriptor.
+    filled: HashSet<String>,
+    /// Files that the command began with open: its output.
+    inherited: Vec<String>,
     /// Every process with its parent, by number; and what it first executed.
     family: Vec<(u64, Option<u64>)>,
     numbers: HashMap<u32, u64>,
@@ -60,11 +64,11 @@ struct Birth {
 }
 
 /// Reads a trace of a command that began in `directory`. Paths are resolved against the file system as it is now: call
-/// it while the tree is still there.
+/// it while the tree is still there. `inherited` are the files that the command's own output goes to.
 ///
 /// # Errors
 /// A line is none of strace's.
-pub(crate) fn read(text: &str, directory: &Path) -> Result<Seen> {
+pub(crate) fn read(text: &str, directory: &Path, inherited: &[String]) -> Result<Seen> {
     let mut seen = Seen::default();
     let start = directory.canonicalize()?.to_string_lossy().into_owned();
     let births = births(text)?;
@@ -79,6 +83,8 @@ pub(crate) fn read(text: &str, directory: &Path) -> Result<Seen> {
         resolved: HashMap::new(),
         opened: Vec::new(),
         folders: HashSet::new(),
+        filled: HashSet::new(),
+        inherited: inherited.to_vec(),
         family: Vec::new(),
         numbers: HashMap::new(),
         first: HashMap::new(),
@@ -225,6 +231,16 @@ impl Reader<'_> {
                 self.seen.add(Kind::Written, &path);
             }
         }
+        // Whatever bytes went into was opened for writing, or it is a difference: the witness that needs no open.
+        for path in std::mem::take(&mut self.filled) {
+            if self.seen.is_new(Kind::Written, &path) {
+                if self.inherited.contains(&path) {
+                    self.seen.rule("inherited");
+                } else {
+                    self.seen.add(Kind::Written, &path);
+                }
+            }
+        }
         for (number, parent) in std::mem::take(&mut self.family) {
             let program = |number: u64| self.first.get(&number).map(String::as_str);
             self.seen.child(number, program(number), parent.map(program));
@@ -273,6 +289,9 @@ impl Reader<'_> {
                 let flags = a(call.arguments.len().saturating_sub(1));
                 self.named(Kind::Changed, pid, a(0), a(1), !flags.contains("AT_SYMLINK_NOFOLLOW"))?;
             }
+            "write" | "pwrite64" | "writev" | "pwritev" | "pwritev2" | "ftruncate" | "fallocate" => self.filled(a(0)),
+            "sendfile" => self.filled(a(0)),
+            "copy_file_range" | "splice" => self.filled(a(2)),
             "fstat" | "newfstatat" | "getdents64" if a(0).contains('<') => {
                 let folder = call.name == "getdents64"
                     || a(0).starts_with(|c: char| c.is_ascii_digit()) && a(1).contains("S_IFDIR")
@@ -372,6 +391,17 @@ impl Reader<'_> {
         let path = self.path(pid, at, name, follow)?;
         self.seen.add(kind, &path);
         Ok(())
+    }
+
+    /// Bytes went into the file behind a descriptor.
+    fn filled(&mut self, descriptor: &str) {
+        let Some(path) = decoration(descriptor).filter(|path| path.starts_with('/') && !path.starts_with("/memfd:"))
+        else {
+            return;
+        };
+        if !descriptor.ends_with("(deleted)") && !path.ends_with(" (deleted)") {
+            self.filled.insert(path);
+        }
     }
 
     /// The file behind a descriptor.
@@ -629,17 +659,15 @@ mod tests {
              10 +++ superseded by execve in pid 12 +++\n\
              10 <... execve resumed>) = 0\n\
              10 openat(AT_FDCWD<{root}/sub>, \"x\", O_RDWR|O_CREAT, 0666) = 3<{root}/sub/x>\n\
+             10 write(7<{root}/sub/y>, \"a\", 1) = 1\n\
              10 +++ exited with 0 +++\n"
         );
-        let seen = read(&trace, &folder).expect("read");
+        let seen = read(&trace, &folder, &[]).expect("read");
         let names = |kind| -> Vec<String> { seen.names(kind).map(str::to_owned).collect() };
         assert_eq!(seen.processes, 2);
         assert_eq!(names(Kind::Deleted), [format!("{root}/sub/gone")]);
         assert_eq!(names(Kind::Renamed), [format!("{root}/sub/a")]);
-        assert_eq!(
-            names(Kind::Written),
-            [format!("{root}/sub/b"), format!("{root}/sub/made"), format!("{root}/sub/x")]
-        );
+        assert_eq!(names(Kind::Written), ["b", "made", "x", "y"].map(|name| format!("{root}/sub/{name}")));
         assert_eq!(names(Kind::Read), [format!("{root}/sub/x")]);
         assert_eq!(seen.executions.values().sum::<u64>(), 2);
         assert!(seen.notes.is_empty(), "{:?}", seen.notes);

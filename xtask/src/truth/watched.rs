@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use provost_model::{NetworkKind, Observation, Use};
+use provost_model::{NetworkKind, Observation, ObservedFile, Use, sha256};
 
 use super::seen::{Kind, Seen};
 
@@ -35,6 +35,9 @@ pub(crate) fn read(text: &[u8]) -> Result<Seen> {
                 Use::Deleted => Kind::Deleted,
             };
             seen.add(kind, name);
+        }
+        if has_wrong_digest(file, name) {
+            seen.add(Kind::WrongDigest, name);
         }
         if let Some(problem) = &file.problem {
             seen.note(format!("problem: {name}: {problem}"));
@@ -93,6 +96,19 @@ pub(crate) fn read(text: &[u8]) -> Result<Seen> {
         seen.note(format!("{orphans} processes without a parent"));
     }
     Ok(seen)
+}
+
+/// True when the file has another content than the record says: what the run wrote at its end, what it only read at all.
+fn has_wrong_digest(file: &ObservedFile, name: &str) -> bool {
+    let only_used = file.uses.iter().all(|used| matches!(used, Use::Read | Use::Executed | Use::Changed));
+    let recorded = match file.final_digest {
+        Some(digest) => vec![digest],
+        None if only_used => file.digests.clone(),
+        None => return false,
+    };
+    let is_regular = std::fs::symlink_metadata(name).is_ok_and(|data| data.is_file());
+    let made_up = ["/proc/", "/sys/"].iter().any(|start| name.starts_with(start));
+    is_regular && !made_up && std::fs::read(name).is_ok_and(|content| recorded != [sha256(&content)])
 }
 
 /// The name of a program in memory as strace writes it.

@@ -101,6 +101,17 @@ fn a_link_that_leads_elsewhere_now_is_followed_anew() {
     }
 }
 
+#[test]
+fn a_directory_with_the_number_of_a_removed_one_has_its_own_name() {
+    // Directory and file get the numbers of those before them, on file systems that give numbers again at once.
+    let script = "for d in A B C D; do mkdir $d; echo x > $d/f; (cd $d && cat f); rm -r $d; done";
+    let Some(seen) = watch(script) else { return };
+    for name in ["/A/f", "/B/f", "/C/f", "/D/f"] {
+        let file = seen.files.iter().find(|file| file.name.text.ends_with(name)).expect("the file");
+        assert!(file.uses.contains(&provost_model::Use::Read), "{file:?}");
+    }
+}
+
 /// As [`watch`], but as an ordinary user.
 fn watch_as_ordinary_user(script: &str) -> Option<Observation> {
     if !nix::unistd::geteuid().is_root() {

@@ -38,7 +38,6 @@ pub(crate) enum Reply {
 /// A directory of a process, held by descriptor.
 pub(crate) struct Place {
     pub(crate) fd: OwnedFd,
-    pub(crate) inode: Inode,
     pub(crate) path: Vec<u8>,
 }
 
@@ -616,9 +615,8 @@ impl Notifier {
     }
 
     fn place(&self, fd: OwnedFd) -> Result<Place, Errno> {
-        let stat = super::sys::stat(fd.as_fd())?;
         let path = self.proc.path_of(fd.as_fd()).ok_or(Errno::ENOENT)?;
-        Ok(Place { fd, inode: (stat.st_dev, stat.st_ino), path })
+        Ok(Place { fd, path })
     }
 
     /// The file creation mask of a process.

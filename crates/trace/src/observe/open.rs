@@ -335,8 +335,9 @@ impl Notifier {
         let mut key = std::mem::take(&mut self.key);
         key.clear();
         if let Some(base) = base {
-            key.extend(base.inode.0.to_le_bytes());
-            key.extend(base.inode.1.to_le_bytes());
+            // Not its inode, which another directory gets once it is removed.
+            key.extend(&base.path);
+            key.push(0);
         }
         key.extend(path.to_bytes());
         let known = self.resolved.get(key.as_slice()).copied();
