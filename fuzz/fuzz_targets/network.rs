@@ -1,7 +1,7 @@
 //! What a hostile build sends: DNS messages, and the first bytes of connections.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
-use provost_trace::observe::{Asked, dns_addresses, dns_question, look_at_first_bytes};
+use provost_trace::observe::{Asked, HttpRequests, dns_addresses, dns_question, look_at_first_bytes};
 
 fuzz_target!(|data: &[u8]| {
     if let Some(question) = dns_question(data) {
@@ -18,4 +18,21 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(part, whole);
         }
     }
+    // What is passed on of a connection does not depend on how it is cut, and every request is judged.
+    let pass = |piece: usize| {
+        let (mut requests, mut out, mut judged) = (HttpRequests::default(), Vec::new(), 0);
+        for bytes in data.chunks(piece.max(1)) {
+            let judge = |_: &Asked| {
+                judged += 1;
+                Ok(())
+            };
+            match requests.take(bytes, judge) {
+                Ok(passed) => out.extend(passed),
+                Err(_) => break,
+            }
+        }
+        (out, judged)
+    };
+    let (one, other) = (pass(data.len()), pass(7));
+    assert!(data.starts_with(&one.0) && data.starts_with(&other.0));
 });

@@ -9,6 +9,11 @@ use anyhow::{Context as _, Result, bail};
 /// Rounds; in each every way once, bare before and after.
 const ROUNDS: usize = 5;
 
+/// Ways that are left out, by a part of their names (`WITHOUT=strace`).
+fn wanted(way: &Way) -> bool {
+    std::env::var("WITHOUT").map_or(true, |left_out| !left_out.split(',').any(|part| way.name.contains(part)))
+}
+
 /// One way to run the build.
 struct Way {
     name: &'static str,
@@ -19,15 +24,28 @@ struct Way {
 
 /// Runs `command` in fresh copies of `folder`, each way, and prints ratios to the bare build.
 pub(crate) fn run(folder: &Path, command: &[&str], peer: Option<&str>) -> Result<()> {
-    let binary = crate::release()?;
+    // One that was built with the feature `ebpf`, say.
+    let binary = match std::env::var_os("PROVOST") {
+        Some(named) => PathBuf::from(named),
+        None => crate::release()?,
+    };
     let work = tempdir()?;
     let home = work.join("home");
     let words = |text: &[&str]| text.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let provost = binary.to_string_lossy().into_owned();
     let mut ways = vec![
         way("notify", words(&[&provost, "run", "-q", "--observe", "notify", "--"])),
+        way("ptrace", words(&[&provost, "run", "-q", "--observe", "ptrace", "--"])),
         way("none (before and after)", words(&[&provost, "run", "-q", "--observe", "none", "--"])),
     ];
+    let ebpf = words(&[&provost, "run", "-q", "--observe", "ebpf", "--"]);
+    let tried =
+        Command::new(&ebpf[0]).args(&ebpf[1..]).arg("true").current_dir(&work).env("PROVOST_HOME", &home).output()?;
+    if tried.status.success() {
+        ways.push(way("ebpf", ebpf));
+    } else {
+        println!("(no eBPF here: {})", String::from_utf8_lossy(&tried.stderr).trim());
+    }
     if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok() {
         let selected = "-etrace=file,process,network";
         ways.push(way(
@@ -40,6 +58,7 @@ pub(crate) fn run(folder: &Path, command: &[&str], peer: Option<&str>) -> Result
         let key = words(&[peer, "--step-name", "build", "--materials", ".", "--products", ".", "--unsigned", "--"]);
         ways.push(way("in-toto-run", key));
     }
+    ways.retain(wanted);
     let (mut bare_wall, mut bare_cpu) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let mut bare = vec![once(folder, &work, &home, &[], command)?];

@@ -38,6 +38,7 @@ pub(crate) fn process(observation: &mut Observation, parent: Option<u32>, path: 
         started_on: at(0),
         finished_on: Some(at(100)),
         ending: None,
+        delegated_by: None,
     });
     id
 }

@@ -277,6 +277,13 @@ impl GuardConfig {
         }
     }
 
+    /// Declared caches: where they lie (below the home directory with `~/`, else below the tree), and their keys.
+    pub fn caches(&self, directory: &Path) -> Vec<(PathBuf, String)> {
+        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+        let place = |text: &str| text.strip_prefix("~/").map_or_else(|| directory.join(text), |rest| home.join(rest));
+        self.cache.iter().flatten().map(|cache| (place(&cache.path), cache.key.clone())).collect()
+    }
+
     /// `prevent` or `detect`.
     pub fn mode_name(&self) -> &'static str {
         match self.mode.unwrap_or_default() {
@@ -351,11 +358,12 @@ impl GuardConfig {
         resolved.retain(|path| !directory.starts_with(path));
         resolved.sort();
         resolved.dedup();
-        let mut outputs = Vec::new();
+        let (mut outputs, mut made) = (Vec::new(), Vec::new());
         for output in self.outputs.iter().flatten() {
             let path = directory.join(output);
             if prevents && !path.exists() {
                 std::fs::create_dir_all(&path).with_context(|| format!("cannot make the output {}", path.display()))?;
+                made.push(path.canonicalize()?);
             }
             let path = if path.exists() { path.canonicalize()? } else { path };
             if !path.starts_with(directory) {
@@ -369,6 +377,7 @@ impl GuardConfig {
             source: (self.outputs.is_some() && !outputs.iter().any(|output| output == directory))
                 .then(|| directory.to_path_buf()),
             outputs,
+            made,
             credentials: resolved,
             private_temporary: self.private_temporary.unwrap_or(prevents),
             environment: match (&self.environment, prevents) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use provost_model::{NetworkKind, Observation, Origin, Use, printable};
+use provost_model::{NetworkKind, Observation, ObservedFile, Origin, Use, printable};
 
 use crate::guard::{GuardConfig, NetworkConfig, PlaceConfig};
 
@@ -24,11 +24,18 @@ impl Needs {
     /// From what was seen.
     pub fn of(observation: &Observation, directory: &Path) -> Self {
         let mut needs = Self::default();
+        let wrote = |file: &&ObservedFile| file.uses.iter().any(|kind| *kind >= Use::Written);
+        // A directory that was made and written in is an output itself: what is above it was not written.
+        let parents: BTreeSet<&Path> =
+            observation.files.iter().filter(wrote).filter_map(|file| Path::new(&file.name.text).parent()).collect();
         for file in &observation.files {
             let path = Path::new(&file.name.text);
-            let wrote = file.uses.iter().any(|kind| *kind >= Use::Written);
-            if wrote && let Ok(relative) = path.strip_prefix(directory) {
-                let parent = relative.parent().map(Path::to_path_buf).unwrap_or_default();
+            if wrote(&file)
+                && let Ok(relative) = path.strip_prefix(directory)
+            {
+                let made = file.first_use == Use::Created && parents.contains(path);
+                let parent = if made { Some(relative) } else { relative.parent() };
+                let parent = parent.map(Path::to_path_buf).unwrap_or_default();
                 needs.outputs.insert(if parent.as_os_str().is_empty() {
                     ".".into()
                 } else {

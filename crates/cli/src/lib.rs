@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod behaviour;
+mod caches;
 pub mod ci;
 pub mod clock;
 pub mod commands;

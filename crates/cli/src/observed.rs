@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use provost_attest::ResourceDescriptor;
 use provost_attest::predicate::{Completeness, Guarding, MonitorLog, ProcessEvent};
 use provost_model::{
-    BackEnd, FileEntry, FileKind, FileSet, Finding, Observation, ObservedFile, Origin, Timestamp, Use,
+    BackEnd, FileEntry, FileKind, FileName, FileSet, Finding, NetworkEvent, Observation, ObservedFile, Origin,
+    Timestamp, Use,
 };
 
 use crate::redact;
@@ -162,11 +163,16 @@ pub fn monitor_log(observation: &Observation, command: ProcessEvent, finished: T
             ending: seen.ending,
             id: Some(seen.id),
             parent: seen.parent,
-            programs: if seen.programs.len() > 1 { seen.programs.clone() } else { Vec::new() },
+            // One plain program is told whole by the event's own members.
+            programs: match seen.programs.as_slice() {
+                [] => Vec::new(),
+                [one] if one.script.is_none() && !one.arguments_cut => Vec::new(),
+                all => all.to_vec(),
+            },
         });
     }
     let mut network: Vec<serde_json::Value> =
-        observation.network.iter().take(shown).filter_map(|event| serde_json::to_value(event).ok()).collect();
+        observation.network.iter().take(shown).filter_map(|event| network_entry(observation, event)).collect();
     network.extend(observation.names.iter().take(shown).filter_map(|question| {
         let mut value = serde_json::to_value(question).ok()?;
         value.as_object_mut()?.insert("kind".into(), "name".into());
@@ -176,10 +182,44 @@ pub fn monitor_log(observation: &Observation, command: ProcessEvent, finished: T
     (MonitorLog { process, network, file_access }, whole)
 }
 
+/// A network event with the members that runtime-trace v0.2 recommends, beside our own.
+fn network_entry(observation: &Observation, event: &NetworkEvent) -> Option<serde_json::Value> {
+    let mut value = serde_json::to_value(event).ok()?;
+    let entry = value.as_object_mut()?;
+    if event.address.parse::<std::net::IpAddr>().is_ok() {
+        entry.insert("ip".into(), event.address.clone().into());
+    }
+    if let Some(name) = &event.name {
+        entry.insert("hostname".into(), name.clone().into());
+    }
+    if let Some(process) = observation.processes.get(event.process as usize) {
+        let program = process.programs.last().map(|program| program.path.text.clone());
+        let who = serde_json::json!({"pid": process.pid, "id": process.id, "program": program});
+        entry.insert("invokingProcess".into(), who);
+    }
+    Some(value)
+}
+
+/// A path as a URI (RFC 8089): what is not plain is percent-encoded.
+fn file_uri(name: &FileName) -> String {
+    let bytes = name.to_bytes().unwrap_or_else(|| name.text.clone().into_bytes());
+    let mut uri = "file://".to_owned();
+    for byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"/._-+~@:,=".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            uri += &format!("%{byte:02X}");
+        }
+    }
+    uri
+}
+
 fn access(file: &ObservedFile) -> ResourceDescriptor {
     let mut descriptor = ResourceDescriptor { name: Some(file.name.text.clone()), ..ResourceDescriptor::default() };
-    if let Some(digest) = file.digests.first().or(file.final_digest.as_ref()) {
-        descriptor.digest = digest.to_set();
+    match file.digests.first().or(file.final_digest.as_ref()) {
+        Some(digest) => descriptor.digest = digest.to_set(),
+        // A descriptor needs more than a name.
+        None => descriptor.uri = Some(file_uri(&file.name)),
     }
     let notes = &mut descriptor.annotations;
     if file.name.percent_encoded {
@@ -231,6 +271,7 @@ pub fn completeness(observation: &Observation, left_running: u32) -> Completenes
         delegated: seen.delegated.clone(),
         incomplete: seen.incomplete.clone(),
         counters: seen.counters.clone(),
+        compared: seen.compared.clone(),
     }
 }
 

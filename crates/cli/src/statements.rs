@@ -11,6 +11,7 @@ use provost_model::{
 };
 use provost_trace::Selection;
 
+use crate::caches::Caches;
 use crate::judge::TrustedPolicy;
 use crate::{ci, config, environment, observed};
 
@@ -28,6 +29,8 @@ pub(crate) struct Statements<'a> {
     pub(crate) guard_mode: &'a str,
     /// Suspicious behaviour.
     pub(crate) findings: &'a [Finding],
+    /// Caches as they were before the command started.
+    pub(crate) caches: Caches,
     /// What the command read from anywhere, once [`Statements::lists`] was called.
     pub(crate) inputs: Option<FileList>,
 }
@@ -62,6 +65,7 @@ impl Statements<'_> {
                 self.blobs.push(blob);
             }
         }
+        self.blobs.append(&mut self.caches.blobs);
         if self.record.observation.back_end != BackEnd::None {
             let (inputs, blob) = FileList::new(&observed::inputs(&self.record.observation))?;
             if inputs.entries.is_none() {
@@ -177,6 +181,7 @@ impl Statements<'_> {
             basis,
             observed: self.inputs.clone(),
             observed_origins: observed::origins(&self.record.observation),
+            caches: self.caches.states.clone(),
         };
         self.statement(predicate::MATERIALS, &predicate)
     }

@@ -27,6 +27,10 @@ pub enum Observe {
     Notify,
     /// Selective ptrace, or the command does not start.
     Ptrace,
+    /// eBPF programs, or the command does not start: needs root and a build with the feature `ebpf`.
+    Ebpf,
+    /// Notification and eBPF at once; differences between them are reported.
+    Both,
     /// Nobody: the tree before and after.
     None,
 }
@@ -91,6 +95,11 @@ impl<'a> Watched<'a> {
                 Err(provost_trace::TraceError::Supervisor(why)) if wanted.observe == Observe::Auto && !prevents => {
                     reasons = vec![why];
                 }
+                Err(error) if prevents => {
+                    return Err(anyhow::Error::from(error).context(
+                        "`mode = \"prevent\"` cannot be held on this machine, so the command was not started (`\"detect\"` records what it can)",
+                    ));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -130,6 +139,8 @@ fn plan(command: &[OsString], wanted: &Wanted<'_>, scratch: &Scratch, memory: &D
             Observe::Auto => ObserveWish::Auto,
             Observe::Notify => ObserveWish::Notify,
             Observe::Ptrace => ObserveWish::Ptrace,
+            Observe::Ebpf => ObserveWish::Ebpf,
+            Observe::Both => ObserveWish::Both,
             Observe::None => ObserveWish::None,
         },
         guard: wanted.guard.resolve(wanted.directory).context("[guard]")?,
@@ -226,6 +237,18 @@ pub(crate) fn summary(observation: &Observation) -> String {
             )),
         ),
     );
+    if let Some(compared) = &observation.coverage.compared {
+        let same: u64 = compared.same.values().sum();
+        let explained: u64 = compared.explained.values().sum();
+        let text = format!(
+            "{} and {} agree on {same} of {}; {explained} differences are explained",
+            observation.back_end.name(),
+            compared.with.name(),
+            same + compared.different + explained
+        );
+        let text = if compared.different > 0 { render::warning(&text).to_string() } else { text };
+        out += &render::line("compared", &text);
+    }
     for why in observation.coverage.incomplete.iter().take(3) {
         out += &render::line("", &printable(why));
     }

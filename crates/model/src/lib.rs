@@ -17,8 +17,8 @@ pub use digest::{Digest, DigestError, DigestSet, Hasher, sha256};
 pub use file::{FileEntry, FileKind, FileName, FileSet};
 pub use finding::{Finding, Level};
 pub use observation::{
-    BackEnd, Coverage, Execution, NameQuestion, NetworkEvent, NetworkKind, Observation, ObservedFile, ObservedProcess,
-    Origin, Permission, Use, Violation,
+    BackEnd, Compared, Coverage, Execution, NameQuestion, NetworkEvent, NetworkKind, Observation, ObservedFile,
+    ObservedProcess, Origin, Permission, Use, Violation,
 };
 pub use requirement::{ALL_REQUIREMENTS, Requirement, Strength};
 pub use run::{Ending, EnvironmentFact, FactSource, Isolation, RunRecord, Tool};

@@ -76,6 +76,9 @@ pub struct ObservedProcess {
     /// How it ended, where that could be learned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
+    /// The daemon that made it for whoever asked, when it is not of the run's own tree: what it did may be others' work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegated_by: Option<String>,
 }
 
 /// One program that a process executed.
@@ -322,6 +325,30 @@ pub struct Coverage {
     /// Why the observation is incomplete, one sentence each; empty when it is not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incomplete: Vec<String>,
+    /// How this compares with what another back end saw of the same run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Compared>,
+}
+
+/// Two back ends that watched the same run: each is the test of the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Compared {
+    /// The other one.
+    pub with: BackEnd,
+    /// How many things both saw, by kind: `programs`, `processes`, `read`, `executed`, `written`, `created`, `deleted`,
+    /// `connections`.
+    pub same: BTreeMap<String, u64>,
+    /// What only one saw for a reason that is known: the reason, and how many.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub explained: BTreeMap<String, u64>,
+    /// What only one saw, one sentence each (at most 200 of them).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<String>,
+    /// How many such differences there are.
+    pub different: u64,
+    /// The other one's counters.
+    pub counters: BTreeMap<String, u64>,
 }
 
 impl Observation {

@@ -37,6 +37,21 @@ pub struct Materials {
     /// How many of the observed files come from where: `repository`, `package-cache`, `distribution`, ….
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub observed_origins: BTreeMap<String, u64>,
+    /// Caches that were restored for the run, as they were before the command started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caches: Vec<CacheState>,
+}
+
+/// A cache that is kept between runs, and the key under which it was restored: what a poisoned cache is traced by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CacheState {
+    /// Where it lies.
+    pub path: String,
+    /// The key, as it is configured.
+    pub key: String,
+    /// Every file in it; the list's Merkle root is the cache's digest.
+    pub files: FileList,
 }
 
 /// A git repository's state before the command ran.

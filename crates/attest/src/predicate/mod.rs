@@ -8,7 +8,7 @@ mod provenance;
 mod vsa;
 
 pub use environment::{Attribute, Environment};
-pub use files::{Artifacts, GitState, Lockfile, Materials, Submodule};
+pub use files::{Artifacts, CacheState, GitState, Lockfile, Materials, Submodule};
 pub use link::Link;
 pub use process::{
     Completeness, Guarding, Monitor, MonitorLog, MonitoredProcess, Process, ProcessEvent, TraceMetadata,

@@ -171,6 +171,9 @@ pub struct Completeness {
     /// Counters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counters: BTreeMap<String, u64>,
+    /// How it compares with what another back end saw of the same run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<provost_model::Compared>,
 }
 
 impl Process {

@@ -18,6 +18,7 @@ use provost_trace::observe::Watcher;
 use provost_trace::{BlockedSignals, ConfinementWish, Directory, Selection, Snapshot};
 
 use crate::behaviour::{self, Suspicion};
+use crate::caches::Caches;
 use crate::commands::Context;
 use crate::evidence_file::{EvidenceFile, beside};
 use crate::exit::Exit;
@@ -55,7 +56,7 @@ pub struct RunArgs {
     /// Do not confine the command; the evidence says so.
     #[arg(long)]
     no_isolation: bool,
-    /// Who watches the command: `auto`, `notify`, or `none` for the tree before and after alone.
+    /// Who watches the command: `auto`, `notify`, `ebpf`, `both`, or `none` for the tree before and after alone.
     #[arg(long, value_name = "BACK-END")]
     observe: Option<watch::Observe>,
     /// Write all that was seen as JSON to this file.
@@ -325,6 +326,7 @@ fn supervise(
     let progress = Progress::new(args.quiet, "reading materials");
     let before =
         Snapshot::take(&held.through(), &selections.tree, &selections.materials, None, &|f, b| progress.tell(f, b))?;
+    let caches = Caches::record(&guard, directory, &|f, b| progress.tell(f, b))?;
     progress.done();
     fault::point("run: materials recorded");
 
@@ -385,6 +387,7 @@ fn supervise(
         subjects: Vec::new(),
         guard_mode: guard.mode_name(),
         findings: &findings,
+        caches,
         inputs: None,
     };
     let (materials, artifacts) = writer.lists()?;

@@ -74,6 +74,7 @@ fn inline(process: &Process) -> Observation {
             counters: completeness.counters.clone(),
             events_lost: completeness.events_lost.unwrap_or(0),
             incomplete: completeness.incomplete.clone(),
+            compared: completeness.compared.clone(),
         },
     }
 }
@@ -106,6 +107,7 @@ fn seen_process(at: usize, event: &ProcessEvent) -> ObservedProcess {
         started_on: event.started_on,
         finished_on: Some(event.finished_on),
         ending: event.ending,
+        delegated_by: None,
     }
 }
 

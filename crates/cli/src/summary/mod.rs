@@ -184,6 +184,7 @@ mod tests {
                 }],
                 started_on: at,
                 finished_on: Some(at),
+                delegated_by: None,
                 ending: Some(Ending::Exited(0)),
             }],
             files: Vec::new(),

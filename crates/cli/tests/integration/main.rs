@@ -4,6 +4,8 @@
 mod attacks;
 mod consumer;
 mod faults;
+mod learn;
+mod machines;
 mod policy;
 mod run;
 mod show;

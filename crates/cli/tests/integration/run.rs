@@ -347,3 +347,39 @@ fn a_classic_link_for_in_toto() {
     assert!(name.starts_with("build.") && name.ends_with(".link") && name.len() == "build.".len() + 8 + ".link".len());
     assert!(std::fs::read_to_string(&files[0]).expect("link").contains("application/vnd.in-toto+json"));
 }
+
+#[test]
+fn a_declared_cache_is_a_material_with_its_key() {
+    let world = World::new();
+    std::fs::create_dir_all(world.root().join("cache/registry")).expect("folder");
+    std::fs::write(world.root().join("cache/registry/crate"), "content").expect("file");
+    std::fs::write(
+        world.project().join("provost.toml"),
+        "[[guard.cache]]\npath = \"~/cache\"\nkey = \"cargo-linux-1\"\n\n[[guard.cache]]\npath = \"not-there\"\nkey = \"none\"\n",
+    )
+    .expect("file");
+    world.expect(0, &["run", "--", "sh", "build.sh"]);
+    let text = world.expect(0, &["log", "export", "exported"]);
+    let mut found = None;
+    for file in provost_testkit::files_below(&world.project().join("exported")) {
+        let bytes = std::fs::read(&file).unwrap_or_default();
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            let Ok(envelope) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+            let payload = ["/payload", "/envelope/payload", "/dsseEnvelope/payload"]
+                .iter()
+                .find_map(|path| envelope.pointer(path).and_then(|p| p.as_str()));
+            let Some(payload) = payload else { continue };
+            use base64::Engine as _;
+            let Ok(payload) = base64::engine::general_purpose::STANDARD.decode(payload) else { continue };
+            let Ok(statement) = serde_json::from_slice::<serde_json::Value>(&payload) else { continue };
+            if let Some(caches) = statement.pointer("/predicate/caches") {
+                found = Some(caches.clone());
+            }
+        }
+    }
+    let caches = found.unwrap_or_else(|| panic!("no caches in the evidence: {text}"));
+    assert_eq!(caches[0]["key"], "cargo-linux-1");
+    assert_eq!(caches[0]["files"]["count"], 1);
+    assert_eq!(caches[0]["files"]["entries"][0]["sha256"], provost_model::sha256(b"content").to_hex());
+    assert_eq!(caches[1]["files"]["count"], 0);
+}

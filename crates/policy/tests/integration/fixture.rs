@@ -168,6 +168,7 @@ impl Run {
             globs: Vec::new(),
             basis: "test".into(),
             observed: None,
+            caches: Vec::new(),
             observed_origins: BTreeMap::new(),
         };
         let artifacts = Artifacts {

@@ -264,11 +264,35 @@ impl Notifier {
         self.alive(n)?;
         let arguments = [raw(spot.parent.as_fd()), spot.name.as_ptr() as usize, flags as usize, 0, 0, 0];
         // SAFETY: the name is our own and lives through the call.
-        let value = unsafe { sys::call(libc::SYS_unlinkat, arguments) }?;
+        let value = match unsafe { sys::call(libc::SYS_unlinkat, arguments) } {
+            Err(Errno::EBUSY | Errno::EROFS | Errno::EACCES)
+                if flags & libc::AT_REMOVEDIR != 0 && self.is_emptied_output(&spot) =>
+            {
+                0
+            }
+            other => other?,
+        };
         self.judge_path(&spot.path, Use::Deleted, tgid);
         let process = self.id_of(tgid);
         self.record.file(&spot.path, Use::Deleted, process);
         Ok(Some(value))
+    }
+
+    /// An output is a mount, and cannot be removed: a run that removes it empties it, and may make it again.
+    fn is_emptied_output(&mut self, spot: &Spot) -> bool {
+        use std::os::unix::ffi::OsStrExt as _;
+        let path = std::path::Path::new(std::ffi::OsStr::from_bytes(&spot.path));
+        if !self.rules.prevents() || !self.rules.guard.outputs.iter().any(|output| output == path) {
+            return false;
+        }
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        let Ok(fd) = sys::open_at(Some(spot.parent.as_fd()), &spot.name, flags, 0, 0) else { return false };
+        let Ok(mut entries) = nix::dir::Dir::from_fd(fd) else { return false };
+        let empty = entries.iter().flatten().all(|entry| matches!(entry.file_name().to_bytes(), b"." | b".."));
+        if empty {
+            self.standing.insert(spot.path.clone());
+        }
+        empty
     }
 
     fn make(
@@ -287,7 +311,10 @@ impl Notifier {
             libc::S_IFDIR => {
                 let arguments = [raw(spot.parent.as_fd()), spot.name.as_ptr() as usize, mode as usize, 0, 0, 0];
                 // SAFETY: the name is our own and lives through the call.
-                unsafe { sys::call(libc::SYS_mkdirat, arguments) }?
+                match unsafe { sys::call(libc::SYS_mkdirat, arguments) } {
+                    Err(Errno::EEXIST | Errno::EROFS | Errno::EACCES) if self.standing.remove(&spot.path) => 0,
+                    other => other?,
+                }
             }
             libc::S_IFREG | 0 | libc::S_IFIFO | libc::S_IFSOCK => {
                 let mode = (mode | kind) as usize;

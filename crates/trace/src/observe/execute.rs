@@ -13,7 +13,7 @@ use super::sys;
 use super::tracee::{read_arguments, read_path};
 
 /// How deep scripts may be the interpreters of scripts (linux/binfmts.h: four rewrites).
-const INTERPRETERS: usize = 4;
+pub(crate) const INTERPRETERS: usize = 4;
 
 /// An execution that was let through and whose outcome is not known yet.
 pub(crate) struct Pending {
@@ -259,7 +259,7 @@ pub(crate) fn interpreter_of(head: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The loader that an ELF file asks for (PT_INTERP); 64-bit little-endian files only, like the machines we run on.
-fn elf_loader(fd: &OwnedFd) -> Option<Vec<u8>> {
+pub(crate) fn elf_loader(fd: &OwnedFd) -> Option<Vec<u8>> {
     let read = |at: u64, length: usize| -> Option<Vec<u8>> {
         let mut bytes = vec![0; length];
         // SAFETY: the kernel writes at most the buffer's length into our own live buffer.

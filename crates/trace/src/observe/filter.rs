@@ -34,6 +34,8 @@ pub(crate) enum Receiver {
     Notify,
     /// A tracer.
     Trace,
+    /// Nobody: what no run is given is refused by the filter itself.
+    Nobody,
 }
 
 fn step(code: u16, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
@@ -69,6 +71,42 @@ pub(crate) fn program(receiver: Receiver) -> Vec<libc::sock_filter> {
             _ => seen,
         };
         let block = block(call.when, action);
+        let length = u8::try_from(block.len()).unwrap_or(u8::MAX);
+        program.push(step(JUMP_EQUAL, 0, length, call.number as u32));
+        program.extend(block);
+    }
+    program.push(step(RETURN, 0, 0, ALLOW));
+    program
+}
+
+/// A filter for runs that nobody is asked about: what no run is given is refused with an errno. Where the guard
+/// prevents, so are new roots and namespaces.
+pub(crate) fn refusals(prevents: bool) -> Vec<libc::sock_filter> {
+    let refuse = |errno: i32| ERRNO | errno as u32;
+    let mut program = vec![
+        step(LOAD, 0, 0, 4), // seccomp_data.arch
+        step(JUMP_EQUAL, 1, 0, ARCHITECTURE),
+        step(RETURN, 0, 0, refuse(libc::ENOSYS)),
+        step(LOAD, 0, 0, 0), // seccomp_data.nr
+    ];
+    #[cfg(target_arch = "x86_64")]
+    program.extend([step(JUMP_AT_LEAST, 0, 1, X32), step(RETURN, 0, 0, refuse(libc::ENOSYS))]);
+    for call in CALLS {
+        let block = match (call.handling, call.name) {
+            (Handling::Silent(errno), _) => block(call.when, refuse(errno)),
+            (Handling::Refused, "io_uring_setup") => block(call.when, refuse(libc::ENOSYS)),
+            (Handling::Refused, _) => block(call.when, refuse(libc::EPERM)),
+            // Nothing else keeps the run from setting the limits of whoever watches it.
+            (_, "prlimit64") => block(call.when, refuse(libc::EPERM)),
+            (_, "chroot" | "setns") if prevents => block(When::Always, refuse(libc::EPERM)),
+            (_, "unshare" | "clone") if prevents => vec![
+                argument(0),
+                step(JUMP_BITS, 0, 1, super::notify::NAMESPACES as u32),
+                step(RETURN, 0, 0, refuse(libc::EPERM)),
+                step(RETURN, 0, 0, ALLOW),
+            ],
+            _ => continue,
+        };
         let length = u8::try_from(block.len()).unwrap_or(u8::MAX);
         program.push(step(JUMP_EQUAL, 0, length, call.number as u32));
         program.extend(block);
@@ -174,7 +212,10 @@ mod tests {
 
     /// What the program says of a call: a small interpreter of the instructions that it uses.
     fn judge(architecture: u32, number: libc::c_long, arguments: [u64; 6]) -> u32 {
-        let program = program(Receiver::Notify);
+        judge_by(&program(Receiver::Notify), architecture, number, arguments)
+    }
+
+    fn judge_by(program: &[libc::sock_filter], architecture: u32, number: libc::c_long, arguments: [u64; 6]) -> u32 {
         let mut data = Vec::new();
         data.extend((number as u32).to_le_bytes());
         data.extend(architecture.to_le_bytes());
@@ -220,6 +261,35 @@ mod tests {
         assert_eq!(judge(0x4000_0003, libc::SYS_getpid, none), NOTIFY, "the 32-bit entry");
         #[cfg(target_arch = "x86_64")]
         assert_eq!(native(i64::from(X32) | libc::SYS_getpid, none), NOTIFY);
+    }
+
+    #[test]
+    fn refusals_without_a_listener() {
+        let none = [0; 6];
+        let refused = |prevents: bool, number: libc::c_long, arguments: [u64; 6]| match judge_by(
+            &refusals(prevents),
+            ARCHITECTURE,
+            number,
+            arguments,
+        ) {
+            ALLOW => None,
+            action => Some((action & 0xffff) as i32),
+        };
+        for call in CALLS.iter().filter(|call| call.handling == Handling::Refused && call.when == When::Always) {
+            assert!(refused(false, call.number, none).is_some(), "{}", call.name);
+        }
+        assert_eq!(refused(false, libc::SYS_io_uring_setup, none), Some(libc::ENOSYS));
+        assert_eq!(refused(false, libc::SYS_openat, none), None);
+        assert_eq!(refused(false, libc::SYS_prlimit64, [77, 7, 0x1000, 0, 0, 0]), Some(libc::EPERM));
+        let namespace = [libc::CLONE_NEWUSER as u64, 0, 0, 0, 0, 0];
+        for number in [libc::SYS_unshare, libc::SYS_clone] {
+            assert_eq!(refused(false, number, namespace), None);
+            assert_eq!(refused(true, number, namespace), Some(libc::EPERM));
+            assert_eq!(refused(true, number, none), None);
+        }
+        assert_eq!(refused(true, libc::SYS_chroot, none), Some(libc::EPERM));
+        let other = judge_by(&refusals(false), 0x4000_0003, libc::SYS_getpid, none);
+        assert_eq!(other, ERRNO | libc::ENOSYS as u32);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub struct Guard {
     pub source: Option<PathBuf>,
     /// What may be written in the source tree.
     pub outputs: Vec<PathBuf>,
+    /// Those of them that were not there, and are now only because they are outputs.
+    pub made: Vec<PathBuf>,
     /// Files and directories that hold credentials: hidden in `prevent`, reported when they are opened in `detect`.
     pub credentials: Vec<PathBuf>,
     /// The run gets temporary directories of its own.

@@ -8,7 +8,9 @@ mod address;
 mod calls;
 mod change;
 mod dns;
+mod ebpf;
 mod execute;
+mod eyes;
 mod filter;
 mod forward;
 mod guard;
@@ -56,6 +58,10 @@ pub enum ObserveWish {
     Notify,
     /// Selective ptrace, or an error before the command starts.
     Ptrace,
+    /// eBPF programs, or an error before the command starts.
+    Ebpf,
+    /// Notification and eBPF, and what each saw is held against the other.
+    Both,
     /// Nobody watches.
     None,
 }

@@ -19,9 +19,9 @@ use super::tracee::{read_exact, read_word};
 
 /// What a socket is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Kind {
-    domain: i32,
-    kind: i32,
+pub(crate) struct Kind {
+    pub(crate) domain: i32,
+    pub(crate) kind: i32,
 }
 
 fn option(socket: &OwnedFd, name: i32) -> Option<i32> {
@@ -38,7 +38,7 @@ fn kind(socket: &OwnedFd) -> Option<Kind> {
     Some(Kind { domain: option(socket, libc::SO_DOMAIN)?, kind: option(socket, libc::SO_TYPE)? })
 }
 
-fn protocol(kind: Kind) -> &'static str {
+pub(crate) fn protocol(kind: Kind) -> &'static str {
     match (kind.domain, kind.kind) {
         (libc::AF_UNIX, _) => "unix",
         (libc::AF_INET | libc::AF_INET6, libc::SOCK_STREAM) => "tcp",

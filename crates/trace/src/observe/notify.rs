@@ -97,6 +97,8 @@ pub(crate) struct Notifier {
     pub(crate) devices: Vec<Vec<u8>>,
     /// The command is confined.
     pub(crate) confined: bool,
+    /// Outputs that stand ready for the run to make them.
+    pub(crate) standing: std::collections::HashSet<Vec<u8>>,
     /// Socket files that the run made itself.
     pub(crate) own_sockets: std::collections::HashSet<Vec<u8>>,
     /// Devices of file systems that the kernel makes up: their files have no content of their own.
@@ -133,6 +135,7 @@ impl Notifier {
             confined,
         } = beginning;
         let made_up = super::walk::devices_of(&proc, super::walk::MADE_UP);
+        let standing = rules.guard.made.iter().map(|path| path.as_os_str().as_encoded_bytes().to_vec()).collect();
         Arc::new_cyclic(|shared| {
             Mutex::new(Self {
                 proc_devices: super::walk::devices_of(&proc, &["proc"]),
@@ -154,6 +157,7 @@ impl Notifier {
                 aliases: HashMap::new(),
                 devices,
                 confined,
+                standing,
                 own_sockets: std::collections::HashSet::new(),
                 made_up,
                 shared: shared.clone(),

@@ -103,6 +103,15 @@ impl Notifier {
         if !self.listener.hands_over() {
             let at = base.as_ref().map(|place| place.fd.as_fd());
             let created = flags & libc::O_CREAT != 0 && sys::stat_at(at, &path, 0).is_err();
+            // Three of four look for a file where it is not: that needs no second stop.
+            if flags & libc::O_CREAT == 0 && resolve == 0 && !may_lead_to_proc(path.to_bytes()) {
+                let look = libc::O_PATH | libc::O_CLOEXEC | flags & libc::O_NOFOLLOW;
+                if let Err(errno @ (Errno::ENOENT | Errno::ENOTDIR)) = sys::open_at(at, &path, look, 0, NO_MAGIC) {
+                    let base_path = base.as_ref().map(|place| place.path.as_slice());
+                    self.note_attempt(tgid, base_path, path.to_bytes(), errno, flags & ACCESS != libc::O_RDONLY);
+                    return self.failed(errno);
+                }
+            }
             return Reply::LookAfter(Opening { wanted, base, path, created });
         }
         self.open_here(&wanted, base.as_ref(), &path)
@@ -645,7 +654,7 @@ fn wait_for_partner(held: OwnedFd, again: CString, flags: i32) -> Result<OwnedFd
 }
 
 /// The path without `.` and `..`, as text: links in it are not looked at.
-fn without_dots(path: &[u8]) -> Vec<u8> {
+pub(crate) fn without_dots(path: &[u8]) -> Vec<u8> {
     let mut parts: Vec<&[u8]> = Vec::new();
     for part in path.split(|b| *b == b'/') {
         match part {

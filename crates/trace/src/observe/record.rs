@@ -111,6 +111,8 @@ pub(crate) struct Record {
     pub(crate) incomplete: Vec<String>,
     pub(crate) delegated: Vec<String>,
     pub(crate) relief: Option<std::sync::Arc<Relief>>,
+    /// When what is being recorded happened; now, when absent.
+    pub(crate) moment: Option<Timestamp>,
     alive: Vec<u32>,
     buffer: Vec<u8>,
 }
@@ -148,13 +150,14 @@ impl Record {
             incomplete: Vec::new(),
             delegated: Vec::new(),
             relief: None,
+            moment: None,
             alive: Vec::new(),
             buffer: vec![0; 256 * 1024],
         }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        (self.clock)()
+        self.moment.unwrap_or_else(self.clock)
     }
 
     /// The place of a file in the list; `None` once the list is full, and then an event is lost.
@@ -417,6 +420,7 @@ impl Record {
             started_on: started,
             finished_on: None,
             ending: None,
+            delegated_by: None,
         });
         self.alive.push(id);
         id

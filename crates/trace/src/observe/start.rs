@@ -30,6 +30,8 @@ pub(crate) struct Launch {
     pub(crate) no_internet: bool,
     /// Who gets the calls.
     pub(crate) receiver: Receiver,
+    /// The guard prevents.
+    pub(crate) prevents: bool,
 }
 
 /// What the child says before it executes the command.
@@ -119,6 +121,7 @@ fn prepare(launch: &Launch, confinement: &Confinement) -> Result<[i32; NUMBERS],
             numbers[0] = sys::install_filter_with_listener(&program(Receiver::Notify)).map_err(io)?;
         }
         Receiver::Trace => sys::install_filter(&program(Receiver::Trace)).map_err(io)?,
+        Receiver::Nobody => sys::install_filter(&super::filter::refusals(launch.prevents)).map_err(io)?,
     }
     Ok(numbers)
 }

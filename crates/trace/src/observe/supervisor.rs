@@ -13,12 +13,14 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent};
+use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 use provost_model::{BackEnd, Coverage, Ending, Observation};
 use serde::{Deserialize, Serialize};
 
+use super::ebpf::{self, Programs, Watch};
+use super::eyes::Eyes;
 use super::filter::Receiver;
 use super::forward::{Forwarding, Inside, host_resolvers};
 use super::guard::{Mode, NetworkRule, Rules};
@@ -120,6 +122,7 @@ struct Prepared {
     forwards: bool,
     resolvers: Vec<std::net::SocketAddr>,
     devices: Vec<Vec<u8>>,
+    programs: Option<Programs>,
 }
 
 /// Disks and memory as devices: below all files, and all rules for files.
@@ -164,7 +167,13 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     };
     let judged = guard.network != NetworkRule::Host;
     let resolvers = if plan.resolvers.is_empty() { host_resolvers() } else { plan.resolvers.clone() };
-    let mut layers = Layers { own_ipc: prevents, own_processes: prevents, ..Layers::default() };
+    let alone = plan.observe == ObserveWish::Ebpf;
+    if alone {
+        needs_the_notifier(guard)?;
+    }
+    // Nobody is asked by the calls of a run that is only watched: it ends with its supervisor because the kernel ends
+    // its process ids with the first of them.
+    let mut layers = Layers { own_ipc: prevents, own_processes: prevents || alone, ..Layers::default() };
     let there = |list: &[&str]| -> Vec<std::path::PathBuf> {
         list.iter().filter_map(|path| std::path::Path::new(path).canonicalize().ok()).collect()
     };
@@ -215,6 +224,12 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     }
     let confinement = Confinement::prepare_layers(wish, &plan.hidden, &plan.probes, &layers)
         .map_err(|error| Failure { what: error.to_string(), errno: None, confinement: true })?;
+    if alone && !confinement.has_own_processes() {
+        return Err(Failure::new(format!(
+            "`--observe ebpf` needs process ids of its own for the command, so that it ends with its supervisor, and they cannot be had ({}): allow isolation and namespaces, or use `--observe notify`",
+            confinement.isolation().limits.join("; ")
+        )));
+    }
     let mut held = Vec::new();
     let mut no_internet = false;
     if !confinement.has_namespaces() {
@@ -264,7 +279,7 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     } else if no_internet {
         held.push("no internet sockets (seccomp)".into());
     }
-    if !guard.tools.allow.is_empty() || !guard.tools.deny.is_empty() {
+    if !alone && (!guard.tools.allow.is_empty() || !guard.tools.deny.is_empty()) {
         held.push(
             "programs by content (seccomp notification, and the kernel's own file once more after each execution)"
                 .into(),
@@ -273,7 +288,8 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
     let mut not_used = Vec::new();
     let back_end = match plan.observe {
         ObserveWish::None => return Err(Failure::new("nothing is to be observed")),
-        ObserveWish::Notify => {
+        ObserveWish::Ebpf => BackEnd::Ebpf,
+        ObserveWish::Notify | ObserveWish::Both => {
             probe_notification()
                 .map_err(|why| Failure::new(format!("seccomp notification cannot be had here: {why}")))?;
             BackEnd::Notify
@@ -296,6 +312,12 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
             }
         },
     };
+    let programs = if matches!(plan.observe, ObserveWish::Ebpf | ObserveWish::Both) {
+        let hidden = prevents && !guard.credentials.is_empty();
+        Some(Programs::attach(hidden).map_err(|why| Failure::new(format!("eBPF cannot be had here: {why}")))?)
+    } else {
+        None
+    };
     let ready = Ready { isolation: confinement.isolation().clone(), back_end, layers: held, not_used };
     Ok(Prepared {
         confinement,
@@ -305,7 +327,20 @@ fn prepare(plan: &Plan) -> Result<Prepared, Failure> {
         forwards,
         resolvers,
         devices: devices.into_iter().map(|path| path.into_os_string().into_vec()).collect(),
+        programs,
     })
+}
+
+/// What can only be held by whoever is asked before a call is done.
+fn needs_the_notifier(guard: &super::Guard) -> Result<(), Failure> {
+    let needs = "needs `observe = \"notify\"` or `\"both\"`: eBPF sees what happened after it happened";
+    if matches!(guard.network, NetworkRule::Allow(_)) {
+        return Err(Failure::new(format!("a network list {needs}")));
+    }
+    if guard.mode == Mode::Prevent && !(guard.tools.allow.is_empty() && guard.tools.deny.is_empty()) {
+        return Err(Failure::new(format!("[guard] tools in `mode = \"prevent\"` {needs}")));
+    }
+    Ok(())
 }
 
 /// Tries it: a child under a filter opens a file, and reads it through the descriptor that we hand over.
@@ -465,7 +500,12 @@ fn launch_of(plan: &Plan, prepared: &Prepared, signals: &BlockedSignals) -> Resu
         own_network: prepared.own_network,
         forwarder: prepared.forwards,
         no_internet: prepared.no_internet,
-        receiver: if prepared.ready.back_end == BackEnd::Ptrace { Receiver::Trace } else { Receiver::Notify },
+        receiver: match prepared.ready.back_end {
+            BackEnd::Ptrace => Receiver::Trace,
+            BackEnd::Ebpf => Receiver::Nobody,
+            _ => Receiver::Notify,
+        },
+        prevents: plan.guard.mode == Mode::Prevent,
     })
 }
 
@@ -481,7 +521,8 @@ struct Started {
     /// What the child says: its failure, or the end of the pipe when the command runs.
     says: OwnedFd,
     go: OwnedFd,
-    listener: Arc<Listener>,
+    /// Who answers calls; nobody where they are only told.
+    listener: Option<Arc<Listener>>,
     /// The tracer's, with the pipe on which it tells how the command ended.
     tracer: Option<(Arc<Mailbox>, OwnedFd)>,
     sockets: [Option<OwnedFd>; 4],
@@ -544,18 +585,19 @@ fn start_command(launch: &Launch, confinement: &Confinement, proc: &Proc) -> Res
     let mut tracer = None;
     let mut ended = own.then_some(ended);
     let listener = match launch.receiver {
-        Receiver::Notify => Listener::new(copy(numbers[0]).inspect_err(|_| {
+        Receiver::Notify => Some(Listener::new(copy(numbers[0]).inspect_err(|_| {
             let _ = kill(child, Signal::SIGKILL);
-        })?),
+        })?)),
+        Receiver::Nobody => None,
         Receiver::Trace => {
             let mailbox = Arc::new(Mailbox::default());
             let (hears, tells) = pipe()?;
             ended = Some(hears);
             tracer = Some((Arc::clone(&mailbox), tells));
-            Listener::Tracer(mailbox)
+            Some(Listener::Tracer(mailbox))
         }
     };
-    let listener = Arc::new(listener);
+    let listener = listener.map(Arc::new);
     let mut sockets = [None, None, None, None];
     for (at, socket) in sockets.iter_mut().enumerate() {
         if numbers[at + 1] >= 0 {
@@ -571,7 +613,7 @@ extern "C" fn nothing(_: i32) {}
 #[allow(clippy::too_many_lines)]
 fn supervise(
     plan: &Plan,
-    prepared: Prepared,
+    mut prepared: Prepared,
     channel: &mut UnixStream,
     signals: &BlockedSignals,
     clock: Clock,
@@ -600,27 +642,47 @@ fn supervise(
         }
         _ => None,
     };
-    let notifier = Notifier::new(Beginning {
-        listener: Arc::clone(&started.listener),
-        proc,
-        record: {
-            let mut record = Record::new(clock, plan.limits);
-            record.remember(&plan.remembered);
-            record
-        },
-        own_processes: prepared.confinement.has_own_processes(),
-        initial_umask: initial_umask.bits(),
-        rules: Rules::new(plan.guard.clone()),
-        ends: Arc::clone(&ends),
-        forwarding: forwarding.clone(),
-        devices: prepared.devices,
-        confined: prepared.confinement.isolation().mechanism != "none",
+    let new_record = || {
+        let mut record = Record::new(clock, plan.limits);
+        record.remember(&plan.remembered);
+        record
+    };
+    let own_processes = prepared.confinement.has_own_processes();
+    let programs = match prepared.programs.take() {
+        None => None,
+        Some(programs) => {
+            let proc = Proc::open_again(&proc).map_err(|e| Failure::kernel("/proc", e))?;
+            let watch = Watch::start(ebpf::Beginning {
+                programs,
+                record: new_record(),
+                proc,
+                rules: Rules::new(plan.guard.clone()),
+                own_processes,
+                digests: started.listener.is_none(),
+                command: started.command.as_raw(),
+            });
+            Some(watch.map_err(|why| Failure::new(format!("the command cannot be watched: {why}")))?)
+        }
+    };
+    let notifier = started.listener.clone().map(|listener| {
+        Notifier::new(Beginning {
+            listener,
+            proc,
+            record: new_record(),
+            own_processes,
+            initial_umask: initial_umask.bits(),
+            rules: Rules::new(plan.guard.clone()),
+            ends: Arc::clone(&ends),
+            forwarding: forwarding.clone(),
+            devices: prepared.devices,
+            confined: prepared.confinement.isolation().mechanism != "none",
+        })
     });
-    if let Some(forwarding) = forwarding {
+    if let (Some(forwarding), Some(notifier)) = (forwarding, &notifier) {
         let inside = inside(std::mem::take(&mut started.sockets))
             .ok_or_else(|| Failure::new("the forwarder's sockets are missing"))?;
         forwarding
-            .start(inside, Arc::downgrade(&notifier))
+            .start(inside, Arc::downgrade(notifier))
             .map_err(|e| Failure::new(format!("the forwarder cannot be started: {e}")))?;
     }
     let stop = Arc::new(AtomicBool::new(false));
@@ -629,21 +691,24 @@ fn supervise(
     // SAFETY: the handler does nothing.
     let _ = unsafe { sigaction(Signal::SIGURG, &quiet) };
     let relief = Arc::new(Relief::default());
-    notifier.lock().unwrap_or_else(PoisonError::into_inner).record.relief = Some(Arc::clone(&relief));
     let mut servers = Vec::new();
-    if let Some((mailbox, tells)) = started.tracer.take() {
-        servers.push(start_tracer(&notifier, &mailbox, started.command, tells, &stop)?);
+    if let (Some(notifier), Some(listener)) = (&notifier, &started.listener) {
+        notifier.lock().unwrap_or_else(PoisonError::into_inner).record.relief = Some(Arc::clone(&relief));
+        if let Some((mailbox, tells)) = started.tracer.take() {
+            servers.push(start_tracer(notifier, &mailbox, started.command, tells, &stop)?);
+        }
+        let receives = listener.hands_over();
+        for second in [false, true].into_iter().filter(|_| receives) {
+            let (notifier, listener, stop) = (Arc::clone(notifier), Arc::clone(listener), Arc::clone(&stop));
+            let relief = second.then(|| Arc::clone(&relief));
+            let server = std::thread::Builder::new()
+                .name("notifications".into())
+                .spawn(move || Notifier::serve(&notifier, &listener, &stop, relief.as_deref()))
+                .map_err(|e| Failure::new(format!("no thread for the notifications: {e}")))?;
+            servers.push(server);
+        }
     }
-    let receives = started.listener.hands_over();
-    for second in [false, true].into_iter().filter(|_| receives) {
-        let (notifier, listener, stop) = (Arc::clone(&notifier), Arc::clone(&started.listener), Arc::clone(&stop));
-        let relief = second.then(|| Arc::clone(&relief));
-        let server = std::thread::Builder::new()
-            .name("notifications".into())
-            .spawn(move || Notifier::serve(&notifier, &listener, &stop, relief.as_deref()))
-            .map_err(|e| Failure::new(format!("no thread for the notifications: {e}")))?;
-        servers.push(server);
-    }
+    let eyes = Eyes { notifier, programs };
     nix::unistd::write(&started.go, &[1]).map_err(|e| Failure::kernel("telling the command to go", e))?;
     let failed = |step: u8, errno: i32| {
         let step = STEPS.get(usize::from(step)).copied().unwrap_or("starting");
@@ -697,7 +762,7 @@ fn supervise(
         while let Ok(Some(info)) = descriptor.read_signal() {
             hand_on(&info, started.command);
         }
-        note_ends(&ends, &notifier);
+        eyes.note_ends(&ends);
         if caller_gone {
             let _ = kill(started.child, Signal::SIGKILL);
             return Err(Failure::new("the caller is gone"));
@@ -727,15 +792,14 @@ fn supervise(
             counted = Instant::now();
             let count = census().saturating_sub(others);
             if count > plan.limits.processes {
-                notifier.lock().unwrap_or_else(PoisonError::into_inner).flooded(count);
+                eyes.flooded(count);
                 flooded = true;
                 kill_all(&started);
             }
         }
         if live && shown.elapsed() >= Duration::from_millis(200) {
             shown = Instant::now();
-            let now = notifier.lock().unwrap_or_else(PoisonError::into_inner).record.live();
-            let _ = send(channel, &Message::Live(now));
+            let _ = send(channel, &Message::Live(eyes.live()));
         }
     };
     let finished = clock();
@@ -744,7 +808,7 @@ fn supervise(
         Some(status) => ending_of(status),
         None => Ending::Signalled(nix::libc::SIGKILL),
     };
-    let left_running = end_the_rest(&notifier, &ends, &started, timed_out || flooded);
+    let left_running = end_the_rest(&eyes, &ends, &started, timed_out || flooded);
     stop.store(true, Ordering::SeqCst);
     relief.over();
     while !servers.iter().all(std::thread::JoinHandle::is_finished) {
@@ -754,9 +818,7 @@ fn supervise(
         }
         std::thread::sleep(Duration::from_micros(200));
     }
-    let mut notifier = notifier.lock().unwrap_or_else(PoisonError::into_inner);
-    let remember = notifier.record.to_remember(started_at.seconds() - 2, 50_000);
-    let mut observation = notifier.finish(prepared.ready.layers, left_running);
+    let (mut observation, remember) = eyes.finish(prepared.ready.layers, left_running, started_at.seconds() - 2);
     observation.back_end = prepared.ready.back_end;
     observation.coverage.not_used = prepared.ready.not_used;
     let outcome = RunOutcome {
@@ -807,20 +869,6 @@ fn inside(sockets: [Option<OwnedFd>; 4]) -> Option<Inside> {
     Some(Inside { stream, names: names?.into(), names_stream: names_stream?.into() })
 }
 
-fn note_ends(ends: &Epoll, notifier: &Mutex<Notifier>) {
-    let mut events = [EpollEvent::empty(); 64];
-    loop {
-        let count = ends.wait(&mut events, nix::sys::epoll::EpollTimeout::ZERO).unwrap_or(0);
-        if count == 0 {
-            return;
-        }
-        let mut notifier = notifier.lock().unwrap_or_else(PoisonError::into_inner);
-        for event in events.iter().take(count) {
-            notifier.has_ended(event.data() as i32);
-        }
-    }
-}
-
 /// How many processes there are on the machine: the run's own cannot be more than came since it began. (A fork makes no
 /// call that is observed.)
 fn census() -> usize {
@@ -847,16 +895,16 @@ fn kill_all(started: &Started) {
 }
 
 /// Nothing outlives the run: what is still there gets a moment to end by itself, and is then ended.
-fn end_the_rest(notifier: &Mutex<Notifier>, ends: &Epoll, started: &Started, at_once: bool) -> u32 {
+fn end_the_rest(eyes: &Eyes, ends: &Epoll, started: &Started, at_once: bool) -> u32 {
     let living = || -> Vec<i32> {
-        let notifier = notifier.lock().unwrap_or_else(PoisonError::into_inner);
-        notifier.tracked.keys().copied().filter(|pid| *pid != started.command.as_raw()).collect()
+        let command = started.command.as_raw();
+        eyes.living().into_iter().filter(|pid| *pid != command).collect()
     };
-    let receives = started.listener.hands_over();
+    let receives = started.tracer.is_none() && started.listener.as_ref().is_none_or(|listener| listener.hands_over());
     let begun = Instant::now();
     let patience = if at_once { Duration::ZERO } else { Duration::from_millis(200) };
     loop {
-        note_ends(ends, notifier);
+        eyes.note_ends(ends);
         if living().is_empty() || begun.elapsed() >= patience {
             break;
         }
@@ -885,23 +933,23 @@ fn end_the_rest(notifier: &Mutex<Notifier>, ends: &Epoll, started: &Started, at_
         if now.is_empty() && unseen.is_empty() || Instant::now() >= deadline {
             break;
         }
-        notifier.lock().unwrap_or_else(PoisonError::into_inner).end_all_but(started.command.as_raw());
+        eyes.end_all_but(started.command.as_raw());
         unseen.into_iter().for_each(crate::run::end_descendant);
         collect();
         std::thread::sleep(Duration::from_millis(1));
-        note_ends(ends, notifier);
+        eyes.note_ends(ends);
     }
     u32::try_from(left.len()).unwrap_or(u32::MAX)
 }
 
 impl Notifier {
     /// Ends what is still there of the run, by descriptors: a number may be a stranger's by now.
-    fn end_all_but(&self, command: i32) {
+    pub(super) fn end_all_but(&self, command: i32) {
         let rest = self.tracked.iter().filter(|(pid, _)| **pid != command);
         rest.filter_map(|(_, tracked)| tracked.pidfd.as_ref()).for_each(|held| crate::run::send_kill(held.as_fd()));
     }
 
-    fn finish(&mut self, layers: Vec<String>, left_running: u32) -> Observation {
+    pub(super) fn finish(&mut self, layers: Vec<String>, left_running: u32) -> Observation {
         self.last_words();
         let files = self.record.finish_files();
         let record = &mut self.record;
@@ -964,6 +1012,7 @@ impl Notifier {
             counters,
             events_lost: record.lost,
             incomplete,
+            compared: None,
         };
         Observation {
             back_end: BackEnd::Notify,

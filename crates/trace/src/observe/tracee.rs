@@ -30,6 +30,11 @@ impl Proc {
         sys::open_at(None, c"/proc", libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC, 0, 0).map(Self)
     }
 
+    /// The same `/proc` once more, whatever is mounted over it now.
+    pub(crate) fn open_again(other: &Self) -> Result<Self, Errno> {
+        other.0.try_clone().map(Self).map_err(|e| e.raw_os_error().map_or(Errno::EMFILE, Errno::from_raw))
+    }
+
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -226,6 +231,32 @@ pub(crate) fn read_exact(pid: i32, address: u64, length: usize) -> Result<Vec<u8
     if sys::read_memory(pid, address, &mut bytes)? == length { Ok(bytes) } else { Err(Errno::EFAULT) }
 }
 
+/// A piece of another process's memory that was read at once, at most to the end of a page: what lies beside it is
+/// wanted next.
+#[derive(Default)]
+struct Window {
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    const PAGE: u64 = 4096;
+
+    /// The bytes from an address on that are in the window; read anew where there are fewer than `wanted`.
+    fn from(&mut self, pid: i32, address: u64, wanted: usize) -> Result<&[u8], Errno> {
+        let inside = address.checked_sub(self.start).and_then(|at| usize::try_from(at).ok());
+        if !inside.is_some_and(|at| self.bytes.len().saturating_sub(at) >= wanted) {
+            let length = (Self::PAGE - address % Self::PAGE) as usize;
+            self.bytes.resize(length, 0);
+            let got = sys::read_memory(pid, address, &mut self.bytes)?;
+            self.bytes.truncate(got);
+            self.start = address;
+        }
+        let at = usize::try_from(address - self.start).unwrap_or(usize::MAX);
+        Ok(self.bytes.get(at..).unwrap_or_default())
+    }
+}
+
 /// The arguments of an execution: at most `limit` bytes of text in all, and whether that was all.
 pub(crate) fn read_arguments(pid: i32, address: u64, limit: usize) -> (Vec<Vec<u8>>, bool) {
     let mut arguments = Vec::new();
@@ -234,14 +265,30 @@ pub(crate) fn read_arguments(pid: i32, address: u64, limit: usize) -> (Vec<Vec<u
     if address == 0 {
         return (arguments, true);
     }
-    while let Ok(pointer) = read_word(pid, at) {
+    let (mut pointers, mut texts) = (Window::default(), Window::default());
+    loop {
+        let pointer = match pointers.from(pid, at, 8).map(|bytes| bytes.get(..8).and_then(|b| b.try_into().ok())) {
+            Ok(Some(bytes)) => u64::from_le_bytes(bytes),
+            // It lies across the end of a page.
+            Ok(None) => match read_word(pid, at) {
+                Ok(pointer) => pointer,
+                Err(_) => break,
+            },
+            Err(_) => break,
+        };
         if pointer == 0 {
             return (arguments, true);
         }
         if left == 0 {
             break;
         }
-        match read_text(pid, pointer, left) {
+        let short = texts.from(pid, pointer, 1).ok().and_then(|bytes| {
+            let end = bytes.iter().position(|b| *b == 0)?;
+            (end <= left).then(|| bytes[..end].to_vec())
+        });
+        // One that goes beyond the page, or the limit, is read by itself.
+        let read = short.map_or_else(|| read_text(pid, pointer, left), |text| Ok((text, true)));
+        match read {
             Ok((text, whole)) => {
                 left = left.saturating_sub(text.len() + 1);
                 arguments.push(text);

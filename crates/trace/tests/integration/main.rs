@@ -1,6 +1,9 @@
 //! Hostile trees, and commands that want the keys.
 #![allow(clippy::print_stderr)]
 
+#[cfg(feature = "ebpf")]
+mod ebpf;
+
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;

@@ -134,14 +134,13 @@ impl Stage {
     }
 
     /// A command as one of the users.
-    fn command(&self, user: User, program: &Path) -> Command {
-        // An attack that hangs its watcher is a complaint, not a test that never ends.
-        let mut command = Command::new("timeout");
-        command.args(["--signal=KILL", "100"]);
-        if user == User::Ordinary && self.users.len() > 1 {
-            command.args(["setpriv", "--reuid=4242", "--regid=4242", "--clear-groups", "--"]);
-        }
-        command.arg(program);
+    fn command(&self, user: User, words: &[&str]) -> Command {
+        let switched = user == User::Ordinary && self.users.len() > 1;
+        let before: &[&str] =
+            if switched { &["setpriv", "--reuid=4242", "--regid=4242", "--clear-groups", "--"] } else { &[] };
+        let all = [before, words].concat();
+        let mut command = Command::new(all[0]);
+        command.args(&all[1..]);
         command
     }
 
@@ -165,11 +164,16 @@ impl Stage {
         network::serve_socket_file(&home.join("docker.sock"));
         network::serve_socket_file(&home.join("database.sock"));
         write(project.join("provost.toml"), &self.configuration(attack, mode, &program, &forbidden));
+        let provost_home = home.join("provost");
+        // The machine's tools are the same in every world: they are hashed once.
+        let tools = self.folder.path().join("tools.json");
+        std::fs::create_dir_all(provost_home.join("cache")).expect("folder");
+        std::fs::set_permissions(&provost_home, std::fs::Permissions::from_mode(0o700)).expect("mode");
+        let _ = std::fs::copy(&tools, provost_home.join("cache/tools.json"));
         if user == User::Ordinary && self.users.len() > 1 {
             let done = Command::new("chown").args(["-R", "4242:4242"]).arg(&world).status();
             assert!(done.expect("chown runs").success());
         }
-        let provost_home = home.join("provost");
         let target = match attack.target {
             "source" => "src/main.c".to_owned(),
             "secret" => home.join(".ssh/id_rsa").display().to_string(),
@@ -180,7 +184,9 @@ impl Stage {
         };
         let mut victim = None;
         let above = if mode == Mode::Bare {
-            let sleep = self.command(user, Path::new("sleep")).arg("60").env("TOKEN", "CANARY").spawn();
+            let mut sleep = self.command(user, &["sleep", "60"]);
+            sleep.env("TOKEN", "CANARY").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            let sleep = sleep.spawn();
             let sleep = Victim(sleep.expect("sleep runs"));
             let pid = sleep.0.id().to_string();
             victim = Some(sleep);
@@ -193,8 +199,8 @@ impl Stage {
         let script = "exec 7<\"$HOME/.ssh/id_rsa\" && exec \"$@\"";
         let result = world.join("result.json");
         let seen = world.join("observation.json");
-        let mut command = self.command(user, Path::new("sh"));
-        command.args(["-c", script, "sh"]);
+        // An attack that hangs its watcher is a complaint, not a test that never ends.
+        let mut command = self.command(user, &["timeout", "--signal=KILL", "100", "sh", "-c", script, "sh"]);
         if mode != Mode::Bare {
             command.arg(&self.binary).args(["run", "--quiet", "--observe", back_end, "--time-limit", "60"]);
             command.arg("--json").arg(&result).arg("--observation").arg(&seen).arg("--");
@@ -219,6 +225,9 @@ impl Stage {
         let before = asked();
         let output = command.output().expect("runs");
         let tunnelled = asked() - before;
+        if !tools.exists() && mode != Mode::Bare {
+            let _ = std::fs::copy(provost_home.join("cache/tools.json"), &tools);
+        }
         drop(victim);
         let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let read =

@@ -17,8 +17,11 @@ pub(super) struct Attack {
     pub(super) held: Held,
     /// In `detect` it goes on; false where it is refused to every command.
     pub(super) detect_lets_through: bool,
-    pub(super) check: Option<fn(&Result, Mode) -> std::result::Result<(), String>>,
+    pub(super) check: Option<Check>,
 }
+
+/// Something else that must hold of a run; what is wrong otherwise.
+pub(super) type Check = fn(&Result, Mode) -> std::result::Result<(), String>;
 
 /// What becomes of it when nobody watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
