@@ -245,7 +245,7 @@ impl Window {
     /// The bytes from an address on that are in the window; read anew where there are fewer than `wanted`.
     fn from(&mut self, pid: i32, address: u64, wanted: usize) -> Result<&[u8], Errno> {
         let inside = address.checked_sub(self.start).and_then(|at| usize::try_from(at).ok());
-        if !inside.is_some_and(|at| self.bytes.len().saturating_sub(at) >= wanted) {
+        if inside.is_none_or(|at| self.bytes.len().saturating_sub(at) < wanted) {
             let length = (Self::PAGE - address % Self::PAGE) as usize;
             self.bytes.resize(length, 0);
             let got = sys::read_memory(pid, address, &mut self.bytes)?;
