@@ -26,6 +26,7 @@ impl Notifier {
         let int = |at: usize| a[at] as i32;
         if self.is_foreign(tgid) {
             self.record.counters.continued += 1;
+            self.record.counters.foreign += 1;
             return Reply::GoOn;
         }
         let process = self.id_of(tgid);

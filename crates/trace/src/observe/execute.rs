@@ -8,7 +8,7 @@ use nix::libc;
 use provost_model::{Digest, Execution, FileName, Permission, Use};
 
 use super::notify::{Notifier, Reply, c_string};
-use super::record::Inode;
+use super::record::{Inode, Stamp};
 use super::sys;
 use super::tracee::{read_arguments, read_path};
 
@@ -17,7 +17,10 @@ pub(crate) const INTERPRETERS: usize = 4;
 
 /// An execution that was let through and whose outcome is not known yet.
 pub(crate) struct Pending {
-    expected: Inode,
+    /// The thread that asked for it.
+    thread: i32,
+    /// The file that was judged, and its state then; `None` where it could not be looked at.
+    expected: Option<(Inode, Stamp)>,
     before: Inode,
     /// The kernel will say ENOEXEC: neither a program nor a script.
     unlikely: bool,
@@ -29,6 +32,7 @@ pub(crate) struct Pending {
 struct Program {
     fd: OwnedFd,
     inode: Inode,
+    stamp: Stamp,
     file: Used,
     head: Vec<u8>,
 }
@@ -52,7 +56,12 @@ impl Notifier {
             if flags & libc::AT_EMPTY_PATH == 0 {
                 return Reply::Done(Err(Errno::ENOENT));
             }
-            let fd = self.proc.open_link(tid, &format!("fd/{dirfd}"), libc::O_RDONLY | libc::O_NONBLOCK);
+            let link = format!("fd/{dirfd}");
+            // It may be executed without being read: then its content has no digest.
+            let fd = self
+                .proc
+                .open_link(tid, &link, libc::O_RDONLY | libc::O_NONBLOCK)
+                .or_else(|_| self.proc.open_link(tid, &link, libc::O_PATH));
             fd.and_then(|fd| self.program(tgid, fd))
         } else {
             self.find_program(tid, tgid, dirfd, path.to_bytes())
@@ -61,7 +70,7 @@ impl Notifier {
             Ok(program) => program,
             // Shells try each directory of PATH: nothing is there, nothing is run.
             Err(Errno::ENOENT | Errno::ENOTDIR) if !self.is_foreign(tgid) => return Reply::Done(Err(Errno::ENOENT)),
-            Err(_) => return Reply::GoOn,
+            Err(errno) => return self.execute_unseen(tid, tgid, path.to_bytes(), arguments, whole, errno),
         };
         let directory = self.base(tid, tgid, libc::AT_FDCWD).map(|place| place.path.clone()).unwrap_or_default();
         let mut files = vec![first.file.clone()];
@@ -95,25 +104,83 @@ impl Notifier {
             directory: FileName::from_bytes(&directory),
             at: self.record.now(),
         };
-        let expected = runs.inode;
-        if let Some(tracked) = self.tracked.get_mut(&tgid) {
-            tracked.pending = Some(Pending { expected, before: tracked.exe, unlikely, execution, files });
-        }
+        let expected = Some((runs.inode, runs.stamp));
+        self.expect(tgid, Pending { thread: tid, expected, before: (0, 0), unlikely, execution, files });
         Reply::GoOn
     }
 
-    /// The next call of a process tells whether its execution worked, and what really runs now.
+    fn expect(&mut self, tgid: i32, mut pending: Pending) {
+        if let Some(tracked) = self.tracked.get_mut(&tgid) {
+            pending.before = tracked.exe;
+            tracked.pending.retain(|other| other.thread != pending.thread);
+            tracked.pending.push(pending);
+        }
+    }
+
+    /// A program that could not be looked at: a lease is held on it, or it is out of our reach. Where programs are judged
+    /// it is not executed; elsewhere what runs then is looked at afterwards.
+    fn execute_unseen(
+        &mut self,
+        tid: i32,
+        tgid: i32,
+        path: &[u8],
+        arguments: Vec<Vec<u8>>,
+        whole: bool,
+        errno: Errno,
+    ) -> Reply {
+        if self.rules.judges_tools() {
+            let what = format!("{}: it could not be looked at ({})", String::from_utf8_lossy(path), errno.desc());
+            let permission = self.rules.refused_in_prevent();
+            self.violation(tgid, "tool", what, permission);
+            if permission == Permission::Refused {
+                return Reply::Done(Err(if errno == Errno::EAGAIN { Errno::EACCES } else { errno }));
+            }
+        }
+        let directory = self.base(tid, tgid, libc::AT_FDCWD).map(|place| place.path.clone()).unwrap_or_default();
+        let execution = Execution {
+            path: FileName::from_bytes(path),
+            digest: None,
+            script: None,
+            script_digest: None,
+            arguments: arguments.iter().map(|a| String::from_utf8_lossy(a).into_owned()).collect(),
+            arguments_cut: !whole,
+            directory: FileName::from_bytes(&directory),
+            at: self.record.now(),
+        };
+        let pending =
+            Pending { thread: tid, expected: None, before: (0, 0), unlikely: false, execution, files: Vec::new() };
+        self.expect(tgid, pending);
+        Reply::GoOn
+    }
+
+    /// The next call of a thread tells whether its execution worked, and what really runs now.
     pub(crate) fn settle(&mut self, tgid: i32, tid: i32) {
         let Some(tracked) = self.tracked.get_mut(&tgid) else { return };
-        let Some(pending) = tracked.pending.take() else { return };
+        if tracked.pending.is_empty() {
+            return;
+        }
         let Ok(stat) = self.proc.stat_link(tid, "exe") else { return };
         let now = (stat.st_dev, stat.st_ino);
         let process = tracked.id;
-        let Pending { expected, before, unlikely, mut execution, mut files } = pending;
-        if now == before && (now != expected || unlikely) {
+        // Another thread's call says nothing of an execution that is still under way: only that the program is another
+        // one, or that the thread that asked for it is gone, which an execution makes of all but one.
+        let fits = |p: &Pending| p.expected.is_some_and(|(inode, _)| inode == now);
+        let changed = tracked.pending.iter().any(|p| p.before != now);
+        let own = tracked.pending.iter().position(|p| p.thread == tid);
+        let gone = |p: &Pending| self.proc.stat_link(tgid, &format!("task/{}", p.thread)).is_err();
+        let at = if changed {
+            tracked.pending.iter().position(fits).or(own).or(Some(0))
+        } else {
+            own.or_else(|| tracked.pending.iter().position(|p| fits(p) && gone(p)))
+        };
+        let Some(at) = at else { return };
+        let pending = tracked.pending.swap_remove(at);
+        let Pending { expected, before, unlikely, mut execution, mut files, .. } = pending;
+        if now == before && (expected.is_none_or(|(inode, _)| inode != now) || unlikely) {
             // It failed: the program before goes on.
             return;
         }
+        tracked.pending.clear();
         tracked.exe = now;
         tracked.resolvers.clear();
         self.only_thread(tgid, tid);
@@ -121,21 +188,18 @@ impl Notifier {
             // What the run begins with: in a user namespace of its own the process before had every capability.
             self.initial_credentials = self.proc.credentials(tgid);
         }
-        if now != expected {
+        // The same file, and not touched since it was judged.
+        let as_judged = expected.is_some_and(|(inode, stamp)| inode == now && stamp == Stamp::of(&stat));
+        if !as_judged {
             let fd = self.proc.open_link(tid, "exe", libc::O_RDONLY);
             if let Ok(program) = fd.and_then(|fd| self.program(tgid, fd)) {
-                let what = format!(
-                    "the program was exchanged while it was judged: {} runs instead of {}",
-                    String::from_utf8_lossy(&program.file.path),
-                    execution.path.text
-                );
-                let permission = self.rules.refused_in_prevent();
-                self.violation(tgid, "tool", what, permission);
-                execution.path = FileName::from_bytes(&program.file.path);
-                execution.digest = program.file.digest;
-                files = vec![program.file.clone()];
-                if permission == Permission::Refused {
-                    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(tgid), nix::sys::signal::Signal::SIGKILL);
+                let same =
+                    program.file.digest.is_some() && program.file.digest == execution.digest && !files.is_empty();
+                if !same {
+                    self.judge_exchanged(tgid, expected.is_some(), &program, &execution);
+                    execution.path = FileName::from_bytes(&program.file.path);
+                    execution.digest = program.file.digest;
+                    files = vec![program.file.clone()];
                 }
             }
         }
@@ -147,6 +211,26 @@ impl Notifier {
             }
         }
         self.record.executed(process, execution);
+    }
+
+    /// Another program runs than the one that was judged, or one that could not be.
+    fn judge_exchanged(&mut self, tgid: i32, was_judged: bool, runs: &Program, execution: &Execution) {
+        let why = self.rules.program(&runs.file.path, runs.file.digest.as_ref(), &self.record);
+        if !was_judged && why.is_none() {
+            return;
+        }
+        let path = String::from_utf8_lossy(&runs.file.path).into_owned();
+        let what = match (was_judged, why) {
+            (true, _) => {
+                format!("the program was exchanged while it was judged: {path} runs instead of {}", execution.path.text)
+            }
+            (false, why) => format!("{path}: {}", why.unwrap_or_default()),
+        };
+        let permission = self.rules.refused_in_prevent();
+        self.violation(tgid, "tool", what, permission);
+        if permission == Permission::Refused {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(tgid), nix::sys::signal::Signal::SIGKILL);
+        }
     }
 
     /// A process ended before it made another call: the execution that it asked for may have worked, and is recorded as it
@@ -198,7 +282,13 @@ impl Notifier {
         head.truncate(usize::try_from(got).unwrap_or(0));
         let (digest, _) = self.record.digest(fd.as_fd(), &stat, process);
         let size = stat.st_size as u64;
-        Ok(Program { inode: (stat.st_dev, stat.st_ino), fd, file: Used { path, digest, size }, head })
+        Ok(Program {
+            inode: (stat.st_dev, stat.st_ino),
+            stamp: Stamp::of(&stat),
+            fd,
+            file: Used { path, digest, size },
+            head,
+        })
     }
 
     /// What the policy says of a program; the errno when it is refused.

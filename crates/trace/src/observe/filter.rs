@@ -65,6 +65,9 @@ pub(crate) fn program(receiver: Receiver) -> Vec<libc::sock_filter> {
     program.extend([step(JUMP_AT_LEAST, 0, 1, X32), step(RETURN, 0, 0, seen)]);
     #[cfg(not(target_arch = "x86_64"))]
     let _ = JUMP_AT_LEAST;
+    if receiver == Receiver::Trace {
+        program.extend(untraceable());
+    }
     for call in CALLS {
         let action = match call.handling {
             Handling::Silent(errno) => ERRNO | errno as u32,
@@ -113,6 +116,27 @@ pub(crate) fn refusals(prevents: bool) -> Vec<libc::sock_filter> {
     }
     program.push(step(RETURN, 0, 0, ALLOW));
     program
+}
+
+/// Ways out of a tracer's sight: a listener of one's own, whose answers go before ours; a child that is not traced;
+/// tracing, which only one can do.
+fn untraceable() -> Vec<libc::sock_filter> {
+    const NEW_LISTENER: u32 = 8;
+    let number = step(LOAD, 0, 0, 0);
+    vec![
+        step(JUMP_EQUAL, 0, 1, libc::SYS_ptrace as u32),
+        step(RETURN, 0, 0, ERRNO | libc::EPERM as u32),
+        step(JUMP_EQUAL, 0, 4, libc::SYS_seccomp as u32),
+        argument(1),
+        step(JUMP_BITS, 0, 1, NEW_LISTENER),
+        step(RETURN, 0, 0, ERRNO | libc::EBUSY as u32),
+        number,
+        step(JUMP_EQUAL, 0, 4, libc::SYS_clone as u32),
+        argument(0),
+        step(JUMP_BITS, 0, 1, libc::CLONE_UNTRACED as u32),
+        step(RETURN, 0, 0, ERRNO | libc::EPERM as u32),
+        number,
+    ]
 }
 
 /// A filter under which no socket can be made but Unix ones and those of routing questions.

@@ -51,7 +51,8 @@ pub(crate) struct Tracked {
     moving: Option<i32>,
     pub(crate) umask: Option<u32>,
     umask_touched: bool,
-    pub(crate) pending: Option<Pending>,
+    /// Executions that were let through, by thread.
+    pub(crate) pending: Vec<Pending>,
     pub(crate) exe: Inode,
     /// Its user, capabilities, root or mounts are not the supervisor's: the kernel does its calls.
     pub(crate) foreign: bool,
@@ -61,6 +62,8 @@ pub(crate) struct Tracked {
     pub(crate) resolvers: Vec<i32>,
     pub(crate) inner_tgid: i32,
     ending: Option<Ending>,
+    /// Its working directory and mask may change by another's call, or differ between its threads.
+    shares: bool,
 }
 
 /// How a path that was seen before was resolved.
@@ -76,7 +79,7 @@ pub(crate) struct Notifier {
     pub(crate) proc: Proc,
     pub(crate) record: Record,
     pub(crate) tracked: HashMap<i32, Tracked>,
-    threads: HashMap<i32, i32>,
+    pub(crate) threads: HashMap<i32, i32>,
     pub(crate) resolved: HashMap<Box<[u8]>, Resolved>,
     pub(crate) key: Vec<u8>,
     /// Devices of all mounted `/proc` file systems.
@@ -304,6 +307,14 @@ impl Notifier {
                     }
                     self.becomes_foreign(tgid);
                 }
+                if call.name == "unshare"
+                    && a[0] & libc::CLONE_FS as u64 != 0
+                    && let Some(tracked) = self.tracked.get_mut(&tgid)
+                {
+                    tracked.shares = true;
+                    tracked.cwd = None;
+                    tracked.umask_touched = true;
+                }
                 Reply::GoOn
             }
             "setuid" | "setgid" | "setreuid" | "setregid" | "setresuid" | "setresgid" | "setfsuid" | "setfsgid"
@@ -409,11 +420,13 @@ impl Notifier {
         }
         let now = self.record.now();
         let (mut parent, mut foreign, mut touched, mut credentials) = (None, false, false, false);
+        let mut shares = false;
         match self.tracked.get(&status.parent) {
             Some(known) => {
                 parent = Some(known.id);
                 foreign = known.foreign;
                 touched = known.umask_touched;
+                shares = known.shares;
                 credentials = known.credentials_touched;
             }
             // Its parent was killed, and so could not name it.
@@ -437,7 +450,7 @@ impl Notifier {
             moving: None,
             umask: None,
             umask_touched: touched,
-            pending: None,
+            pending: Vec::new(),
             exe,
             foreign,
             credentials_touched: credentials,
@@ -445,6 +458,7 @@ impl Notifier {
             resolvers: Vec::new(),
             inner_tgid: status.inner_tgid,
             ending: None,
+            shares,
         };
         self.tracked.insert(status.tgid, tracked);
     }
@@ -469,8 +483,16 @@ impl Notifier {
                 return Reply::Done(Err(Errno::EPERM));
             }
         }
-        // Two processes with one working directory, or in other namespaces: the kernel does their calls.
-        self.becomes_foreign(tgid);
+        if flags & NAMESPACES != 0 {
+            // In other namespaces: the kernel does its calls.
+            self.becomes_foreign(tgid);
+        } else if let Some(tracked) = self.tracked.get_mut(&tgid) {
+            // Two processes with one working directory and mask: neither is remembered, and neither for the child.
+            tracked.shares = true;
+            tracked.cwd = None;
+            tracked.umask = None;
+            tracked.umask_touched = true;
+        }
         Reply::GoOn
     }
 
@@ -499,7 +521,7 @@ impl Notifier {
         for thread in &tracked.threads {
             self.threads.remove(thread);
         }
-        if let Some(pending) = tracked.pending.take() {
+        for pending in std::mem::take(&mut tracked.pending) {
             self.settle_ended(tracked.id, pending);
         }
         self.record.ended(tracked.id, tracked.ending);
@@ -608,6 +630,7 @@ impl Notifier {
         if let Some(tracked) = self.tracked.get_mut(&tgid)
             && tracked.moving.is_none()
             && !tracked.foreign
+            && !tracked.shares
         {
             tracked.cwd = Some(Arc::clone(&place));
         }
@@ -625,7 +648,7 @@ impl Notifier {
         if !tracked.umask_touched {
             return self.initial_umask;
         }
-        if let Some(umask) = tracked.umask {
+        if let Some(umask) = tracked.umask.filter(|_| !tracked.shares) {
             return umask;
         }
         let umask = self.proc.status(tid).map_or(0o077, |status| status.umask);

@@ -52,11 +52,13 @@ impl Notifier {
         how: u64,
         size: u64,
     ) -> Reply {
-        if size != 24 {
-            // An unknown, later form: programs fall back to `openat`.
-            return Reply::Done(Err(Errno::ENOSYS));
+        if !(24..=4096).contains(&size) {
+            return Reply::Done(Err(if size < 24 { Errno::EINVAL } else { Errno::E2BIG }));
         }
-        let Ok(how) = read_exact(tid, how, 24) else { return Reply::Done(Err(Errno::EFAULT)) };
+        let Ok(how) = read_exact(tid, how, size as usize) else { return Reply::Done(Err(Errno::EFAULT)) };
+        if how[24..].iter().any(|byte| *byte != 0) {
+            return Reply::Done(Err(Errno::E2BIG));
+        }
         let word = |at: usize| {
             let mut bytes = [0_u8; 8];
             bytes.copy_from_slice(&how[at..at + 8]);
@@ -65,7 +67,17 @@ impl Notifier {
         let (Ok(flags), Ok(mode)) = (u32::try_from(word(0)), u32::try_from(word(8))) else {
             return Reply::Done(Err(Errno::EINVAL));
         };
-        self.open(n, tid, tgid, dirfd, path, flags.cast_signed(), mode, word(16))
+        let flags = flags.cast_signed();
+        let makes = flags & libc::O_CREAT != 0 || flags & libc::O_TMPFILE == libc::O_TMPFILE;
+        if flags & !sys::VALID_OPEN_FLAGS != 0 || mode & !0o7777 != 0 || mode != 0 && !makes {
+            return Reply::Done(Err(Errno::EINVAL));
+        }
+        if flags & libc::O_PATH != 0 {
+            // Left to the kernel it would be read once more from memory that may have changed, and a descriptor that
+            // only names cannot be handed over. Programs fall back to `openat`, whose flags are in a register.
+            return Reply::Done(Err(Errno::ENOSYS));
+        }
+        self.open(n, tid, tgid, dirfd, path, flags, mode, word(16))
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -88,7 +100,10 @@ impl Notifier {
             return self.failed(Errno::ENOENT);
         }
         let process = self.id_of(tgid);
-        if self.is_foreign(tgid) || flags & libc::O_PATH != 0 || path.as_bytes() == b"/dev/tty" {
+        if path.as_bytes() == b"/dev/tty" && flags & libc::O_PATH == 0 && !self.is_foreign(tgid) {
+            return self.open_terminal(tid, flags);
+        }
+        if self.is_foreign(tgid) || flags & libc::O_PATH != 0 {
             return self.left_to_kernel(tid, tgid, dirfd, &path, flags);
         }
         let base = if path.as_bytes()[0] == b'/' && resolve & 0x18 == 0 {
@@ -583,10 +598,29 @@ impl Notifier {
         }
     }
 
+    /// The controlling terminal: it is ours too, as long as the process is in our session.
+    fn open_terminal(&mut self, tid: i32, flags: i32) -> Reply {
+        let session = |pid: i32| nix::unistd::getsid(Some(nix::unistd::Pid::from_raw(pid))).ok();
+        if session(tid).is_none() || session(tid) != session(0) {
+            return self.failed(Errno::ENXIO);
+        }
+        if !self.listener.hands_over() {
+            return Reply::GoOn;
+        }
+        match sys::open_at(None, c"/dev/tty", flags | libc::O_CLOEXEC | libc::O_NOCTTY, 0, 0) {
+            Ok(fd) => {
+                self.record.counters.opens += 1;
+                Reply::Give { fd, close_on_exec: flags & libc::O_CLOEXEC != 0, alone: true }
+            }
+            Err(errno) => self.failed(errno),
+        }
+    }
+
     /// The kernel opens it: what is recorded is the path as the process wrote it.
     fn left_to_kernel(&mut self, tid: i32, tgid: i32, dirfd: i32, path: &CStr, flags: i32) -> Reply {
-        if flags & libc::O_PATH == 0 && path.to_bytes() != b"/dev/tty" {
+        if flags & libc::O_PATH == 0 {
             self.record.counters.continued += 1;
+            self.record.counters.foreign += 1;
             let process = self.id_of(tgid);
             let mut name = Vec::new();
             if path.to_bytes().first() != Some(&b'/')

@@ -35,15 +35,16 @@ struct FileRecord {
     problem: Option<String>,
 }
 
+/// What must be unchanged of a file for its digest to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     size: i64,
     modified: (i64, i64),
     changed: (i64, i64),
 }
 
 impl Stamp {
-    fn of(stat: &libc::stat) -> Self {
+    pub(crate) fn of(stat: &libc::stat) -> Self {
         Self {
             size: stat.st_size,
             modified: (stat.st_mtime, stat.st_mtime_nsec),
@@ -124,6 +125,8 @@ pub(crate) struct Counters {
     pub(crate) opens: u64,
     pub(crate) opens_failed: u64,
     pub(crate) continued: u64,
+    /// Of these: opened or changed by a process with another user, root or namespaces.
+    pub(crate) foreign: u64,
     pub(crate) unreadable: u64,
     pub(crate) orphans: u64,
     pub(crate) executions: u64,

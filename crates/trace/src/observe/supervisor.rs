@@ -987,6 +987,12 @@ impl Notifier {
                 record.counters.unreadable
             ));
         }
+        if record.counters.foreign > 0 {
+            incomplete.push(format!(
+                "{} files were opened or changed by processes with another user, root or namespaces than the run began with: the kernel did that, on paths as they were asked for",
+                record.counters.foreign
+            ));
+        }
         if record.counters.remembered > 0 {
             not_seen.push(format!(
                 "changes of {} files that left device, inode, size and times as they were: their digests are from earlier runs",

@@ -260,7 +260,7 @@ pub(crate) fn exit_status(pidfd: BorrowedFd<'_>) -> Option<i32> {
 }
 
 /// The flags of `open` (linux/fcntl.h, VALID_OPEN_FLAGS).
-const VALID_OPEN_FLAGS: i32 = libc::O_ACCMODE
+pub(crate) const VALID_OPEN_FLAGS: i32 = libc::O_ACCMODE
     | libc::O_CREAT
     | libc::O_EXCL
     | libc::O_NOCTTY

@@ -77,7 +77,7 @@ impl Notifier {
                         here = next;
                         continue;
                     }
-                    _ => self.refuse_strangers(tgid, &here, &name, &todo)?,
+                    _ => {}
                 }
             }
             let follow = !(last && flags & libc::O_NOFOLLOW != 0);
@@ -91,6 +91,8 @@ impl Notifier {
                     let child = sys::stat_at(Some(here.as_fd()), &component, libc::AT_SYMLINK_NOFOLLOW)?;
                     let magic = in_proc && stat.st_ino != 1 && self.proc_devices.contains(&child.st_dev);
                     if magic && is_magic(self, &here) {
+                        // A door of another process leads to what only it may see.
+                        self.refuse_strangers(tgid, here.as_fd(), Some(&name))?;
                         // The link of the observed process itself: following it means that process's file.
                         if last {
                             return sys::open_at(Some(here.as_fd()), &component, flags, mode, 0);
@@ -106,11 +108,17 @@ impl Notifier {
                         return sys::open_at(Some(here.as_fd()), c".", flags & !libc::O_CREAT, 0, 0);
                     }
                 }
-                None if last => return sys::open_at(Some(here.as_fd()), &component, flags, mode, 0),
+                None if last => {
+                    let fd = sys::open_at(Some(here.as_fd()), &component, flags, mode, 0)?;
+                    self.refuse_strangers(tgid, fd.as_fd(), None)?;
+                    return Ok(fd);
+                }
                 None => here = sys::open_at(Some(here.as_fd()), &component, directory, 0, 0)?,
             }
         }
-        sys::open_at(Some(here.as_fd()), c".", flags & !libc::O_CREAT, 0, 0)
+        let fd = sys::open_at(Some(here.as_fd()), c".", flags & !libc::O_CREAT, 0, 0)?;
+        self.refuse_strangers(tgid, fd.as_fd(), None)?;
+        Ok(fd)
     }
 
     /// The number of a process or thread in the `/proc` that is held.
@@ -126,59 +134,81 @@ impl Notifier {
         self.proc.status(id).map_or(id, |status| status.inner_pid)
     }
 
-    /// Files of processes outside the run that hold memory, secrets or descriptors are not opened for it.
-    fn refuse_strangers(&mut self, tgid: i32, held: &OwnedFd, name: &[u8], rest: &[Vec<u8>]) -> Result<(), Errno> {
-        let Some(pid) = std::str::from_utf8(name).ok().and_then(|text| text.parse::<i32>().ok()) else {
+    /// Files of processes outside the run that hold memory, secrets or descriptors are not opened for it: judged by what
+    /// was opened, however it was reached. `within` is a name in the directory that is held.
+    pub(crate) fn refuse_strangers(
+        &mut self,
+        tgid: i32,
+        held: BorrowedFd<'_>,
+        within: Option<&[u8]>,
+    ) -> Result<(), Errno> {
+        let stat = sys::stat(held)?;
+        if !self.proc_devices.contains(&stat.st_dev) {
             return Ok(());
-        };
-        // With process ids of its own the command can only name its own processes, and the first of them, which
-        // is ours.
-        let ours = sys::stat(self.proc.fd()).map(|stat| stat.st_dev).ok();
-        let theirs = sys::stat(held.as_fd()).map(|stat| stat.st_dev).ok();
-        let known = if ours == theirs {
+        }
+        let Some(mut name) = self.proc.path_of(held) else { return Err(Errno::EACCES) };
+        if let Some(within) = within {
+            name.push(b'/');
+            name.extend_from_slice(within);
+        }
+        let ours = sys::stat(self.proc.fd()).is_ok_and(|proc| proc.st_dev == stat.st_dev);
+        match self.stranger_behind(&name, ours) {
+            None => Ok(()),
+            Some(what) => {
+                // `ps` looks at these of every process, the first of the run's own ids among them.
+                if !ours && ["environ", "ctty", "wchan"].iter().any(|file| what.ends_with(file)) {
+                    return Err(Errno::EACCES);
+                }
+                self.violation(tgid, "memory", what, Permission::Refused);
+                Err(Errno::EACCES)
+            }
+        }
+    }
+
+    /// What a path in `/proc` tells of a process outside the run; `None` when that is harmless. `ours`: the numbers are
+    /// those of the supervisor's own `/proc`.
+    fn stranger_behind(&self, name: &[u8], ours: bool) -> Option<String> {
+        let text = String::from_utf8_lossy(name).into_owned();
+        // Wherever it is mounted: the first part that is a number is the process.
+        let mut parts = text.split('/').skip_while(|part| part.parse::<i32>().is_err());
+        let pid = parts.next()?.parse::<i32>().ok()?;
+        let known = if ours {
             self.tracked.contains_key(&pid)
+                || self.threads.contains_key(&pid)
                 || self.proc.status(pid).is_some_and(|status| {
                     self.tracked.contains_key(&status.tgid) || self.tracked.contains_key(&status.parent)
                 })
         } else {
+            // With process ids of its own the command can only name its own processes, and the first of them, which
+            // is ours.
             pid != 1
         };
-        let wanted = rest.last();
-        if known || wanted.is_none_or(|wanted| HARMLESS.contains(&wanted.as_slice())) {
-            return Ok(());
+        let mut rest: Vec<&str> = parts.collect();
+        if rest.first() == Some(&"task") {
+            // A thread's files are its process's.
+            rest.drain(..rest.len().min(2));
         }
-        let wanted = wanted.map(|w| String::from_utf8_lossy(w).into_owned()).unwrap_or_default();
-        // `ps` looks at these of every process, the first of the run's own ids among them.
-        if ours != theirs && matches!(wanted.as_str(), "environ" | "ctty" | "wchan") {
-            return Err(Errno::EACCES);
-        }
-        let what = format!("/proc/{pid}/{wanted} of a process outside the run");
-        self.violation(tgid, "memory", what, Permission::Refused);
-        Err(Errno::EACCES)
+        let harmless = match rest.as_slice() {
+            [] => true,
+            [one] => HARMLESS.contains(one),
+            _ => false,
+        };
+        (!known && !harmless).then(|| format!("/proc/{pid}/{} of a process outside the run", rest.join("/")))
     }
-}
 
-impl Notifier {
-    /// The same for a file that the kernel opened: the errno when it may not be had.
+    /// The same for a path that the kernel was asked to open: the errno when it may not be had.
     pub(crate) fn refuse_strangers_file(&mut self, tgid: i32, name: &[u8]) -> Option<Errno> {
-        let rest = name.strip_prefix(b"/proc/")?;
-        let (number, wanted) = rest.split_at(rest.iter().position(|b| *b == b'/')?);
-        let pid = std::str::from_utf8(number).ok()?.parse::<i32>().ok()?;
-        let wanted = &wanted[1..];
-        let own = self.own_processes
-            || self.tracked.contains_key(&pid)
-            || self.proc.status(pid).is_some_and(|s| self.tracked.contains_key(&s.tgid));
-        if own || HARMLESS.contains(&wanted) {
+        if !name.starts_with(b"/proc/") {
             return None;
         }
-        let what = format!("/proc/{pid}/{} of a process outside the run", String::from_utf8_lossy(wanted));
+        let what = self.stranger_behind(name, !self.own_processes)?;
         self.violation(tgid, "memory", what, Permission::Refused);
         Some(Errno::EACCES)
     }
 }
 
 /// What of another process may be looked at.
-const HARMLESS: &[&[u8]] = &[b"stat", b"statm", b"status", b"comm", b"cmdline", b"task"];
+const HARMLESS: &[&str] = &["stat", "statm", "status", "comm", "cmdline"];
 
 fn push_components(todo: &mut Vec<Vec<u8>>, path: &[u8]) {
     todo.extend(path.split(|b| *b == b'/').filter(|part| !part.is_empty() && *part != b".").rev().map(<[u8]>::to_vec));
