@@ -145,6 +145,7 @@ impl Notifier {
     ) -> Result<Option<i64>, Errno> {
         let (Some(from), Some(to)) = (self.spot(tid, tgid, from)?, self.spot(tid, tgid, to)?) else { return Ok(None) };
         self.alive(n)?;
+        self.refuse_moved_socket(tgid, &from)?;
         let arguments = [
             raw(from.parent.as_fd()),
             from.name.as_ptr() as usize,
@@ -155,6 +156,11 @@ impl Notifier {
         ];
         // SAFETY: both names are our own and live through the call.
         let value = unsafe { sys::call(libc::SYS_renameat2, arguments) }?;
+        self.judge_moved(tgid, &from.path, &to.path);
+        if flags & 2 != 0 {
+            // Exchanged: the other one was moved too.
+            self.judge_moved(tgid, &to.path, &from.path);
+        }
         let process = self.id_of(tgid);
         self.judge_path(&from.path, Use::Renamed, tgid);
         self.judge_path(&to.path, Use::Created, tgid);
@@ -186,6 +192,7 @@ impl Notifier {
         }
         let (Some(from), Some(to)) = (self.spot(tid, tgid, from)?, self.spot(tid, tgid, to)?) else { return Ok(None) };
         self.alive(n)?;
+        self.refuse_moved_socket(tgid, &from)?;
         let arguments = [
             raw(from.parent.as_fd()),
             from.name.as_ptr() as usize,
@@ -229,6 +236,43 @@ impl Notifier {
         let process = self.id_of(tgid);
         self.record.file(&to.path, Use::Created, process);
         Ok(value)
+    }
+
+    /// A socket file of another program would get a name that is the run's own.
+    fn refuse_moved_socket(&mut self, tgid: i32, from: &Spot) -> Result<(), Errno> {
+        if matches!(self.rules.guard.network, super::guard::NetworkRule::Host) || self.own_sockets.contains(&from.path)
+        {
+            return Ok(());
+        }
+        let stat = sys::stat_at(Some(from.parent.as_fd()), &from.name, libc::AT_SYMLINK_NOFOLLOW)?;
+        if stat.st_mode & libc::S_IFMT != libc::S_IFSOCK {
+            return Ok(());
+        }
+        let what = format!("another name for the socket {}", String::from_utf8_lossy(&from.path));
+        self.violation(tgid, "network", what, Permission::Refused);
+        Err(Errno::EPERM)
+    }
+
+    /// A directory above the sources or above credentials was moved: they have other names now, and are what they were.
+    fn judge_moved(&mut self, tgid: i32, from: &[u8], to: &[u8]) {
+        use std::os::unix::ffi::OsStrExt as _;
+        let path = |bytes: &[u8]| std::path::PathBuf::from(std::ffi::OsStr::from_bytes(bytes));
+        let from_path = path(from);
+        let guard = &self.rules.guard;
+        let source = guard.source.iter().any(|source| source.starts_with(&from_path));
+        let to_path = path(to);
+        let credential = guard.credentials.iter().any(|secret| {
+            secret.strip_prefix(&from_path).is_ok_and(|rest| to_path.join(rest).symlink_metadata().is_ok())
+        });
+        for (is, kind) in [(source, "source-write"), (credential, "credential")] {
+            if is {
+                let what = format!("{} was moved to {}", from_path.display(), path(to).display());
+                self.violation(tgid, kind, what, Permission::Allowed);
+            }
+        }
+        if source || credential {
+            self.moved.push((to.to_vec(), from.to_vec()));
+        }
     }
 
     fn symlink(

@@ -1,7 +1,7 @@
 //! Network calls: the supervisor connects and sends on a copy of the caller's socket, to an address that it read once.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::sync::{Arc, PoisonError};
 
 use nix::errno::Errno;
@@ -150,10 +150,15 @@ impl Notifier {
         if !self.listener.is_valid(n.id) {
             return Reply::Later;
         }
+        // An address of another family than the socket's: no kernel connects it, and it must not be read once more.
+        let unix = matches!(to, Address::Unix(_) | Address::Abstract(_));
+        if unix != (kind.domain == libc::AF_UNIX) && !matches!(to, Address::Nothing | Address::Other(_)) {
+            return Reply::Done(Err(if unix { Errno::EAFNOSUPPORT } else { Errno::EINVAL }));
+        }
         match &to {
             Address::Internet(address) => self.connect_internet(n, tgid, fd, socket, kind, *address, bytes),
             Address::Nothing => Reply::Done(connect_raw(&socket, &bytes)),
-            Address::Unix(_) | Address::Abstract(_) => self.connect_unix(n.pid.cast_signed(), tgid, &to),
+            Address::Unix(_) | Address::Abstract(_) => self.connect_unix(n, tgid, &socket, kind, &to, &bytes),
             Address::Other(_) => {
                 let event = self.event(tgid, NetworkKind::Connect, protocol(kind), &to);
                 self.record.network(event);
@@ -182,19 +187,25 @@ impl Notifier {
         Some(resolved)
     }
 
+    /// What a socket file's path leads to in the end, held; and its path. `None` where no socket is there.
+    fn socket_target(&mut self, tid: i32, tgid: i32, path: &[u8]) -> Option<(OwnedFd, Vec<u8>)> {
+        let base = if path.first() == Some(&b'/') { None } else { Some(self.base(tid, tgid, libc::AT_FDCWD).ok()?) };
+        let name = super::notify::c_string(path).ok()?;
+        let flags = libc::O_PATH | libc::O_CLOEXEC;
+        let fd = sys::open_at(base.as_ref().map(|b| b.fd.as_fd()), &name, flags, 0, 0x02).ok()?;
+        let stat = sys::stat(fd.as_fd()).ok()?;
+        let resolved = self.proc.path_of(fd.as_fd())?;
+        (stat.st_mode & libc::S_IFMT == libc::S_IFSOCK).then_some((fd, resolved))
+    }
+
     /// Where the network is judged, a socket file leads out as well as a cable does: to programs that are not the
     /// run's. Only its own sockets and named ones are free.
-    fn judge_socket_file(&mut self, tid: i32, tgid: i32, to: &Address) -> Permission {
-        let Address::Unix(path) = to else { return Permission::Allowed };
-        if path.is_empty() || matches!(self.rules.guard.network, NetworkRule::Host) {
+    fn judge_socket_file(&mut self, tgid: i32, resolved: &[u8]) -> Permission {
+        if matches!(self.rules.guard.network, NetworkRule::Host) {
             return Permission::Allowed;
         }
-        // What is not there leads nowhere.
-        let Some(resolved) = self.socket_file(tid, tgid, path) else { return Permission::Allowed };
-        let there = super::notify::c_string(&resolved)
-            .is_ok_and(|path| sys::stat_at(None, &path, 0).is_ok_and(|s| s.st_mode & libc::S_IFMT == libc::S_IFSOCK));
-        let text = String::from_utf8_lossy(&resolved).into_owned();
-        if !there || self.own_sockets.contains(&resolved) || self.rules.allows_socket(&text) {
+        let text = String::from_utf8_lossy(resolved).into_owned();
+        if self.own_sockets.contains(resolved) || self.rules.allows_socket(&text) {
             return Permission::Allowed;
         }
         let permission = self.rules.refused_in_prevent();
@@ -202,37 +213,65 @@ impl Notifier {
         permission
     }
 
-    fn connect_unix(&mut self, tid: i32, tgid: i32, to: &Address) -> Reply {
-        // The kernel does it: the other side asks who connected, and that must be the caller. What the guard keeps
-        // from the run is not there for it (mounts, namespaces).
+    fn connect_unix(
+        &mut self,
+        n: &Notification,
+        tgid: i32,
+        socket: &OwnedFd,
+        kind: Kind,
+        to: &Address,
+        bytes: &[u8],
+    ) -> Reply {
         let mut event = self.event(tgid, NetworkKind::Connect, "unix", to);
-        if let Some(service) = &event.delegated_to {
-            let there = match to {
-                Address::Unix(path) => super::notify::c_string(path).is_ok_and(|path| {
-                    sys::stat_at(None, &path, 0).is_ok_and(|s| s.st_mode & libc::S_IFMT == libc::S_IFSOCK)
-                }),
-                _ => true,
-            };
-            if there {
-                let what = format!("{service} at {}", event.address);
-                let permission = self.rules.refused_in_prevent();
-                self.violation(tgid, "delegation", what, permission);
-                if permission == Permission::Refused {
-                    event.permission = permission;
-                    self.record.network(event);
-                    return Reply::Done(Err(Errno::EACCES));
+        let target = match to {
+            Address::Unix(path) if !path.is_empty() => {
+                let target = self.socket_target(n.pid.cast_signed(), tgid, path);
+                if let Some((_, resolved)) = &target {
+                    let service = address::service(&String::from_utf8_lossy(resolved));
+                    event.delegated_to = event.delegated_to.or(service.map(str::to_owned));
                 }
-            } else {
-                event.error = Some(Errno::ENOENT.desc().to_owned());
+                target
             }
+            _ => None,
+        };
+        let there = target.is_some() || matches!(to, Address::Abstract(_));
+        let mut permission = Permission::Allowed;
+        match (&event.delegated_to, &target) {
+            (Some(service), _) if there => {
+                let what = format!("{service} at {}", event.address);
+                permission = self.rules.refused_in_prevent();
+                self.violation(tgid, "delegation", what, permission);
+            }
+            (Some(_), _) => event.error = Some(Errno::ENOENT.desc().to_owned()),
+            (None, Some((_, resolved))) => permission = self.judge_socket_file(tgid, resolved),
+            (None, None) => {}
         }
-        if event.delegated_to.is_none() && self.judge_socket_file(tid, tgid, to) == Permission::Refused {
-            event.permission = Permission::Refused;
+        event.permission = permission;
+        if permission == Permission::Refused {
             self.record.network(event);
             return Reply::Done(Err(Errno::EACCES));
         }
-        self.record.network(event);
-        Reply::GoOn
+        if matches!(self.rules.guard.network, NetworkRule::Host) {
+            // The kernel does it: the other side asks who connected, and that must be the caller. What the guard keeps
+            // from the run is not there for it (mounts, namespaces).
+            self.record.network(event);
+            return Reply::GoOn;
+        }
+        // What was judged is what is connected to: by the descriptor that we hold, or the name that we read once.
+        let (address, held) = match target {
+            Some((fd, _)) => {
+                let mut address = (libc::AF_UNIX as u16).to_le_bytes().to_vec();
+                address.extend(format!("self/fd/{}\0", fd.as_raw_fd()).bytes());
+                (address, Some(fd))
+            }
+            None if matches!(to, Address::Abstract(_)) => (bytes.to_vec(), None),
+            None => {
+                event.error = Some(Errno::ENOENT.desc().to_owned());
+                self.record.network(event);
+                return Reply::Done(Err(Errno::ENOENT));
+            }
+        };
+        self.connect_now(n, socket, kind, &address, held, event)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -262,7 +301,7 @@ impl Notifier {
         }
         let judged = !matches!(self.rules.guard.network, NetworkRule::Host) && !own;
         if !judged {
-            let result = self.connect_now(n, &socket, kind, &bytes, event.clone());
+            let result = self.connect_now(n, &socket, kind, &bytes, None, event.clone());
             if is_resolver && let (Some(forwarding), Some(port)) = (&self.forwarding, local_port(&socket)) {
                 let mut askers = forwarding.askers.lock().unwrap_or_else(PoisonError::into_inner);
                 askers.insert(port, event.process);
@@ -278,9 +317,9 @@ impl Notifier {
                 self.record.network(event);
                 return Reply::Done(Err(Errno::ENETUNREACH));
             }
-            return self.connect_now(n, &socket, kind, &bytes, event);
+            return self.connect_now(n, &socket, kind, &bytes, None, event);
         }
-        self.connect_forwarded(n, tgid, fd, socket, kind, address, event)
+        self.connect_forwarded(n, tgid, socket, kind, address, event)
     }
 
     /// Connects the caller's own socket; a call that may wait does so on a thread of its own.
@@ -290,6 +329,7 @@ impl Notifier {
         socket: &OwnedFd,
         kind: Kind,
         bytes: &[u8],
+        held: Option<OwnedFd>,
         mut event: NetworkEvent,
     ) -> Reply {
         if kind.kind != libc::SOCK_STREAM || !is_blocking(socket) {
@@ -309,6 +349,7 @@ impl Notifier {
         let (listener, shared, id, bytes) = (Arc::clone(&self.listener), self.shared.clone(), n.id, bytes.to_vec());
         let started = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
             let result = connect_raw(&socket, &bytes);
+            drop(held);
             if let Err(errno) = result {
                 event.error = Some(errno.desc().to_owned());
             }
@@ -325,7 +366,6 @@ impl Notifier {
         &mut self,
         n: &Notification,
         tgid: i32,
-        fd: i32,
         socket: OwnedFd,
         kind: Kind,
         address: SocketAddr,
@@ -340,35 +380,26 @@ impl Notifier {
         if kind.kind == libc::SOCK_DGRAM && address.port() == 0 {
             return Reply::Done(Err(Errno::ENETUNREACH));
         }
-        let stream = kind.kind == libc::SOCK_STREAM;
-        let udp_by_name = !stream && rule.as_ref().is_some_and(|rule| rule.is_name() && !rule.any_protocol);
-        if rule.is_none() || udp_by_name {
-            let permission = self.rules.refused_in_prevent();
+        // Datagrams do not leave: a socket that could send them is one of the host's network, and cannot be held to one
+        // destination.
+        if rule.is_none() || kind.kind != libc::SOCK_STREAM {
+            let datagram = kind.kind != libc::SOCK_STREAM;
+            let permission = if datagram { Permission::Refused } else { self.rules.refused_in_prevent() };
             self.violation(tgid, "network", format!("{} {shown}:{}", event.protocol, address.port()), permission);
             event.permission = permission;
             if permission == Permission::Refused {
                 self.record.network(event);
-                return Reply::Done(Err(Errno::EACCES));
+                return Reply::Done(Err(if datagram { Errno::ENETUNREACH } else { Errno::EACCES }));
             }
         }
         let (listener, shared, id) = (Arc::clone(&self.listener), self.shared.clone(), n.id);
         let started = std::thread::Builder::new().stack_size(256 * 1024).spawn(move || {
             let process = event.process;
-            let result = if stream {
-                forwarding.connect_outside(&destination, rule.as_ref()).and_then(|outward| {
-                    let port = connect_inside(&socket, kind, forwarding.inside)?;
-                    forwarding.expect(port, outward, destination.clone(), rule.clone(), process);
-                    Ok(0)
-                })
-            } else {
-                forwarding.resolve(&destination, rule.as_ref()).and_then(|addresses| {
-                    let to = addresses.first().copied().ok_or(Errno::EHOSTUNREACH)?;
-                    let outer = outer_datagram_socket(&socket, kind)?;
-                    connect_raw(&outer, &to_bytes(SocketAddr::new(to, destination.port), kind.domain))?;
-                    listener.replace(id, outer.as_fd(), fd)?;
-                    Ok(0)
-                })
-            };
+            let result = forwarding.connect_outside(&destination, rule.as_ref()).and_then(|outward| {
+                let port = connect_inside(&socket, kind, forwarding.inside)?;
+                forwarding.expect(port, outward, destination.clone(), rule.clone(), process);
+                Ok(0)
+            });
             if let Err(errno) = result {
                 event.error = Some(errno.desc().to_owned());
                 if errno == Errno::EACCES {
@@ -406,8 +437,8 @@ impl Notifier {
             Err(errno) => return Reply::Done(Err(errno)),
         };
         let Address::Internet(address) = to else {
-            if self.judge_socket_file(tid, tgid, &to) == Permission::Refused {
-                return Reply::Done(Err(Errno::EACCES));
+            if let Some(refused) = self.judge_named_datagram(tid, tgid, &to) {
+                return refused;
             }
             if kind.domain != libc::AF_NETLINK {
                 let event = self.event(tgid, NetworkKind::Datagram, protocol(kind), &to);
@@ -499,8 +530,8 @@ impl Notifier {
                     self.record.network(event);
                 }
                 Some(other @ (Address::Unix(_) | Address::Abstract(_))) => {
-                    if self.judge_socket_file(tid, tgid, other) == Permission::Refused {
-                        return Reply::Done(Err(Errno::EACCES));
+                    if let Some(refused) = self.judge_named_datagram(tid, tgid, other) {
+                        return refused;
                     }
                     let event = self.event(tgid, NetworkKind::Datagram, "unix", other);
                     self.record.network(event);
@@ -534,6 +565,23 @@ impl Notifier {
         self.violation(tgid, "network", format!("{} {shown}:{}", event.protocol, address.port()), Permission::Refused);
         self.record.network(event);
         Some(Reply::Done(Err(Errno::ENETUNREACH)))
+    }
+
+    /// A datagram to a socket file's name: the kernel would read the name once more. Where that is judged the socket has
+    /// to be connected first, which is done by us.
+    fn judge_named_datagram(&mut self, tid: i32, tgid: i32, to: &Address) -> Option<Reply> {
+        if matches!(self.rules.guard.network, NetworkRule::Host) {
+            return None;
+        }
+        let Address::Unix(path) = to else { return None };
+        let resolved = self.socket_target(tid, tgid, path).map(|(_, resolved)| resolved);
+        let own = resolved.as_ref().is_some_and(|resolved| self.own_sockets.contains(resolved));
+        let permission = match &resolved {
+            Some(resolved) if !own => self.judge_socket_file(tgid, resolved),
+            _ => Permission::Allowed,
+        };
+        let refused = permission == Permission::Refused || self.rules.prevents();
+        refused.then_some(Reply::Done(Err(Errno::EACCES)))
     }
 
     fn note_question(&mut self, tgid: i32, data: &[u8]) {
@@ -644,18 +692,4 @@ fn option_v6_only(socket: &OwnedFd) -> bool {
         )
     };
     done == 0 && value != 0
-}
-
-/// A datagram socket of the supervisor's own network, with the flags of the run's.
-fn outer_datagram_socket(like: &OwnedFd, kind: Kind) -> Result<OwnedFd, Errno> {
-    let flags = if is_blocking(like) { 0 } else { libc::SOCK_NONBLOCK };
-    // SAFETY: numbers only.
-    let fd = unsafe {
-        sys::call(
-            libc::SYS_socket,
-            [kind.domain as usize, (kind.kind | flags | libc::SOCK_CLOEXEC) as usize, 0, 0, 0, 0],
-        )
-    }?;
-    // SAFETY: the descriptor is new, and nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }

@@ -96,6 +96,8 @@ pub(crate) struct Notifier {
     pub(crate) last_paths: Vec<Vec<u8>>,
     /// Sources and credentials that got a second name in this run, by inode.
     pub(crate) aliases: HashMap<Inode, Vec<u8>>,
+    /// Directories above sources and credentials that were moved: where to, and from where.
+    pub(crate) moved: Vec<(Vec<u8>, Vec<u8>)>,
     /// Devices that lead past all files.
     pub(crate) devices: Vec<Vec<u8>>,
     /// The command is confined.
@@ -158,6 +160,7 @@ impl Notifier {
                 initial_credentials: None,
                 last_paths: Vec::new(),
                 aliases: HashMap::new(),
+                moved: Vec::new(),
                 devices,
                 confined,
                 standing,
@@ -179,6 +182,8 @@ impl Notifier {
         stop: &std::sync::atomic::AtomicBool,
         relief: Option<&Relief>,
     ) {
+        let proc = shared.lock().unwrap_or_else(PoisonError::into_inner).proc.fd().try_clone_to_owned();
+        let _ = proc.map(|proc| super::sys::own_directory(proc.as_fd()));
         let mut notification = super::sys::empty_notification();
         while !stop.load(std::sync::atomic::Ordering::SeqCst) {
             if let Some(relief) = relief {

@@ -276,17 +276,23 @@ impl Notifier {
 
     /// Which processes can still write a file that the run has written: those that hold a descriptor for it, or a shared
     /// mapping of it.
-    fn find_writers(&mut self, inode: (u64, u64)) {
-        let possible = self.record.possible_writers(inode);
-        if possible.is_empty() {
+    fn find_writers(&mut self, fd: BorrowedFd<'_>, inode: (u64, u64)) {
+        if !self.record.was_written(inode) {
             return;
         }
+        // The kernel knows best: a read lease is to be had only while nobody can write the file, by whatever descriptor.
+        let lease = sys::nobody_writes(fd);
+        if lease == Some(true) {
+            return self.record.keep_writers(inode, Vec::new(), false);
+        }
+        let possible = self.record.possible_writers(inode);
         let holds = |id: &u32| {
             let process = self.record.processes.get(*id as usize);
             process.is_some_and(|process| self.proc.holds(process.pid.cast_signed(), inode, false))
         };
         let holders: Vec<u32> = possible.into_iter().filter(holds).collect();
-        self.record.keep_writers(inode, holders);
+        let held = lease == Some(false) && holders.is_empty();
+        self.record.keep_writers(inode, holders, held);
     }
 
     /// A process can write a file from now on: whoever read it before and still holds it may see other bytes than those
@@ -305,7 +311,13 @@ impl Notifier {
 
     /// Digest and records of what was opened. Gives a reply where it is refused.
     fn look(&mut self, wanted: &Wanted, place: Option<u32>, fd: BorrowedFd<'_>, stat: &libc::stat) -> Option<Reply> {
-        let place = place?;
+        let Some(place) = place else {
+            // It has no name yet, and may get one by a link.
+            if stat.st_mode & libc::S_IFMT == libc::S_IFREG && wanted.flags & ACCESS != libc::O_RDONLY {
+                self.record.writes((stat.st_dev, stat.st_ino), wanted.process);
+            }
+            return None;
+        };
         if wanted.flags & ACCESS == libc::O_RDWR {
             self.record.used(place, Use::Read, wanted.process);
         }
@@ -314,7 +326,7 @@ impl Notifier {
         }
         let access = wanted.flags & ACCESS;
         if access == libc::O_RDONLY || access == libc::O_RDWR && stat.st_size > 0 {
-            self.find_writers((stat.st_dev, stat.st_ino));
+            self.find_writers(fd, (stat.st_dev, stat.st_ino));
             let digest = self.record.content(fd, stat, place, wanted.process);
             if let Some(digest) = digest
                 && self.rules.is_denied(&digest)
@@ -392,6 +404,15 @@ impl Notifier {
     pub(crate) fn judge_path(&mut self, name: &[u8], kind: Use, tgid: i32) {
         if let Some((rule, what)) = self.rules.path(name, kind) {
             self.violation(tgid, rule, what, Permission::Allowed);
+        }
+        for at in 0..self.moved.len() {
+            let (to, from) = &self.moved[at];
+            if let Some(rest) = name.strip_prefix(to.as_slice()).filter(|rest| rest.first() == Some(&b'/')) {
+                let before = [from.as_slice(), rest].concat();
+                if let Some((rule, what)) = self.rules.path(&before, kind) {
+                    self.violation(tgid, rule, what, Permission::Allowed);
+                }
+            }
         }
     }
 
@@ -554,13 +575,15 @@ impl Notifier {
     ) -> Reply {
         let (listener, shared) = (Arc::clone(&self.listener), self.shared.clone());
         let (wanted, base, path) = (wanted.clone(), base.cloned(), CString::from(path));
-        let held_by_name = held.as_ref().map(|held| self.proc.link_to(held.as_fd()));
+        let proc = self.proc.fd().try_clone_to_owned();
         let started = std::thread::Builder::new().stack_size(128 * 1024).spawn(move || {
             let flags = wanted.flags | libc::O_CLOEXEC | libc::O_NOCTTY;
-            let opened = match (held, held_by_name) {
-                (Some(held), Some(Ok(again))) => wait_for_partner(held, again, flags),
-                (_, Some(Err(errno))) => Err(errno),
-                _ => {
+            let opened = match (held, proc) {
+                (Some(held), Ok(proc)) => {
+                    wait_for_partner(held, &Arc::new(proc), flags, || listener.is_valid(wanted.id))
+                }
+                (Some(_), Err(_)) => Err(Errno::EMFILE),
+                (None, _) => {
                     let at = base.as_ref().map(|place| place.fd.as_fd());
                     sys::open_at(at, &path, flags, mode, wanted.resolve | NO_MAGIC)
                 }
@@ -659,27 +682,43 @@ fn is_kernel_setting(name: &[u8]) -> bool {
 
 /// Opens the pipe that is held once more, waiting for its other side; or gives the held one, when the other side was
 /// there in between (a writer that has ended again leaves its bytes, or a hang-up).
-fn wait_for_partner(held: OwnedFd, again: CString, flags: i32) -> Result<OwnedFd, Errno> {
+fn wait_for_partner(
+    held: OwnedFd,
+    proc: &Arc<OwnedFd>,
+    flags: i32,
+    is_wanted: impl Fn() -> bool,
+) -> Result<OwnedFd, Errno> {
     use nix::poll::{PollFd, PollFlags, poll};
     let (says, hears) = std::sync::mpsc::channel();
-    let name = again.clone();
+    let name = CString::new(format!("self/fd/{}", held.as_raw_fd())).map_err(|_| Errno::EINVAL)?;
+    let (again, through) = (name.clone(), Arc::clone(proc));
     let opener = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
-        let _ = says.send(sys::open_at(None, &name, flags & !(libc::O_CREAT | libc::O_EXCL), 0, 0));
+        let flags = flags & !(libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW);
+        let _ = says.send(sys::open_at(Some(through.as_fd()), &again, flags, 0, 0));
     });
     if opener.is_err() {
         return Err(Errno::EAGAIN);
     }
+    // Whoever opens both sides wakes the other thread.
+    let wake = || {
+        let flags = libc::O_RDWR | libc::O_NONBLOCK | libc::O_CLOEXEC;
+        drop(sys::open_at(Some(proc.as_fd()), &name, flags, 0, 0));
+        drop(hears.recv());
+    };
     loop {
         match hears.recv_timeout(std::time::Duration::from_millis(10)) {
             Ok(opened) => return opened,
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Err(Errno::EIO),
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
         }
+        if !is_wanted() {
+            // Its caller was killed: nobody waits at this end any more.
+            wake();
+            return Err(Errno::EINTR);
+        }
         let mut ready = [PollFd::new(held.as_fd(), PollFlags::POLLIN)];
         if poll(&mut ready, 0_u16).is_ok_and(|count| count > 0) {
-            // Whoever opens both sides wakes the other thread.
-            drop(sys::open_at(None, &again, libc::O_RDWR | libc::O_NONBLOCK | libc::O_CLOEXEC, 0, 0));
-            drop(hears.recv());
+            wake();
             // SAFETY: the descriptor is ours and live; the call sets its status flags and reads no memory.
             let _ = unsafe { libc::fcntl(held.as_raw_fd(), libc::F_SETFL, flags & !libc::O_NONBLOCK) };
             return Ok(held);

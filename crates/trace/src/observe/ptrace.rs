@@ -6,7 +6,7 @@
 //! descriptor, before its first byte is read; a descriptor that may not be is closed before the caller goes on.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
@@ -62,6 +62,8 @@ pub(crate) fn start(
     let (notifier, mailbox, stop) = (Arc::clone(notifier), Arc::clone(mailbox), Arc::clone(stop));
     let thread = std::thread::Builder::new().name("tracer".into()).spawn(move || {
         mailbox.is_mine();
+        let proc = notifier.lock().unwrap_or_else(PoisonError::into_inner).proc.fd().try_clone_to_owned();
+        let _ = proc.map(|proc| sys::own_directory(proc.as_fd()));
         let seized = ptrace::seize(command, OPTIONS);
         let failed = seized.is_err();
         let _ = says.send(seized);

@@ -63,6 +63,8 @@ struct Content {
     used: bool,
     /// Processes that opened it for writing in this run.
     writers: Vec<u32>,
+    /// Somebody can write it by a descriptor that no process shows: one in a queue, or handed on.
+    held: bool,
     /// Whoever read it, once it was read: a later writer makes their digest uncertain while they live.
     readers: Vec<u32>,
 }
@@ -242,16 +244,20 @@ impl Record {
             if std::mem::take(&mut content.earlier) {
                 self.counters.remembered += 1;
             }
+            if content.readers.len() < 64 && !content.readers.contains(&process) {
+                content.readers.push(process);
+            }
             return (digest, None);
         }
         if let Some(content) = self.contents.get(&inode) {
             living = content.writers.iter().copied().filter(|writer| self.may_hold(*writer)).collect();
         }
-        let shared = living.iter().any(|writer| *writer != process);
+        let held = self.contents.get(&inode).is_some_and(|content| content.held);
+        let shared = held || living.iter().any(|writer| *writer != process);
         let digest = self.hash(fd, stat.st_size as u64);
         let content = self.contents.entry(inode).or_default();
         // While somebody can write it, the next reader's digest is taken anew, whatever the file's times say.
-        content.known = living.is_empty().then_some((stamp, digest));
+        content.known = (living.is_empty() && !held).then_some((stamp, digest));
         content.earlier = false;
         content.used = true;
         content.writers = living;
@@ -266,6 +272,11 @@ impl Record {
         (digest, problem)
     }
 
+    /// True for a file that was opened for writing in this run, and may be so still.
+    pub(crate) fn was_written(&self, inode: Inode) -> bool {
+        self.contents.get(&inode).is_some_and(|content| content.held || !content.writers.is_empty())
+    }
+
     /// Living processes that opened a file for writing in this run, or descend from one that did.
     pub(crate) fn possible_writers(&self, inode: Inode) -> Vec<u32> {
         let Some(content) = self.contents.get(&inode).filter(|content| !content.writers.is_empty()) else {
@@ -274,10 +285,11 @@ impl Record {
         self.alive.iter().copied().filter(|process| self.descends(*process, &content.writers)).collect()
     }
 
-    /// Those of them that really hold it still.
-    pub(crate) fn keep_writers(&mut self, inode: Inode, writers: Vec<u32>) {
+    /// Those of them that really hold it still; `held` where somebody does whom no process shows.
+    pub(crate) fn keep_writers(&mut self, inode: Inode, writers: Vec<u32>, held: bool) {
         if let Some(content) = self.contents.get_mut(&inode) {
             content.writers = writers;
+            content.held = held;
         }
     }
 

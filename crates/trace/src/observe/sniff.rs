@@ -135,7 +135,11 @@ fn http(bytes: &[u8]) -> Asked {
         let hopeless = bytes.len() >= LIMIT || first.len() == bytes.len() && bytes.len() > 8192;
         return if hopeless { Asked::Unknown } else { Asked::More };
     };
-    if !first.trim_ascii_end().ends_with(b"HTTP/1.1") && !first.trim_ascii_end().ends_with(b"HTTP/1.0") {
+    // `METHOD target HTTP/1.x`, with one space each (RFC 9112 section 3): nothing else is read by all servers alike.
+    let first = first.strip_suffix(b"\r").unwrap_or(first);
+    let words: Vec<&[u8]> = first.split(|b| *b == b' ').collect();
+    let [_, target, version] = words.as_slice() else { return Asked::Unknown };
+    if !matches!(*version, b"HTTP/1.1" | b"HTTP/1.0") || !target.iter().all(u8::is_ascii_graphic) {
         return Asked::Unknown;
     }
     let mut hosts = Vec::new();
@@ -150,14 +154,15 @@ fn http(bytes: &[u8]) -> Asked {
         }
     }
     // A request for a whole address names its host twice: both must be the same.
-    let target = first.split(|b| *b == b' ').nth(1).unwrap_or_default();
-    if let Some(rest) = target.strip_prefix(b"http://").or_else(|| target.strip_prefix(b"https://")) {
-        hosts.push(rest.split(|b| *b == b'/').next().unwrap_or_default());
-    }
     if method == b"CONNECT" {
         hosts.push(target);
+    } else if target.first() != Some(&b'/') && *target != b"*" {
+        let Some(at) = target.windows(3).position(|w| w == b"://") else { return Asked::Http(None) };
+        hosts.push(target[at + 3..].split(|b| matches!(b, b'/' | b'?' | b'#')).next().unwrap_or_default());
     }
-    let mut names: Vec<String> = hosts.iter().map(|host| host_name(host)).collect();
+    let Some(mut names) = hosts.iter().map(|host| host_name(host)).collect::<Option<Vec<String>>>() else {
+        return Asked::Http(None);
+    };
     names.dedup();
     match names.as_slice() {
         [one] if !one.is_empty() => Asked::Http(Some(one.clone())),
@@ -165,14 +170,22 @@ fn http(bytes: &[u8]) -> Asked {
     }
 }
 
-/// The name without port.
-fn host_name(host: &[u8]) -> String {
-    let text = String::from_utf8_lossy(host).to_ascii_lowercase();
-    let name = match text.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default().to_owned(),
-        None => text.rsplit_once(':').map_or(text.clone(), |(name, _)| name.to_owned()),
+/// The name of `name` or `name:port`; `None` for anything else, which servers may read otherwise.
+fn host_name(host: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(host).ok()?.to_ascii_lowercase();
+    let (name, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (name, rest) = rest.split_once(']')?;
+            (name.to_owned(), if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?.to_owned()) })
+        }
+        None => match text.split_once(':') {
+            Some((name, port)) => (name.to_owned(), Some(port.to_owned())),
+            None => (text.clone(), None),
+        },
     };
-    name.trim_end_matches('.').to_owned()
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+    let good = name.bytes().all(plain) && port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()));
+    good.then(|| name.trim_end_matches('.').to_owned())
 }
 
 #[cfg(test)]
@@ -224,6 +237,17 @@ mod tests {
         let ask = |text: &str| look(text.as_bytes());
         assert_eq!(ask("GET / HTTP/1.1\r\nHost: A.example:80\r\n\r\n"), Asked::Http(Some("a.example".into())));
         assert_eq!(ask("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), Asked::Http(None));
+        for odd in [
+            "GET HTTP://b/x HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET http://a:pw@b/x HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET ws://b/x HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a:80@b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n",
+            "GET b HTTP/1.1\r\nHost: a\r\n\r\n",
+        ] {
+            assert_eq!(ask(odd), Asked::Http(None), "{odd}");
+        }
+        assert_eq!(ask("GET  http://b/ HTTP/1.1\r\nHost: a\r\n\r\n"), Asked::Unknown);
         assert_eq!(ask("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n"), Asked::Http(None));
         assert_eq!(ask("CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n"), Asked::Http(Some("b".into())));
         assert_eq!(ask("GET / HTTP/1.1\r\nX: y\r\n Host: a\r\n\r\n"), Asked::Http(None));

@@ -128,7 +128,7 @@ struct Prepared {
 /// Disks and memory as devices: below all files, and all rules for files.
 fn raw_devices() -> Vec<std::path::PathBuf> {
     use std::os::unix::fs::FileTypeExt as _;
-    let raw = ["mem", "kmem", "port", "nvram"];
+    let raw = ["mem", "kmem", "port", "nvram", "userfaultfd"];
     let entries = std::fs::read_dir("/dev").into_iter().flatten().flatten();
     let mut found: Vec<_> = entries
         .filter(|entry| {
@@ -686,6 +686,9 @@ fn supervise(
             .map_err(|e| Failure::new(format!("the forwarder cannot be started: {e}")))?;
     }
     let stop = Arc::new(AtomicBool::new(false));
+    // The end of a lease that we hold for a moment is no reason to end.
+    // SAFETY: an ignored signal runs no code of ours.
+    let _ = unsafe { nix::sys::signal::signal(Signal::SIGIO, SigHandler::SigIgn) };
     // Ends the wait for the next notification.
     let quiet = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler does nothing.

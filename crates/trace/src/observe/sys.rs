@@ -176,22 +176,6 @@ impl Listener {
         Errno::result(done).map(i64::from)
     }
 
-    /// Puts a descriptor in the place of one of the caller's.
-    pub(crate) fn replace(&self, id: u64, fd: BorrowedFd<'_>, number: i32) -> Result<(), Errno> {
-        const SET_NUMBER: u32 = 1; // SECCOMP_ADDFD_FLAG_SETFD
-        let request = libc::seccomp_notif_addfd {
-            id,
-            flags: SET_NUMBER,
-            srcfd: fd.as_raw_fd() as u32,
-            newfd: number.cast_unsigned(),
-            newfd_flags: libc::O_CLOEXEC as u32,
-        };
-        let fd = self.filter()?.as_raw_fd();
-        // SAFETY: the kernel reads the structure only.
-        let done = unsafe { libc::ioctl(fd, ADD_FD, &raw const request) };
-        Errno::result(done).map(drop)
-    }
-
     /// Gives the caller a descriptor and answers with its number, in one step.
     pub(crate) fn give(&self, id: u64, fd: BorrowedFd<'_>, close_on_exec: bool) -> Result<(), Errno> {
         self.add(id, fd, close_on_exec, ADD_FD_AND_SEND).map(drop)
@@ -303,6 +287,27 @@ pub(crate) fn open_at(
     })?;
     // SAFETY: the descriptor is new, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+/// Gives the calling thread (and those that it starts) a working directory of its own.
+pub(crate) fn own_directory(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_FS)?;
+    nix::unistd::fchdir(fd)
+}
+
+/// Whether nobody can write the file behind a descriptor that only reads: a read lease (fcntl(2)) is given just then.
+/// `None` where leases cannot be had.
+pub(crate) fn nobody_writes(fd: BorrowedFd<'_>) -> Option<bool> {
+    // SAFETY: the descriptor is live; the call takes numbers.
+    match Errno::result(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETLEASE, libc::F_RDLCK) }) {
+        Ok(_) => {
+            // SAFETY: as above.
+            let _ = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETLEASE, libc::F_UNLCK) };
+            Some(true)
+        }
+        Err(Errno::EAGAIN) => Some(false),
+        Err(_) => None,
+    }
 }
 
 /// What `fstat` says.

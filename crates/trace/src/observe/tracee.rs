@@ -11,6 +11,9 @@ use super::sys;
 /// The longest path that the kernel takes, with its end (PATH_MAX).
 const PATH_MAX: usize = 4096;
 
+/// The most that is read of a text in `/proc`, in bytes.
+const LONGEST_TEXT: usize = 1 << 20;
+
 /// `/proc` as the supervisor sees it, held by descriptor: the command may have another one.
 pub(crate) struct Proc(OwnedFd);
 
@@ -43,7 +46,8 @@ impl Proc {
         let name = CString::new(name).ok()?;
         let fd = sys::open_at(Some(self.fd()), &name, libc::O_RDONLY | libc::O_CLOEXEC, 0, 0).ok()?;
         let mut text = Vec::with_capacity(2048);
-        std::io::Read::read_to_end(&mut std::io::Read::take(std::fs::File::from(fd), 1 << 20), &mut text).ok()?;
+        std::io::Read::read_to_end(&mut std::io::Read::take(std::fs::File::from(fd), LONGEST_TEXT as u64), &mut text)
+            .ok()?;
         Some(String::from_utf8_lossy(&text).into_owned())
     }
 
@@ -77,18 +81,19 @@ impl Proc {
         )
     }
 
+    /// The threads of a process.
+    fn tasks(&self, tgid: i32) -> Vec<i32> {
+        let Ok(name) = CString::new(format!("{tgid}/task")) else { return Vec::new() };
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let Ok(tasks) = sys::open_at(Some(self.fd()), &name, flags, 0, 0) else { return Vec::new() };
+        let Ok(mut tasks) = nix::dir::Dir::from_fd(tasks) else { return Vec::new() };
+        tasks.iter().flatten().filter_map(|task| task.file_name().to_str().ok()?.parse().ok()).collect()
+    }
+
     /// The living children of all threads of a process.
     pub(crate) fn children(&self, tgid: i32) -> Vec<i32> {
         let mut found = Vec::new();
-        let Ok(name) = CString::new(format!("{tgid}/task")) else { return found };
-        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-        let Ok(tasks) = sys::open_at(Some(self.fd()), &name, flags, 0, 0) else { return found };
-        let Ok(mut tasks) = nix::dir::Dir::from_fd(tasks) else { return found };
-        for task in tasks.iter().flatten() {
-            let Ok(task) = task.file_name().to_str() else { continue };
-            if task.parse::<i32>().is_err() {
-                continue;
-            }
+        for task in self.tasks(tgid) {
             let text = self.text(&format!("{tgid}/task/{task}/children")).unwrap_or_default();
             found.extend(text.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
         }
@@ -104,23 +109,30 @@ impl Proc {
     /// True when a process holds a file by a descriptor or by a shared mapping (by any mapping, with `reading`), and when
     /// that cannot be told.
     pub(crate) fn holds(&self, pid: i32, inode: (u64, u64), reading: bool) -> bool {
-        let Ok(name) = CString::new(format!("{pid}/fd")) else { return true };
-        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-        let fd = match sys::open_at(Some(self.fd()), &name, flags, 0, 0) {
-            Ok(fd) => fd,
-            Err(errno) => return errno != Errno::ENOENT,
-        };
-        let Ok(copy) = fd.try_clone() else { return true };
-        let Ok(mut entries) = nix::dir::Dir::from_fd(fd) else { return true };
-        for entry in entries.iter() {
-            let Ok(entry) = entry else { return true };
-            if let Ok(stat) = sys::stat_at(Some(copy.as_fd()), entry.file_name(), 0)
-                && (stat.st_dev, stat.st_ino) == inode
-            {
-                return true;
+        // A thread may have descriptors of its own.
+        for task in self.tasks(pid) {
+            let Ok(name) = CString::new(format!("{pid}/task/{task}/fd")) else { return true };
+            let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+            let fd = match sys::open_at(Some(self.fd()), &name, flags, 0, 0) {
+                Ok(fd) => fd,
+                Err(Errno::ENOENT) => continue,
+                Err(_) => return true,
+            };
+            let Ok(copy) = fd.try_clone() else { return true };
+            let Ok(mut entries) = nix::dir::Dir::from_fd(fd) else { return true };
+            for entry in entries.iter() {
+                let Ok(entry) = entry else { return true };
+                if let Ok(stat) = sys::stat_at(Some(copy.as_fd()), entry.file_name(), 0)
+                    && (stat.st_dev, stat.st_ino) == inode
+                {
+                    return true;
+                }
             }
         }
         let Some(maps) = self.text(&format!("{pid}/maps")) else { return true };
+        if maps.len() >= LONGEST_TEXT {
+            return true;
+        }
         let number = inode.1.to_string();
         maps.lines().any(|line| {
             let mut fields = line.split_ascii_whitespace();
@@ -144,12 +156,6 @@ impl Proc {
     pub(crate) fn read_link(&self, pid: i32, link: &str) -> Option<Vec<u8>> {
         let name = CString::new(format!("{pid}/{link}")).ok()?;
         read_link_at(self.fd(), &name)
-    }
-
-    /// A name for one of the supervisor's own descriptors, by which the same file is opened again.
-    pub(crate) fn link_to(&self, fd: BorrowedFd<'_>) -> Result<CString, Errno> {
-        let held = self.fd().as_raw_fd();
-        CString::new(format!("/proc/self/fd/{held}/self/fd/{}", fd.as_raw_fd())).map_err(|_| Errno::EINVAL)
     }
 
     /// The path of one of the supervisor's own descriptors, as the kernel resolved it.

@@ -38,6 +38,8 @@ pub(super) enum Held {
     Blocked,
     /// It is no harm by itself: the evidence says what happened.
     Recorded,
+    /// It is harm to a tracer alone: blocked under that back end.
+    Traced,
 }
 
 /// Something in the evidence.
@@ -169,6 +171,21 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     // Which of the two is opened is decided by luck: it may be that the source never was.
     Attack { name: "source-race", detect: &[], prevent: &[], bare: Bare::May, ..SOURCE },
+    Attack { name: "source-shared-directory", ..SOURCE },
+    Attack {
+        name: "source-moved",
+        detect: &[Violation("source-write", "was moved to"), Violation("source-write", "src/main.c")],
+        prevent: &[],
+        ..SOURCE
+    },
+    Attack {
+        name: "source-open-how",
+        bare: Bare::May,
+        detect: &[],
+        prevent: &[],
+        detect_lets_through: false,
+        ..SOURCE
+    },
     // ---- credentials -----------------------------------------------------------------------------------------------
     Attack { name: "credential-read", ..SECRET },
     Attack { name: "credential-symlink", prevent: &[], ..SECRET },
@@ -230,6 +247,25 @@ pub(super) const ATTACKS: &[Attack] = &[
     Attack { name: "tool-race", bare: Bare::May, detect: &[], prevent: &[], ..TOOL },
     Attack { name: "tool-link-race", bare: Bare::May, detect: &[], prevent: &[], ..TOOL },
     Attack { name: "tool-library", ..TOOL },
+    // Reading denied content is refused already; where it is only recorded, so is the execution.
+    Attack { name: "tool-lease", ..TOOL },
+    Attack {
+        name: "tool-unreadable",
+        guard: "tools.allow = [\"ALLOWED\"]\ntools.built = false\n",
+        detect: &[Violation("tool", "")],
+        prevent: &[Violation("tool", "")],
+        ..TOOL
+    },
+    Attack {
+        name: "tool-other-thread",
+        guard: "",
+        held: Held::Recorded,
+        detect: &[],
+        prevent: &[],
+        check: Some(all_twelve),
+        ..TOOL
+    },
+    Attack { name: "tool-untraced", guard: "", detect: &[], prevent: &[], held: Held::Traced, ..TOOL },
     // ---- memory of others ------------------------------------------------------------------------------------------
     Attack { name: "memory-file", detect: &[Violation("memory", "/mem")], ..MEMORY },
     Attack { name: "memory-environment", detect: &[Violation("memory", "/environ")], ..MEMORY },
@@ -242,6 +278,13 @@ pub(super) const ATTACKS: &[Attack] = &[
     Attack { name: "supervisor-kill", detect: &[Violation("memory", "signal 9")], ..MEMORY },
     Attack { name: "supervisor-stop", detect: &[Violation("memory", "signal")], ..MEMORY },
     Attack { name: "supervisor-files", bare: Bare::Wins, ..MEMORY },
+    Attack {
+        name: "memory-descriptor-path",
+        bare: Bare::Wins,
+        detect: &[Violation("memory", "outside the run")],
+        prevent: &[],
+        ..MEMORY
+    },
     // ---- the kernel ------------------------------------------------------------------------------------------------
     Attack {
         name: "kernel-modules",
@@ -278,6 +321,13 @@ pub(super) const ATTACKS: &[Attack] = &[
         bare: Bare::May,
         detect: &[Violation("kernel", "/dev/")],
         prevent: &[Violation("kernel", "/dev/")],
+        ..KERNEL
+    },
+    Attack {
+        name: "kernel-faults",
+        bare: Bare::May,
+        detect: &[Violation("kernel", "/dev/userfaultfd")],
+        prevent: &[Violation("kernel", "/dev/userfaultfd")],
         ..KERNEL
     },
     Attack {
@@ -356,12 +406,14 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "network-datagram-connected",
         detect: &[Violation("network", "udp 45.0.0.1:9999")],
         prevent: &[Violation("network", "udp 45.0.0.1:9999")],
+        detect_lets_through: false,
         ..NETWORK
     },
     Attack {
         name: "network-quic",
         detect: &[Violation("network", "udp allowed.test:443")],
         prevent: &[Violation("network", "udp allowed.test:443")],
+        detect_lets_through: false,
         ..NETWORK
     },
     Attack {
@@ -549,6 +601,19 @@ pub(super) const ATTACKS: &[Attack] = &[
         prevent: &[Violation("network", "database.sock")],
         ..NETWORK
     },
+    Attack {
+        name: "network-socket-link",
+        target: "database",
+        detect: &[Violation("network", "database.sock")],
+        prevent: &[Violation("network", "database.sock")],
+        ..NETWORK
+    },
+    Attack {
+        name: "network-host-forms",
+        detect: &[Violation("network", "HTTP")],
+        prevent: &[Violation("network", "HTTP")],
+        ..NETWORK
+    },
     // In a network of its own nobody listens there.
     Attack {
         name: "network-abstract",
@@ -563,6 +628,12 @@ pub(super) const ATTACKS: &[Attack] = &[
 /// No server outside hears of a name that is not allowed.
 fn nothing_is_asked(result: &Result, mode: Mode) -> std::result::Result<(), String> {
     if mode == Mode::Prevent && result.tunnelled > 0 { Err("the name server outside was asked".into()) } else { Ok(()) }
+}
+
+/// None of twelve executions is missing.
+fn all_twelve(result: &Result, _: Mode) -> std::result::Result<(), String> {
+    let seen = result.list("processes").iter().filter(|p| p.to_string().contains("one-of-twelve")).count();
+    if seen == 12 { Ok(()) } else { Err(format!("{seen} of 12 executions are recorded")) }
 }
 
 /// The limit ends the run, and it does not pass.

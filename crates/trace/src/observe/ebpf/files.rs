@@ -221,7 +221,7 @@ impl Collector {
             process.is_some_and(|process| self.proc.holds(process.pid.cast_signed(), inode, false))
         };
         let holders: Vec<u32> = possible.into_iter().filter(holds).collect();
-        self.record.keep_writers(inode, holders);
+        self.record.keep_writers(inode, holders, false);
     }
 
     /// Calls that change names, modes and sizes.
