@@ -359,6 +359,11 @@ impl Notifier {
             "ptrace" | "process_vm_readv" | "process_vm_writev" => {
                 let target = if call.name == "ptrace" { int(1) } else { int(0) };
                 // The kernel refuses it across the boundary (Landlock); inside the run it is the build's own affair.
+                if call.name == "ptrace" && !self.listener.hands_over() {
+                    let what = format!("ptrace on process {target}: whoever watches the run traces it");
+                    self.violation(tgid, "memory", what, Permission::Refused);
+                    return Reply::Done(Err(Errno::EPERM));
+                }
                 if self.is_stranger(target) {
                     let what = format!("{} on process {target} outside the run", call.name);
                     self.violation(tgid, "memory", what, Permission::Refused);

@@ -109,9 +109,16 @@ impl Notifier {
                     }
                 }
                 None if last => {
-                    let fd = sys::open_at(Some(here.as_fd()), &component, flags, mode, 0)?;
-                    self.refuse_strangers(tgid, fd.as_fd(), None)?;
-                    return Ok(fd);
+                    return match sys::open_at(Some(here.as_fd()), &component, flags, mode, 0) {
+                        Ok(fd) => self.refuse_strangers(tgid, fd.as_fd(), None).map(|()| fd),
+                        Err(errno) => {
+                            // What the kernel refuses us too was still wanted.
+                            if matches!(errno, Errno::EACCES | Errno::EPERM) {
+                                self.refuse_strangers(tgid, here.as_fd(), Some(&name))?;
+                            }
+                            Err(errno)
+                        }
+                    };
                 }
                 None => here = sys::open_at(Some(here.as_fd()), &component, directory, 0, 0)?,
             }
