@@ -9,6 +9,11 @@ use anyhow::{Context as _, Result, bail};
 /// Rounds; in each every way once, bare before and after.
 const ROUNDS: usize = 5;
 
+/// `ROUNDS=3` for long builds.
+fn rounds() -> usize {
+    std::env::var("ROUNDS").ok().and_then(|number| number.parse().ok()).unwrap_or(ROUNDS)
+}
+
 /// Ways that are left out, by a part of their names (`WITHOUT=strace`).
 fn wanted(way: &Way) -> bool {
     std::env::var("WITHOUT").map_or(true, |left_out| !left_out.split(',').any(|part| way.name.contains(part)))
@@ -60,7 +65,7 @@ pub(crate) fn run(folder: &Path, command: &[&str], peer: Option<&str>) -> Result
     }
     ways.retain(wanted);
     let (mut bare_wall, mut bare_cpu) = (Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
+    for round in 0..rounds() {
         let mut bare = vec![once(folder, &work, &home, &[], command)?];
         let mut measured = Vec::new();
         for way in &ways {
@@ -77,7 +82,7 @@ pub(crate) fn run(folder: &Path, command: &[&str], peer: Option<&str>) -> Result
         }
         println!("round {}: bare {wall:.2} s, {cpu:.2} s CPU", round + 1);
     }
-    println!("bare: median {:.2} s, {:.2} s CPU, {ROUNDS} rounds", median(&mut bare_wall), median(&mut bare_cpu));
+    println!("bare: median {:.2} s, {:.2} s CPU, {} rounds", median(&mut bare_wall), median(&mut bare_cpu), rounds());
     println!("| way | CPU ratio | wall ratio |\n| --- | --- | --- |");
     for way in &mut ways {
         println!("| {} | {:.3} | {:.3} |", way.name, median(&mut way.cpu), median(&mut way.wall));
