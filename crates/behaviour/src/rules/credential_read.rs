@@ -40,11 +40,11 @@ mod tests {
     fn below_a_secret_directory_and_not_beside_it() {
         let mut seen = empty();
         let cat = process(&mut seen, None, "/usr/bin/cat", &["cat"]);
-        file(&mut seen, "/root/.ssh/id_rsa", &[Use::Read], cat);
-        file(&mut seen, "/root/.sshrc", &[Use::Read], cat);
-        file(&mut seen, "/root/.netrc", &[Use::Read], cat);
-        file(&mut seen, "/root/.ssh", &[Use::Listed], cat);
-        let secrets = ["/root/.ssh".to_owned(), "/root/.netrc".to_owned()];
+        file(&mut seen, "/home/me/.ssh/id_rsa", &[Use::Read], cat);
+        file(&mut seen, "/home/me/.sshrc", &[Use::Read], cat);
+        file(&mut seen, "/home/me/.netrc", &[Use::Read], cat);
+        file(&mut seen, "/home/me/.ssh", &[Use::Listed], cat);
+        let secrets = ["/home/me/.ssh".to_owned(), "/home/me/.netrc".to_owned()];
         let mut with = context(&seen, None);
         with.credentials = &secrets;
         assert_eq!(check(&with).len(), 2);

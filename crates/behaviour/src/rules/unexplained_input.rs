@@ -50,7 +50,7 @@ mod tests {
             ("/w/main.c", Origin::Repository),
             ("/w/config.local", Origin::Repository),
             ("/usr/include/stdio.h", Origin::Distribution),
-            ("/root/.cargo/registry/x.rs", Origin::PackageCache),
+            ("/home/me/.cargo/registry/x.rs", Origin::PackageCache),
             ("/opt/vendor/lib.a", Origin::Other),
             ("/tmp/seed", Origin::Temporary),
         ] {

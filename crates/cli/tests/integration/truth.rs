@@ -1,5 +1,7 @@
 //! What the observer says of small builds whose truth is known. Each of these was wrong once on a real build.
 
+use std::process::Output;
+
 use provost_model::Observation;
 
 use crate::{World, text_of};
@@ -9,7 +11,12 @@ fn watch(script: &str) -> Option<Observation> {
     let world = World::new();
     let output =
         world.run(&["run", "-q", "--observe", "notify", "--observation", "seen.json", "--", "sh", "-c", script]);
-    let text = text_of(&output);
+    observed(&world, &output)
+}
+
+/// What a run saw; `None` where nobody can watch.
+fn observed(world: &World, output: &Output) -> Option<Observation> {
+    let text = text_of(output);
     if text.contains("cannot be had") {
         eprintln!("skipped: {text}");
         return None;
@@ -137,14 +144,7 @@ fn watch_as_ordinary_user(script: &str) -> Option<Observation> {
         eprintln!("skipped: no setpriv");
         return None;
     };
-    let text = text_of(&output);
-    if text.contains("cannot be had") {
-        eprintln!("skipped: {text}");
-        return None;
-    }
-    assert_eq!(output.status.code(), Some(0), "{text}");
-    let json = std::fs::read(world.project().join("seen.json")).expect("the observation");
-    Some(serde_json::from_slice(&json).expect("JSON"))
+    observed(&world, &output)
 }
 
 #[test]

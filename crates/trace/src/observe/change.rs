@@ -157,7 +157,7 @@ impl Notifier {
         // SAFETY: both names are our own and live through the call.
         let value = unsafe { sys::call(libc::SYS_renameat2, arguments) }?;
         self.judge_moved(tgid, &from.path, &to.path);
-        if flags & 2 != 0 {
+        if flags & u64::from(libc::RENAME_EXCHANGE) != 0 {
             // Exchanged: the other one was moved too.
             self.judge_moved(tgid, &to.path, &from.path);
         }
@@ -266,7 +266,7 @@ impl Notifier {
         });
         for (is, kind) in [(source, "source-write"), (credential, "credential")] {
             if is {
-                let what = format!("{} was moved to {}", from_path.display(), path(to).display());
+                let what = format!("{} was moved to {}", from_path.display(), to_path.display());
                 self.violation(tgid, kind, what, Permission::Allowed);
             }
         }

@@ -203,14 +203,7 @@ impl Notifier {
                 }
             }
         }
-        for file in files {
-            if let Some(place) = self.record.file(&file.path, Use::Executed, process)
-                && let Some(digest) = file.digest
-            {
-                self.record.saw(place, digest, file.size);
-            }
-        }
-        self.record.executed(process, execution);
+        self.note_executed(process, execution, files);
     }
 
     /// Another program runs than the one that was judged, or one that could not be.
@@ -236,14 +229,18 @@ impl Notifier {
     /// A process ended before it made another call: the execution that it asked for may have worked, and is recorded as it
     /// was judged. (Had it failed, the program before would have made a call to end.)
     pub(crate) fn settle_ended(&mut self, process: u32, pending: Pending) {
-        for file in pending.files {
+        self.note_executed(process, pending.execution, pending.files);
+    }
+
+    fn note_executed(&mut self, process: u32, execution: Execution, files: Vec<Used>) {
+        for file in files {
             if let Some(place) = self.record.file(&file.path, Use::Executed, process)
                 && let Some(digest) = file.digest
             {
                 self.record.saw(place, digest, file.size);
             }
         }
-        self.record.executed(process, pending.execution);
+        self.record.executed(process, execution);
     }
 
     /// Opens a program and takes its digest.

@@ -575,13 +575,10 @@ impl Notifier {
         }
         let Address::Unix(path) = to else { return None };
         let resolved = self.socket_target(tid, tgid, path).map(|(_, resolved)| resolved);
-        let own = resolved.as_ref().is_some_and(|resolved| self.own_sockets.contains(resolved));
-        let permission = match &resolved {
-            Some(resolved) if !own => self.judge_socket_file(tgid, resolved),
-            _ => Permission::Allowed,
-        };
-        let refused = permission == Permission::Refused || self.rules.prevents();
-        refused.then_some(Reply::Done(Err(Errno::EACCES)))
+        if let Some(resolved) = resolved {
+            self.judge_socket_file(tgid, &resolved);
+        }
+        self.rules.prevents().then_some(Reply::Done(Err(Errno::EACCES)))
     }
 
     fn note_question(&mut self, tgid: i32, data: &[u8]) {
