@@ -30,7 +30,7 @@ impl Caches {
         let all = Selection::new(&[], &[])?;
         for (path, key) in guard.caches(directory) {
             let set = match path.canonicalize() {
-                Ok(real) => Snapshot::take(&real, &all, &all, None, &|files, bytes| progress(files, bytes))
+                Ok(real) => Snapshot::take(&real, &all, &all, None, &[], &|files, bytes| progress(files, bytes))
                     .with_context(|| format!("[[guard.cache]] {}", path.display()))?
                     .to_set(&all),
                 Err(_) => FileSet { entries: Vec::new(), not_listed: Vec::new() },

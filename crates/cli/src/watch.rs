@@ -152,8 +152,8 @@ fn plan(command: &[OsString], wanted: &Wanted<'_>, scratch: &Scratch, memory: &D
 }
 
 impl Prepared<'_> {
-    /// Runs the command to its end.
-    pub(crate) fn run(self, quiet: bool) -> Result<(RunOutcome, Observation, Isolation)> {
+    /// Runs the command to its end: how it ended, what was seen, and digests of what it wrote.
+    pub(crate) fn run(self, quiet: bool) -> Result<(RunOutcome, Observation, Vec<Remembered>, Isolation)> {
         let started = |error: provost_trace::TraceError| match error {
             provost_trace::TraceError::Start { source, .. } => {
                 anyhow::Error::from(provost_trace::TraceError::Start { command: self.program.clone(), source })
@@ -168,11 +168,11 @@ impl Prepared<'_> {
                 let report = watcher.run(self.signals, live).map_err(started)?;
                 line.clear();
                 memory.keep(&report.remember);
-                Ok((report.outcome, report.observation, self.isolation))
+                Ok((report.outcome, report.observation, report.products, self.isolation))
             }
             How::Wrapped { confinement, request, reasons } => {
                 let outcome = provost_trace::run(&request, &confinement, self.signals, &clock::now).map_err(started)?;
-                Ok((outcome, Observation::none(reasons), self.isolation))
+                Ok((outcome, Observation::none(reasons), Vec::new(), self.isolation))
             }
         }
     }

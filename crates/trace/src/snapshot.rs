@@ -1,6 +1,6 @@
 //! The file tree at one moment: every selected file with its digest, and honest words where there is none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, Metadata};
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -15,6 +15,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use provost_model::{Digest, FileEntry, FileKind, FileName, FileSet, Hasher, sha256};
 use rayon::prelude::*;
 
+use crate::observe::Remembered;
 use crate::{Limits, TraceError};
 
 /// A file's timestamps are only as fine as the kernel's clock tick. One that changed this shortly before it was read
@@ -84,6 +85,16 @@ impl Identity {
         (self.device, self.inode, self.size, self.modified)
     }
 
+    /// The digest that the observer took of the file as it is.
+    fn find(&self, observed: &HashMap<(u64, u64), &Remembered>, metadata: &Metadata) -> Option<Digest> {
+        let known = observed.get(&(self.device, self.inode))?;
+        let same = metadata.is_file()
+            && i64::try_from(self.size) == Ok(known.size)
+            && (metadata.mtime(), metadata.mtime_nsec()) == known.modified
+            && (metadata.ctime(), metadata.ctime_nsec()) == known.changed;
+        same.then_some(known.digest)
+    }
+
     fn of(metadata: &Metadata) -> Self {
         let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
         Self {
@@ -116,8 +127,8 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Records the tree: all files of `selection`, hashing those that `hashed` takes. A file whose identity (device,
-    /// inode, size, mode, modification and change time) is that of `earlier` is not read again. `progress` is told the
-    /// files and bytes done so far.
+    /// inode, size, mode, modification and change time) is that of `earlier` is not read again, nor one whose digest the
+    /// observer took (`observed`) and that has not changed since. `progress` is told the files and bytes done so far.
     ///
     /// # Errors
     /// The root cannot be opened, or the tree is over [`Limits::FILES`]. Anything smaller is stated in the entries.
@@ -126,8 +137,10 @@ impl Snapshot {
         selection: &Selection,
         hashed: &Selection,
         earlier: Option<&Self>,
+        observed: &[Remembered],
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Self, TraceError> {
+        let observed: HashMap<(u64, u64), &Remembered> = observed.iter().map(|known| (known.inode, known)).collect();
         let failed = |source| TraceError::Io { action: "open the directory", path: root.to_path_buf(), source };
         let directory: OwnedFd = std::fs::OpenOptions::new()
             .read(true)
@@ -149,6 +162,9 @@ impl Snapshot {
                 let seen = match known {
                     Some(known) => Some(known.clone()),
                     None if metadata.is_file() && !hashed.takes(&path) => Some(unread(&path, identity)),
+                    None if let Some(known) = identity.find(&observed, &metadata) => {
+                        Some(read_before(&path, identity, known))
+                    }
                     None => look(&directory, root, &path, &metadata),
                 };
                 let done = files.fetch_add(1, Ordering::Relaxed) + 1;
@@ -281,6 +297,20 @@ fn unread(path: &Path, identity: Identity) -> Seen {
         problem: Some("not hashed: the selection leaves it out".into()),
     };
     Seen { entry, identity, settled: true, hashed: false }
+}
+
+/// A file whose digest is known.
+fn read_before(path: &Path, identity: Identity, digest: Digest) -> Seen {
+    let entry = FileEntry {
+        name: FileName::from_bytes(path.as_os_str().as_bytes()),
+        kind: FileKind::File,
+        size: identity.size,
+        digest: Some(digest),
+        executable: identity.mode & 0o111 != 0,
+        target: None,
+        problem: None,
+    };
+    Seen { entry, identity, settled: true, hashed: true }
 }
 
 /// Looks at one file; `None` when it is gone.
@@ -434,6 +464,11 @@ fn hash(file: &mut File, size: u64) -> std::io::Result<Digest> {
             return Ok(hasher.finish());
         }
     }
+}
+
+/// True when times are older than their grain now, nanoseconds since 1970.
+pub(crate) fn is_settled(latest: i128) -> bool {
+    latest + TICK < now()
 }
 
 fn now() -> i128 {

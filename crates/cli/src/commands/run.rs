@@ -324,21 +324,23 @@ fn supervise(
     let credentials = guard.resolve(directory)?.credentials;
     let suspicion = Suspicion::prepare(&context.home, &config.project_id, &args.step, directory, credentials)?;
     let progress = Progress::new(args.quiet, "reading materials");
-    let before =
-        Snapshot::take(&held.through(), &selections.tree, &selections.materials, None, &|f, b| progress.tell(f, b))?;
+    let before = Snapshot::take(&held.through(), &selections.tree, &selections.materials, None, &[], &|f, b| {
+        progress.tell(f, b)
+    })?;
     let caches = Caches::record(&guard, directory, &|f, b| progress.tell(f, b))?;
     progress.done();
     fault::point("run: materials recorded");
 
-    let (outcome, mut observation, isolation) = prepared.run(args.quiet)?;
+    let (outcome, mut observation, products, isolation) = prepared.run(args.quiet)?;
     observed::place(&mut observation, directory);
     observed::redact(&mut observation);
     fault::point("run: command ended");
 
     let progress = Progress::new(args.quiet, "reading products");
-    let after = Snapshot::take(&held.through(), &selections.tree, &selections.artifacts, Some(&before), &|f, b| {
-        progress.tell(f, b)
-    })?;
+    let after =
+        Snapshot::take(&held.through(), &selections.tree, &selections.artifacts, Some(&before), &products, &|f, b| {
+            progress.tell(f, b)
+        })?;
     progress.done();
     if !held.is_in_place() {
         bail!(

@@ -79,24 +79,32 @@ impl Eyes {
 
     /// The end: what was seen, and digests for later runs. With two back ends, what the notifier saw, held against the
     /// other.
-    pub(crate) fn finish(
-        self,
-        layers: Vec<String>,
-        left_running: u32,
-        changed_before: i64,
-    ) -> (Observation, Vec<Remembered>) {
+    pub(crate) fn finish(self, layers: Vec<String>, left_running: u32, changed_before: i64) -> Finished {
         let told = self.programs.map(|programs| programs.finish(layers.clone(), left_running, changed_before));
         let Some(notifier) = self.notifier else {
-            return told.unwrap_or_else(|| (Observation::none(Vec::new()), Vec::new()));
+            return told.unwrap_or_else(|| Finished {
+                observation: Observation::none(Vec::new()),
+                remember: Vec::new(),
+                products: Vec::new(),
+            });
         };
         let mut notifier = notifier.lock().unwrap_or_else(PoisonError::into_inner);
         let remember = notifier.record.to_remember(changed_before, 50_000);
-        let mut observation = notifier.finish(layers, left_running);
-        if let Some((other, _)) = told {
-            join(&mut observation, other);
+        let mut finished = notifier.finish(layers, left_running, remember);
+        if let Some(told) = told {
+            join(&mut finished.observation, told.observation);
         }
-        (observation, remember)
+        finished
     }
+}
+
+/// What a back end leaves.
+pub(crate) struct Finished {
+    pub(crate) observation: Observation,
+    /// Digests for later runs.
+    pub(crate) remember: Vec<Remembered>,
+    /// Digests of what the run wrote.
+    pub(crate) products: Vec<Remembered>,
 }
 
 /// Holds what one back end saw against what the other did, and says every difference.

@@ -173,4 +173,6 @@ pub struct Report {
     pub observation: Observation,
     /// Digests for later runs: of files outside the tree that have not changed for a while.
     pub remember: Vec<Remembered>,
+    /// Digests of files that the run wrote, as they are now, where an unchanged file is sure to have that content.
+    pub products: Vec<Remembered>,
 }

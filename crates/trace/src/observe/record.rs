@@ -51,12 +51,25 @@ impl Stamp {
             changed: (stat.st_ctime, stat.st_ctime_nsec),
         }
     }
+
+    fn remembered(self, inode: Inode, digest: Digest) -> Remembered {
+        Remembered { inode, size: self.size, modified: self.modified, changed: self.changed, digest }
+    }
+
+    /// True when the file's times are older than their grain now.
+    fn is_settled(&self) -> bool {
+        let nanoseconds = |(seconds, rest): (i64, i64)| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        crate::snapshot::is_settled(nanoseconds(self.modified).max(nanoseconds(self.changed)))
+    }
 }
 
 #[derive(Debug, Default)]
 struct Content {
     /// The digest, and the stamp that it belongs to.
     known: Option<(Stamp, Option<Digest>)>,
+    /// The file was older than the grain of its times when that digest was taken: an unchanged stamp means unchanged
+    /// content.
+    settled: bool,
     /// It was taken in an earlier run, and not used yet in this one.
     earlier: bool,
     /// It was used in this run.
@@ -95,6 +108,9 @@ impl Relief {
     }
 }
 
+/// Bytes that are read at once.
+const BUFFER: usize = 256 * 1024;
+
 /// A file of this size takes a while to hash.
 const LONG: u64 = 256 * 1024;
 
@@ -118,6 +134,8 @@ pub(crate) struct Record {
     pub(crate) moment: Option<Timestamp>,
     alive: Vec<u32>,
     buffer: Vec<u8>,
+    /// Files that the run wrote, as they were when all was over.
+    products: Vec<Remembered>,
 }
 
 /// Numbers that are signed with the observation.
@@ -157,7 +175,8 @@ impl Record {
             relief: None,
             moment: None,
             alive: Vec::new(),
-            buffer: vec![0; 256 * 1024],
+            buffer: vec![0; BUFFER],
+            products: Vec::new(),
         }
     }
 
@@ -254,8 +273,10 @@ impl Record {
         }
         let held = self.contents.get(&inode).is_some_and(|content| content.held);
         let shared = held || living.iter().any(|writer| *writer != process);
+        let settled = stamp.is_settled();
         let digest = self.hash(fd, stat.st_size as u64);
         let content = self.contents.entry(inode).or_default();
+        content.settled = settled;
         // While somebody can write it, the next reader's digest is taken anew, whatever the file's times say.
         content.known = (living.is_empty() && !held).then_some((stamp, digest));
         content.earlier = false;
@@ -316,13 +337,7 @@ impl Record {
         let fit = self.contents.iter().filter_map(|(inode, content)| {
             let (stamp, Some(digest)) = content.known? else { return None };
             let old = stamp.changed.0 < before && stamp.modified.0 < before;
-            (old && content.writers.is_empty() && content.used).then_some(Remembered {
-                inode: *inode,
-                size: stamp.size,
-                modified: stamp.modified,
-                changed: stamp.changed,
-                digest,
-            })
+            (old && content.writers.is_empty() && content.used).then(|| stamp.remembered(*inode, digest))
         });
         fit.take(most).collect()
     }
@@ -393,35 +408,10 @@ impl Record {
     }
 
     fn hash_all(&mut self, fd: BorrowedFd<'_>, size: u64) -> Option<Digest> {
-        let mut hasher = Hasher::new();
-        let mut at: u64 = 0;
-        loop {
-            let wanted = self.buffer.len();
-            // SAFETY: the kernel writes at most `wanted` bytes into our own live buffer; the offset is a number.
-            let done = unsafe {
-                libc::pread(fd.as_raw_fd(), self.buffer.as_mut_ptr().cast(), wanted, i64::try_from(at).ok()?)
-            };
-            match Errno::result(done) {
-                Ok(0) => break,
-                Ok(n) => {
-                    let n = n as usize;
-                    hasher.update(&self.buffer[..n]);
-                    at += n as u64;
-                    if at > self.limits.hashed_size {
-                        return None;
-                    }
-                    // The end is known: one call less for every small file.
-                    if n < wanted && at >= size {
-                        break;
-                    }
-                }
-                Err(Errno::EINTR) => {}
-                Err(_) => return None,
-            }
-        }
+        let (digest, bytes) = hash_through(fd, size, self.limits.hashed_size, &mut self.buffer)?;
         self.counters.hashed_files += 1;
-        self.counters.hashed_bytes += at;
-        Some(hasher.finish())
+        self.counters.hashed_bytes += bytes;
+        Some(digest)
     }
 
     /// A new process.
@@ -553,20 +543,24 @@ impl Record {
         self.files[to].written_by = writers;
     }
 
-    /// The files in the end, ordered by name: those that the run wrote are read once more.
-    pub(crate) fn finish_files(&mut self) -> Vec<ObservedFile> {
+    /// The files in the end, ordered by name: those that the run wrote are read once more. And the digests of these, for
+    /// whoever looks at them next.
+    pub(crate) fn finish_files(&mut self) -> (Vec<ObservedFile>, Vec<Remembered>) {
         let mut names: Vec<(Box<[u8]>, u32)> = self.names.drain().collect();
         names.sort_unstable();
+        let wrote = bit(Use::Written) | bit(Use::Created);
+        let written: Vec<(&[u8], u32)> = names
+            .iter()
+            .filter(|(_, place)| self.files.get(*place as usize).is_some_and(|file| file.uses & wrote != 0))
+            .map(|(path, place)| (&**path, *place))
+            .collect();
+        let mut last = self.last_contents(&written);
         let mut out = Vec::with_capacity(names.len());
         for (path, place) in names {
-            let wrote = {
-                let Some(file) = self.files.get(place as usize) else { continue };
-                file.uses & (bit(Use::Written) | bit(Use::Created)) != 0
-            };
-            let last = if wrote { self.last_content(&path) } else { None };
+            let last = last.remove(&place);
             let Some(file) = self.files.get_mut(place as usize) else { continue };
-            if let Some((_, size)) = last {
-                file.size = size;
+            if let Some(last) = last {
+                file.size = last.size as u64;
             }
             out.push(ObservedFile {
                 name: FileName::from_bytes(&path),
@@ -576,39 +570,118 @@ impl Record {
                 first_by: file.first_by,
                 written_by: std::mem::take(&mut file.written_by),
                 digests: std::mem::take(&mut file.digests),
-                final_digest: last.map(|(digest, _)| digest),
+                final_digest: last.map(|last| last.digest),
                 size: file.size,
                 origin: None,
                 problem: file.problem.take(),
             });
         }
-        out
+        (out, std::mem::take(&mut self.products))
     }
 
-    /// Digest and size of a file as it is now; `None` for anything but a regular file.
-    fn last_content(&mut self, path: &[u8]) -> Option<(Digest, u64)> {
-        use std::os::fd::AsFd as _;
-        let path = std::ffi::CString::new(path).ok()?;
-        // A named pipe opened this way does not wait, and a link is not followed.
-        let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
-        let stat = super::sys::stat_at(None, &path, libc::AT_SYMLINK_NOFOLLOW).ok()?;
-        if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
-            return None;
+    /// Digests and sizes of regular files as they are now, by their places; what is no regular file is left out. Nobody
+    /// of the run is there any more, so all processors hash.
+    fn last_contents(&mut self, written: &[(&[u8], u32)]) -> HashMap<u32, Remembered> {
+        let mut last = HashMap::new();
+        let mut unknown = Vec::new();
+        for (path, place) in written {
+            let Some(path) = std::ffi::CString::new(*path).ok() else { continue };
+            let Ok(stat) = super::sys::stat_at(None, &path, libc::AT_SYMLINK_NOFOLLOW) else { continue };
+            if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
+                continue;
+            }
+            let inode = (stat.st_dev, stat.st_ino);
+            match self.contents.get(&inode) {
+                Some(Content { known: Some((stamp, Some(digest))), settled, .. }) if *stamp == Stamp::of(&stat) => {
+                    let known = stamp.remembered(inode, *digest);
+                    self.products.extend(settled.then_some(known));
+                    last.insert(*place, known);
+                }
+                _ => unknown.push((path, *place)),
+            }
         }
-        let inode = (stat.st_dev, stat.st_ino);
-        if let Some(content) = self.contents.get(&inode)
-            && let Some((stamp, Some(digest))) = content.known
-            && stamp == Stamp::of(&stat)
-        {
-            return Some((digest, stat.st_size as u64));
+        for (place, known, settled) in read_all(&unknown, self.limits.hashed_size) {
+            if let Some(content) = self.contents.get_mut(&known.inode) {
+                let stamp = Stamp { size: known.size, modified: known.modified, changed: known.changed };
+                content.writers.clear();
+                content.settled = settled;
+                content.known = Some((stamp, Some(known.digest)));
+            }
+            self.counters.hashed_files += 1;
+            self.counters.hashed_bytes += known.size as u64;
+            self.products.extend(settled.then_some(known));
+            last.insert(place, known);
         }
-        let fd = super::sys::open_at(None, &path, flags, 0, 0).ok()?;
-        let stat = super::sys::stat(fd.as_fd()).ok()?;
-        let digest = self.hash(fd.as_fd(), stat.st_size as u64)?;
-        if let Some(content) = self.contents.get_mut(&inode) {
-            content.writers.clear();
-            content.known = Some((Stamp::of(&stat), Some(digest)));
-        }
-        Some((digest, stat.st_size as u64))
+        last
     }
+}
+
+/// Reads files, on all processors: place, digest with stamp, and whether the stamp can be relied on.
+fn read_all(files: &[(std::ffi::CString, u32)], most: u64) -> Vec<(u32, Remembered, bool)> {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut buffer = vec![0; BUFFER];
+        let mut done = Vec::new();
+        while let Some((path, place)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Some((known, settled)) = read_one(path, most, &mut buffer) {
+                done.push((*place, known, settled));
+            }
+        }
+        done
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8).min(files.len() / 8);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (0..threads.saturating_sub(1)).map(|_| scope.spawn(work)).collect();
+        let mut done = work();
+        done.extend(others.into_iter().filter_map(|other| other.join().ok()).flatten());
+        done
+    })
+}
+
+fn read_one(path: &std::ffi::CStr, most: u64, buffer: &mut [u8]) -> Option<(Remembered, bool)> {
+    use std::os::fd::AsFd as _;
+    // A named pipe opened this way does not wait, and a link is not followed.
+    let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
+    let fd = super::sys::open_at(None, path, flags, 0, 0).ok()?;
+    let stat = super::sys::stat(fd.as_fd()).ok()?;
+    if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
+        return None;
+    }
+    let stamp = Stamp::of(&stat);
+    let settled = stamp.is_settled();
+    let (digest, _) = hash_through(fd.as_fd(), stat.st_size as u64, most, buffer)?;
+    Some((stamp.remembered((stat.st_dev, stat.st_ino), digest), settled))
+}
+
+/// Digest and size of what a descriptor shows, read by offset; `None` over `most` bytes, or when it cannot be read.
+fn hash_through(fd: BorrowedFd<'_>, size: u64, most: u64, buffer: &mut [u8]) -> Option<(Digest, u64)> {
+    if size > most {
+        return None;
+    }
+    let mut hasher = Hasher::new();
+    let mut at: u64 = 0;
+    loop {
+        let wanted = buffer.len();
+        // SAFETY: the kernel writes at most `wanted` bytes into our own live buffer; the offset is a number.
+        let done = unsafe { libc::pread(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), wanted, i64::try_from(at).ok()?) };
+        match Errno::result(done) {
+            Ok(0) => break,
+            Ok(n) => {
+                let n = n as usize;
+                hasher.update(&buffer[..n]);
+                at += n as u64;
+                if at > most {
+                    return None;
+                }
+                // The end is known: one call less for every small file.
+                if n < wanted && at >= size {
+                    break;
+                }
+            }
+            Err(Errno::EINTR) => {}
+            Err(_) => return None,
+        }
+    }
+    Some((hasher.finish(), at))
 }

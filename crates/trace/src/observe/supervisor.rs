@@ -20,7 +20,7 @@ use provost_model::{BackEnd, Coverage, Ending, Observation};
 use serde::{Deserialize, Serialize};
 
 use super::ebpf::{self, Programs, Watch};
-use super::eyes::Eyes;
+use super::eyes::{Eyes, Finished};
 use super::filter::Receiver;
 use super::forward::{Forwarding, Inside, host_resolvers};
 use super::guard::{Mode, NetworkRule, Rules};
@@ -29,7 +29,7 @@ use super::record::{Record, Relief};
 use super::start::{self, FAILED, HELLO, Launch, NUMBERS, Pipes, STEPS};
 use super::sys::{self, Listener, Mailbox};
 use super::tracee::Proc;
-use super::{Clock, Live, ObserveWish, Plan, Ready, Report};
+use super::{Clock, Live, ObserveWish, Plan, Ready, Remembered, Report};
 use crate::confine::{Confinement, ConfinementWish, Layers};
 use crate::run::RunOutcome;
 use crate::signals::{BlockedSignals, hand_on};
@@ -821,7 +821,8 @@ fn supervise(
         }
         std::thread::sleep(Duration::from_micros(200));
     }
-    let (mut observation, remember) = eyes.finish(prepared.ready.layers, left_running, started_at.seconds() - 2);
+    let Finished { mut observation, remember, products } =
+        eyes.finish(prepared.ready.layers, left_running, started_at.seconds() - 2);
     observation.back_end = prepared.ready.back_end;
     observation.coverage.not_used = prepared.ready.not_used;
     let outcome = RunOutcome {
@@ -831,7 +832,7 @@ fn supervise(
         ending,
         left_running,
     };
-    Ok(Report { outcome, observation, remember })
+    Ok(Report { outcome, observation, remember, products })
 }
 
 /// Starts the tracer; it holds the command then.
@@ -952,9 +953,9 @@ impl Notifier {
         rest.filter_map(|(_, tracked)| tracked.pidfd.as_ref()).for_each(|held| crate::run::send_kill(held.as_fd()));
     }
 
-    pub(super) fn finish(&mut self, layers: Vec<String>, left_running: u32) -> Observation {
+    pub(super) fn finish(&mut self, layers: Vec<String>, left_running: u32, remember: Vec<Remembered>) -> Finished {
         self.last_words();
-        let files = self.record.finish_files();
+        let (files, products) = self.record.finish_files();
         let record = &mut self.record;
         let counters = &record.counters;
         let counters: BTreeMap<String, u64> = [
@@ -1023,7 +1024,7 @@ impl Notifier {
             incomplete,
             compared: None,
         };
-        Observation {
+        let observation = Observation {
             back_end: BackEnd::Notify,
             processes: std::mem::take(&mut record.processes),
             files,
@@ -1031,6 +1032,7 @@ impl Notifier {
             names: std::mem::take(&mut record.questions),
             violations: std::mem::take(&mut record.violations),
             coverage,
-        }
+        };
+        Finished { observation, remember, products }
     }
 }

@@ -17,7 +17,36 @@ fn all() -> Selection {
 }
 
 fn take(root: &Path, earlier: Option<&Snapshot>) -> Snapshot {
-    Snapshot::take(root, &all(), &all(), earlier, &|_, _| {}).expect("snapshot")
+    Snapshot::take(root, &all(), &all(), earlier, &[], &|_, _| {}).expect("snapshot")
+}
+
+#[test]
+fn an_observed_digest_is_taken_over_only_of_the_file_as_it_was() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("product");
+    std::fs::write(&file, b"content").expect("file");
+    let found = std::fs::metadata(&file).expect("metadata");
+    let known = observe::Remembered {
+        inode: (found.dev(), found.ino()),
+        size: i64::try_from(found.size()).expect("size"),
+        modified: (found.mtime(), found.mtime_nsec()),
+        changed: (found.ctime(), found.ctime_nsec()),
+        // Another digest than the content has: so one sees which was taken.
+        digest: sha256(b"what the observer saw"),
+    };
+    let digest = |known: observe::Remembered| {
+        let taken = Snapshot::take(folder.path(), &all(), &all(), None, &[known], &|_, _| {}).expect("snapshot");
+        taken.to_set(&all()).entries[0].digest
+    };
+    assert_eq!(digest(known), Some(known.digest));
+    let content = Some(sha256(b"content"));
+    assert_eq!(digest(observe::Remembered { inode: (known.inode.0, known.inode.1 + 1), ..known }), content);
+    assert_eq!(digest(observe::Remembered { size: known.size + 1, ..known }), content);
+    assert_eq!(digest(observe::Remembered { modified: (known.modified.0, known.modified.1 ^ 1), ..known }), content);
+    assert_eq!(digest(observe::Remembered { changed: (known.changed.0, known.changed.1 ^ 1), ..known }), content);
+    std::fs::write(&file, b"CONTENT").expect("file");
+    assert_eq!(digest(known), Some(sha256(b"CONTENT")));
 }
 
 #[test]

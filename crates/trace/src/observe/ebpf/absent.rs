@@ -1,11 +1,10 @@
 //! What stands here in a build without the programs: nothing can be attached, and the reason says so.
 
-use provost_model::Observation;
-
+use super::super::Live;
+use super::super::eyes::Finished;
 use super::super::guard::Rules;
 use super::super::record::Record;
 use super::super::tracee::Proc;
-use super::super::{Live, Remembered};
 
 /// No program was ever built in.
 pub(crate) enum Programs {}
@@ -48,7 +47,7 @@ impl Watch {
         match *self {}
     }
 
-    pub(crate) fn finish(self, _layers: Vec<String>, _left: u32, _before: i64) -> (Observation, Vec<Remembered>) {
+    pub(crate) fn finish(self, _layers: Vec<String>, _left: u32, _before: i64) -> Finished {
         match self {}
     }
 }

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use provost_model::{BackEnd, Coverage, Observation};
 
+use super::super::eyes::Finished;
 use super::super::guard::{NetworkRule, Rules};
 use super::super::record::Record;
 use super::super::tracee::Proc;
@@ -117,12 +118,7 @@ impl Watch {
     }
 
     /// The end: everything that is still in the ring is recorded first.
-    pub(crate) fn finish(
-        self,
-        layers: Vec<String>,
-        left_running: u32,
-        changed_before: i64,
-    ) -> (Observation, Vec<Remembered>) {
+    pub(crate) fn finish(self, layers: Vec<String>, left_running: u32, changed_before: i64) -> Finished {
         self.queue.stop.store(true, Ordering::SeqCst);
         let emptied = self.reader.join().ok();
         self.queue.closed.store(true, Ordering::SeqCst);
@@ -130,13 +126,13 @@ impl Watch {
         let recorded = self.recorder.join().is_ok();
         let mut collector = lock(&self.collector);
         let remember = collector.record.to_remember(changed_before, 50_000);
-        let mut observation = observation(&mut collector, emptied.as_ref(), layers, left_running);
+        let (mut observation, products) = observation(&mut collector, emptied.as_ref(), layers, left_running);
         if !recorded {
             observation.coverage.incomplete.push("recording the events ended early".into());
         }
         let unreadable = self.queue.unreadable.load(Ordering::SeqCst) as u64;
         observation.coverage.events_lost += unreadable;
-        (observation, remember)
+        Finished { observation, remember, products }
     }
 }
 
@@ -212,7 +208,7 @@ fn observation(
     emptied: Option<&Emptied>,
     layers: Vec<String>,
     left_running: u32,
-) -> Observation {
+) -> (Observation, Vec<Remembered>) {
     let digests = collector.digests;
     if !digests {
         collector.record.limits.hashed_size = 0;
@@ -272,7 +268,7 @@ fn observation(
     if left_running > 0 {
         incomplete.push(format!("{left_running} processes were still running at the end, and were ended"));
     }
-    let files = collector.record.finish_files();
+    let (files, products) = collector.record.finish_files();
     let record = &mut collector.record;
     for (name, value) in [
         ("executions", record.counters.executions),
@@ -284,7 +280,7 @@ fn observation(
         numbers.insert(name.into(), value);
     }
     let (observed, refused) = interests::names();
-    Observation {
+    let observation = Observation {
         back_end: BackEnd::Ebpf,
         processes: std::mem::take(&mut record.processes),
         files,
@@ -303,7 +299,8 @@ fn observation(
             incomplete,
             compared: None,
         },
-    }
+    };
+    (observation, products)
 }
 
 fn not_seen(collector: &Collector) -> Vec<String> {
