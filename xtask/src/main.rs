@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod bench;
+mod bigrams;
 mod conformance;
 mod self_check;
 mod truth;
@@ -15,6 +16,7 @@ cargo xtask conformance DIR       run the sigstore-conformance bundle vectors of
 cargo xtask watch-bench DIR CMD…  what watching a build costs, beside strace (and in-toto-run, named by IN_TOTO_RUN)
 cargo xtask truth [--rounds N] [--within 'WORDS'] [--observe BACK-END] [--keep] DIR CMD…
                                   what provost sees of a build, held against strace -f (docs/truth.md)
+cargo xtask bigrams DIR           make the table that tells words from random text, from source code
 cargo xtask self-check            build this project under itself and verify the result";
 
 fn main() -> Result<()> {
@@ -27,6 +29,7 @@ fn main() -> Result<()> {
             watch_bench::run(folder.as_ref(), command, std::env::var("IN_TOTO_RUN").ok().as_deref())
         }
         ["truth", rest @ ..] => truth::run(rest),
+        ["bigrams", directory] => bigrams::run(directory),
         ["self-check"] => self_check::run(),
         [] => {
             println!("{HELP}");

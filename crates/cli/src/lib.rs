@@ -22,6 +22,7 @@ pub(crate) mod page;
 pub mod pin;
 pub mod redact;
 pub mod render;
+pub(crate) mod scan;
 pub mod setup;
 pub mod signing;
 pub mod statements;
@@ -48,6 +49,7 @@ Start:
   provost init                      configuration, policy and keys for this repository
   provost run -- make               build, with evidence
   provost verify ./artifact         is it what the policy allows?
+  provost scan secrets              what should not be in this tree?
 
 Exit codes: 0 passed, 1 denied or findings, 2 usage or configuration, 3 could not decide.
 `run` ends with the status of its command.";
@@ -62,6 +64,8 @@ enum Command {
     Verify(commands::verify::VerifyArgs),
     /// As `verify`, with every rule and the statements that support it.
     Explain(commands::verify::VerifyArgs),
+    /// Look for secrets in code, history, artifacts and logs.
+    Scan(Box<commands::scan::ScanArgs>),
     /// Put all evidence for an artifact into one file for its consumers.
     Bundle(commands::bundle::BundleArgs),
     /// Make an envelope, bundle, statement, checkpoint, policy or key readable.
@@ -106,6 +110,7 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Run(args) => commands::run::run(args, &context),
         Command::Verify(args) => commands::verify::run(args, &context, false),
         Command::Explain(args) => commands::verify::run(args, &context, true),
+        Command::Scan(args) => commands::scan::run(args, &context),
         Command::Bundle(args) => commands::bundle::run(args, &context),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Log(args) => commands::log::run(args, &context),

@@ -68,7 +68,21 @@ pub fn log(version: &str, rules: &[RuleText<'_>], findings: &[Finding], director
                 if relative.is_some() || !file.starts_with('/') {
                     place["uriBaseId"] = "SRCROOT".into();
                 }
-                result["locations"] = json!([{"physicalLocation": {"artifactLocation": place}}]);
+                let mut physical = json!({"artifactLocation": place});
+                // Places within an archive are no lines of the file.
+                if let Some(span) = finding.span.filter(|_| finding.within.is_empty()) {
+                    physical["region"] = json!({
+                        "startLine": span.line,
+                        "startColumn": span.column,
+                        "endLine": span.end_line,
+                        "endColumn": span.end_column,
+                    });
+                }
+                result["locations"] = json!([{"physicalLocation": physical}]);
+                if !finding.within.is_empty() {
+                    result["locations"][0]["logicalLocations"] =
+                        json!([{"fullyQualifiedName": finding.within.join(" > "), "kind": "member"}]);
+                }
             }
             result
         })

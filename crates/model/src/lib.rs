@@ -15,7 +15,7 @@ mod verdict;
 
 pub use digest::{Digest, DigestError, DigestSet, Hasher, sha256};
 pub use file::{FileEntry, FileKind, FileName, FileSet};
-pub use finding::{Finding, Level};
+pub use finding::{Confidence, Excerpt, Finding, Level, Span};
 pub use observation::{
     BackEnd, Compared, Coverage, Execution, NameQuestion, NetworkEvent, NetworkKind, Observation, ObservedFile,
     ObservedProcess, Origin, Permission, Use, Violation,

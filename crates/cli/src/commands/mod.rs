@@ -8,6 +8,7 @@ pub mod log;
 pub mod policy;
 pub mod report;
 pub mod run;
+pub mod scan;
 pub mod trust;
 pub mod verify;
 

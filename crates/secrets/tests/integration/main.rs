@@ -1,0 +1,3 @@
+//! Tests of the rules and the engine.
+
+mod rules;
