@@ -1,6 +1,8 @@
 //! Git facts: commit, tree, dirtiness, submodules. Reads objects and refs through gix; never runs a program that the
 //! repository's configuration names (filters, hooks, file-system monitors), since the repository may be hostile.
 
+pub mod history;
+
 use std::path::{Path, PathBuf};
 
 use provost_model::FileName;
@@ -141,6 +143,16 @@ pub fn look(directory: &Path) -> Result<Option<GitFacts>, RepoError> {
         submodules,
         limits,
     }))
+}
+
+/// Opens the repository that a directory is in. Isolated: neither the user's nor the system's configuration, nor `GIT_*`
+/// variables, take part.
+fn open(directory: &Path) -> Result<gix::Repository, RepoError> {
+    let options = gix::open::Options::isolated();
+    let mapping = gix::sec::trust::Mapping { full: options.clone(), reduced: options };
+    gix::ThreadSafeRepository::discover_opts(directory, gix::discover::upwards::Options::default(), mapping)
+        .map(|repository| repository.to_thread_local())
+        .map_err(|error| RepoError::Unreadable { path: directory.to_path_buf(), why: error.to_string() })
 }
 
 /// True when there is simply no repository, as against one that cannot be read.

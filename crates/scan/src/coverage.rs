@@ -76,11 +76,9 @@ impl Coverage {
         self.skipped += other.skipped;
         self.failed += other.failed;
         self.partial += other.partial;
-        for (mine, theirs) in [
-            (&mut self.skips, other.skips),
-            (&mut self.failures, other.failures),
-            (&mut self.parts, other.parts),
-        ] {
+        for (mine, theirs) in
+            [(&mut self.skips, other.skips), (&mut self.failures, other.failures), (&mut self.parts, other.parts)]
+        {
             let room = LISTED.saturating_sub(mine.len());
             mine.extend(theirs.into_iter().take(room));
         }

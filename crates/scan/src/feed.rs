@@ -154,7 +154,13 @@ impl<'a> Scanner<'a> {
         if self.list_inputs {
             coverage.inputs = Some(Vec::new());
         }
-        Feed { scanner: self, findings: Vec::new(), coverage, budget: Rc::new(Cell::new(self.limits.unpacked)), said: false }
+        Feed {
+            scanner: self,
+            findings: Vec::new(),
+            coverage,
+            budget: Rc::new(Cell::new(self.limits.unpacked)),
+            said: false,
+        }
     }
 
     fn done(&self, mut feed: Feed<'_, 'a>, place: &Place) {
@@ -262,7 +268,8 @@ impl Feed<'_, '_> {
                         if complete {
                             self.container(place, &all, None, Some(&mut Cursor::new(&all)), true, depth);
                         } else {
-                            let why = format!("a {} of more than {} bytes within another", kind.name(), limits.in_memory);
+                            let why =
+                                format!("a {} of more than {} bytes within another", kind.name(), limits.in_memory);
                             self.coverage.part(place.to_string(), &why);
                         }
                         self.own_bytes(place, &all, *reader, begin);
@@ -334,7 +341,9 @@ impl Feed<'_, '_> {
         }
         match result {
             Err(error @ ArchiveError::Entries { .. }) => self.coverage.part(place.to_string(), &error.to_string()),
-            Err(error) => self.coverage.part(place.to_string(), &format!("{error}; its bytes were scanned as they are")),
+            Err(error) => {
+                self.coverage.part(place.to_string(), &format!("{error}; its bytes were scanned as they are"))
+            }
             Ok(()) => {}
         }
         if self.budget.get() == 0 && !self.said {

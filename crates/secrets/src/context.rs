@@ -46,15 +46,15 @@ pub(crate) fn kind(path: &str) -> Kind {
     }
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     match ending {
-        "rs" | "py" | "js" | "mjs" | "cjs" | "ts" | "mts" | "jsx" | "tsx" | "java" | "kt" | "kts" | "go" | "c" | "h"
-        | "cc" | "cpp" | "cxx" | "hpp" | "hh" | "cs" | "fs" | "vb" | "php" | "rb" | "erb" | "swift" | "scala" | "sc" | "pl"
-        | "pm" | "lua" | "dart" | "groovy" | "gradle" | "m" | "mm" | "vue" | "svelte" | "ex" | "exs" | "erl" | "hrl" | "clj"
-        | "cljs" | "hs" | "ml" | "mli" | "nim" | "zig" | "d" | "r" | "jl" | "coffee" | "proto" | "sol" | "pas" | "asm"
-        | "s" | "ipynb" | "css" | "scss" | "less" | "html" | "htm" | "jsp" | "aspx" | "cshtml" | "tpl" | "tf" | "hcl"
-        | "cmake" | "el" | "lisp" | "scm" | "tcl" | "cls" | "rake" | "gemspec" | "haml" | "ejs" | "hbs" | "pug" | "sql"
-        | "graphql" | "j2" | "nix" | "ps1" | "psm1" => Kind::Code,
-        "md" | "rst" | "adoc" | "txt" | "log" | "tex" | "org" | "po" | "pot" | "csv" | "tsv" | "out" | "eml" | "mdx"
-        | "markdown" | "textile" => Kind::Text,
+        "rs" | "py" | "js" | "mjs" | "cjs" | "ts" | "mts" | "jsx" | "tsx" | "java" | "kt" | "kts" | "go" | "c"
+        | "h" | "cc" | "cpp" | "cxx" | "hpp" | "hh" | "cs" | "fs" | "vb" | "php" | "rb" | "erb" | "swift" | "scala"
+        | "sc" | "pl" | "pm" | "lua" | "dart" | "groovy" | "gradle" | "m" | "mm" | "vue" | "svelte" | "ex" | "exs"
+        | "erl" | "hrl" | "clj" | "cljs" | "hs" | "ml" | "mli" | "nim" | "zig" | "d" | "r" | "jl" | "coffee"
+        | "proto" | "sol" | "pas" | "asm" | "s" | "ipynb" | "css" | "scss" | "less" | "html" | "htm" | "jsp"
+        | "aspx" | "cshtml" | "tpl" | "tf" | "hcl" | "cmake" | "el" | "lisp" | "scm" | "tcl" | "cls" | "rake"
+        | "gemspec" | "haml" | "ejs" | "hbs" | "pug" | "sql" | "graphql" | "j2" | "nix" | "ps1" | "psm1" => Kind::Code,
+        "md" | "rst" | "adoc" | "txt" | "log" | "tex" | "org" | "po" | "pot" | "csv" | "tsv" | "out" | "eml"
+        | "mdx" | "markdown" | "textile" => Kind::Text,
         _ => Kind::Settings,
     }
 }

@@ -135,7 +135,8 @@ fn is_text(bytes: &[u8]) -> bool {
     let printable = bytes.iter().filter(|b| matches!(b, b' '..=b'~' | b'\n' | b'\r' | b'\t')).count();
     // UTF-16 has every second byte zero.
     let zeros = bytes.iter().filter(|b| **b == 0).count();
-    bytes.len() >= 8 && (printable * 10 >= bytes.len() * 9 || (zeros * 2 >= bytes.len() - 2 && printable * 2 >= bytes.len() - 2))
+    bytes.len() >= 8
+        && (printable * 10 >= bytes.len() * 9 || (zeros * 2 >= bytes.len() - 2 && printable * 2 >= bytes.len() - 2))
 }
 
 /// The longest stretch that escapes are undone in.

@@ -7,7 +7,7 @@ use provost_model::Confidence;
 use crate::context::Kind;
 use crate::rule::{BEFORE, Rule, RuleSet};
 use crate::validate::{Validator, Verdict};
-use crate::{decode, generic, value};
+use crate::{decode, generic, url, value};
 
 /// Matches kept of one text; a text with more is no text of people.
 const MOST: usize = 5_000;
@@ -167,7 +167,8 @@ impl Engine {
                 if rule.family.id == "generic" || rule.assigned { 1 } else { 2 }
             }
         };
-        let sure = if form == 2 { one.confidence.max(Confidence::Likely) } else { one.confidence.min(Confidence::Likely) };
+        let sure =
+            if form == 2 { one.confidence.max(Confidence::Likely) } else { one.confidence.min(Confidence::Likely) };
         (sure, form, one.secret.len())
     }
 }
@@ -238,8 +239,24 @@ fn judge(
     if !matches!(rule.validator, Some(Validator::PrivateKey))
         && let Some(doubt) = value::placeholder(secret)
     {
-        confidence = Confidence::Weak;
-        why.push(doubt.to_owned());
+        // With a right checksum it was issued, however it looks.
+        let proved = confidence == Confidence::Verified && rule.validator.is_some_and(Validator::is_checksum);
+        if doubt.certain && !proved {
+            confidence = Confidence::Weak;
+        }
+        why.push(doubt.why.to_owned());
+    }
+    if rule.family.id == "url-credentials" {
+        match url::doubt(bytes, &span) {
+            Some(doubt) => {
+                confidence = Confidence::Weak;
+                why.push(doubt.to_owned());
+            }
+            None if confidence == Confidence::Weak && value::placeholder(secret).is_none() => {
+                confidence = Confidence::Likely;
+            }
+            None => {}
+        }
     }
     Some(Match {
         by: By::Rule(index),

@@ -238,9 +238,13 @@ fn literals(pattern: &str) -> Vec<String> {
                     regex_syntax::hir::Class::Bytes(bytes) => {
                         bytes.ranges().iter().flat_map(|r| r.start()..=r.end()).take(3).collect()
                     }
-                    regex_syntax::hir::Class::Unicode(chars) => {
-                        chars.ranges().iter().flat_map(|r| r.start()..=r.end()).take(3).map(|c| u8::try_from(c).unwrap_or(0)).collect()
-                    }
+                    regex_syntax::hir::Class::Unicode(chars) => chars
+                        .ranges()
+                        .iter()
+                        .flat_map(|r| r.start()..=r.end())
+                        .take(3)
+                        .map(|c| u8::try_from(c).unwrap_or(0))
+                        .collect(),
                 };
                 match bytes.as_slice() {
                     [upper, lower] if upper.is_ascii_uppercase() && upper.to_ascii_lowercase() == *lower => {

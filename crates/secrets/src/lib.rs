@@ -12,6 +12,7 @@ mod generic;
 mod import;
 mod redact;
 mod rule;
+mod url;
 mod validate;
 mod value;
 
@@ -92,7 +93,8 @@ impl Secrets {
             help: &rule.family.revoke,
             level: level(rule.severity),
         });
-        let generic = [(GENERIC_PASSWORD, "a password in clear text"), (GENERIC_SECRET, "a key or token in clear text")];
+        let generic =
+            [(GENERIC_PASSWORD, "a password in clear text"), (GENERIC_SECRET, "a key or token in clear text")];
         forms.chain(generic.map(|(id, text)| RuleText { id, text, help: GENERIC_HELP, level: Level::Error })).collect()
     }
 
@@ -107,7 +109,7 @@ impl Secrets {
         match one.by {
             By::Rule(index) => &self.engine.rules.rules[index].id,
             By::Generic(generic::Class::Password) => GENERIC_PASSWORD,
-            By::Generic(generic::Class::Token) => GENERIC_SECRET,
+            By::Generic(generic::Class::Token | generic::Class::Key) => GENERIC_SECRET,
         }
     }
 
@@ -125,11 +127,18 @@ impl Secrets {
         let (what, level, help) = match one.by {
             By::Rule(index) => {
                 let rule = &self.engine.rules.rules[index];
-                let help = format!("revoke it: {}; then put a new one where the code cannot be read, and purge the history", rule.family.revoke);
+                let help = format!(
+                    "revoke it: {}; then put a new one where the code cannot be read, and purge the history",
+                    rule.family.revoke
+                );
                 (rule.name.clone(), level(rule.severity), help)
             }
-            By::Generic(generic::Class::Password) => ("a password in clear text".to_owned(), Level::Error, GENERIC_HELP.to_owned()),
-            By::Generic(generic::Class::Token) => ("a key or token in clear text".to_owned(), Level::Error, GENERIC_HELP.to_owned()),
+            By::Generic(generic::Class::Password) => {
+                ("a password in clear text".to_owned(), Level::Error, GENERIC_HELP.to_owned())
+            }
+            By::Generic(generic::Class::Token | generic::Class::Key) => {
+                ("a key or token in clear text".to_owned(), Level::Error, GENERIC_HELP.to_owned())
+            }
         };
         let level = if one.confidence == Confidence::Weak { Level::Note } else { level };
         let mut finding = Finding::new(self.id(one), level, what, &[]);

@@ -66,7 +66,10 @@ fn masked(bytes: &[u8], from: usize, to: usize, all: &[Match], but: &Match) -> S
 
 /// Words that look random are masked too: what was not recognised may still be a secret.
 fn plain(text: &[u8]) -> Vec<u8> {
-    let is_word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-' | b'!' | b'#' | b'%' | b'^' | b'*' | b'~');
+    let is_word = |b: &u8| {
+        b.is_ascii_alphanumeric()
+            || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-' | b'!' | b'#' | b'%' | b'^' | b'*' | b'~')
+    };
     let mut out = Vec::with_capacity(text.len());
     for part in text.chunk_by(|a, b| is_word(a) == is_word(b)) {
         if part.len() >= 12 && is_word(&part[0]) && value::randomness(part) >= 0.5 {

@@ -371,10 +371,8 @@ fn ready(raw: &RawRule, family: &Arc<Family>) -> Result<Rule, String> {
         return Err("no `keywords`".into());
     }
     let validator = raw.validator.as_deref().map(str::parse).transpose()?;
-    let without_marks =
-        |list: &[String]| list.iter().map(|text| text.replace("{+}", "")).collect::<Vec<_>>();
-    let mut rule =
-        Rule::new(raw.id.clone(), raw.name.clone(), Arc::clone(family), pattern, keywords);
+    let without_marks = |list: &[String]| list.iter().map(|text| text.replace("{+}", "")).collect::<Vec<_>>();
+    let mut rule = Rule::new(raw.id.clone(), raw.name.clone(), Arc::clone(family), pattern, keywords);
     // Told of a built-in rule by its tests; of a user's rule when it is loaded (`check`).
     rule.longest = longest(&rule.pattern)?;
     rule.description.clone_from(&raw.description);

@@ -82,6 +82,14 @@ impl FromStr for Validator {
 }
 
 impl Validator {
+    /// True for checksums that text made up by people does not have.
+    pub(crate) fn is_checksum(self) -> bool {
+        matches!(
+            self,
+            Self::Crc62 | Self::CrcHex | Self::GitlabRoutable | Self::Base58Check | Self::Bech32 | Self::StellarStrkey
+        )
+    }
+
     /// Checks a secret.
     pub(crate) fn check(self, secret: &[u8]) -> Verdict {
         let verified = |yes: bool, why: &'static str| if yes { Verdict::Verified(why) } else { Verdict::Refused };
@@ -97,10 +105,26 @@ impl Validator {
             Self::Base58Check => verified(base58_check(secret).is_some(), "its checksum is right (SHA-256)"),
             Self::Bech32 => verified(bech32(secret).is_some(), "its checksum is right (bech32)"),
             Self::StellarStrkey => verified(strkey(secret).is_some(), "its checksum is right (CRC-16)"),
-            Self::Luhn => if luhn(secret) { Verdict::Fits } else { Verdict::Refused },
-            Self::Uuid => if uuid(secret) { Verdict::Fits } else { Verdict::Refused },
+            Self::Luhn => {
+                if luhn(secret) {
+                    Verdict::Fits
+                } else {
+                    Verdict::Refused
+                }
+            }
+            Self::Uuid => {
+                if uuid(secret) {
+                    Verdict::Fits
+                } else {
+                    Verdict::Refused
+                }
+            }
             Self::Decoded(n) => {
-                if decode(secret).is_some_and(|bytes| bytes.len() == n) { Verdict::Fits } else { Verdict::Refused }
+                if decode(secret).is_some_and(|bytes| bytes.len() == n) {
+                    Verdict::Fits
+                } else {
+                    Verdict::Refused
+                }
             }
         }
     }
@@ -141,10 +165,8 @@ fn crc_hex(secret: &[u8]) -> Option<()> {
     let underscore = secret.iter().rposition(|&b| b == b'_')?;
     let check = std::str::from_utf8(&secret[underscore + 1..]).ok()?;
     let claimed = (check.len() == 8).then(|| u32::from_str_radix(check, 16).ok())??;
-    // The prefix is not part of it: `glsa_<random>_<crc>`.
-    let random = &secret[..underscore];
-    let random = &random[random.iter().position(|&b| b == b'_')? + 1..];
-    (claimed == crc32fast::hash(random) || claimed == crc32fast::hash(&secret[..underscore])).then_some(())
+    // Of all before the underscore, its four bytes little endian (Grafana, `pkg/components/satokengen`).
+    (claimed.swap_bytes() == crc32fast::hash(&secret[..underscore])).then_some(())
 }
 
 /// `<prefix>-<payload>.<2 digits: length of payload in base 36>.<…>` and the last seven digits of base 36 are the
@@ -174,8 +196,7 @@ fn json_object(secret: &[u8]) -> bool {
 
 fn jwt(secret: &[u8]) -> Verdict {
     let mut parts = secret.split(|&b| b == b'.');
-    let (Some(header), Some(payload), Some(signature), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
+    let (Some(header), Some(payload), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         return Verdict::Refused;
     };
@@ -315,7 +336,15 @@ fn luhn(secret: &[u8]) -> bool {
         .iter()
         .rev()
         .enumerate()
-        .map(|(i, &d)| u32::from(if i % 2 == 0 { d } else if d > 4 { d * 2 - 9 } else { d * 2 }))
+        .map(|(i, &d)| {
+            u32::from(if i % 2 == 0 {
+                d
+            } else if d > 4 {
+                d * 2 - 9
+            } else {
+                d * 2
+            })
+        })
         .sum();
     digits.len() >= 12 && sum.is_multiple_of(10)
 }

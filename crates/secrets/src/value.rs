@@ -24,12 +24,18 @@ fn class(byte: u8) -> usize {
     }
 }
 
+/// What a digit after a digit costs, in sixteenths of a bit.
+const DIGITS: u8 = 77;
+
 /// Mean surprise of the pairs of a text, in bits: about 3.5 to 4.2 for identifiers and words, above 5 for random text.
 pub(crate) fn surprise(text: &[u8]) -> f64 {
     if text.len() < 2 {
         return 0.0;
     }
-    let sum: u32 = text.windows(2).map(|p| u32::from(SURPRISE[class(p[0])][class(p[1])])).sum();
+    // One digit follows another in most names that have any: that says nothing of the name.
+    let cost =
+        |p: &[u8]| if class(p[0]) == 26 && class(p[1]) == 26 { DIGITS } else { SURPRISE[class(p[0])][class(p[1])] };
+    let sum: u32 = text.windows(2).map(|p| u32::from(cost(p))).sum();
     f64::from(sum) / 16.0 / (text.len() - 1) as f64
 }
 
@@ -55,34 +61,105 @@ fn contains(text: &[u8], word: &str) -> bool {
 
 /// Words by which people mark what is no secret. Compared in lower case, as parts.
 const MARKS: &[&str] = &[
-    "example", "placeholder", "changeme", "change_me", "change-me", "changeit", "replace", "insert", "redacted",
-    "dummy", "fixme", "todo", "your_", "your-", "yourpass", "yoursecret", "yourtoken", "your api", "yourapi",
-    "yourkey", "my_secret", "mysecret", "my-secret", "sample", "foobar", "notreal", "not-real", "not_real", "fake",
-    "xxxx", "****", "....", "----", "____", "aaaaaa", "000000", "not_a_", "not-a-", "lorem", "ipsum", "undefined",
-    "deadbeef", "cafebabe", "<secret", "goes_here", "goes-here", "goeshere", "<your", "enter_", "some_", "some-",
+    "example",
+    "placeholder",
+    "changeme",
+    "change_me",
+    "change-me",
+    "changeit",
+    "replace",
+    "insert",
+    "redacted",
+    "dummy",
+    "fixme",
+    "todo",
+    "your_",
+    "your-",
+    "yourpass",
+    "yoursecret",
+    "yourtoken",
+    "your api",
+    "yourapi",
+    "yourkey",
+    "my_secret",
+    "mysecret",
+    "my-secret",
+    "sample",
+    "foobar",
+    "notreal",
+    "not-real",
+    "not_real",
+    "fake",
+    "xxxx",
+    "****",
+    "....",
+    "----",
+    "____",
+    "aaaaaa",
+    "000000",
+    "not_a_",
+    "not-a-",
+    "lorem",
+    "ipsum",
+    "undefined",
+    "deadbeef",
+    "cafebabe",
+    "<secret",
+    "goes_here",
+    "goes-here",
+    "goeshere",
+    "<your",
+    "enter_",
+    "some_",
+    "some-",
 ];
 
 /// Sequences as people type them. Compared in lower case.
 const SEQUENCES: &[&str] = &[
-    "123456789", "0123456", "abcdefg", "qwertyu", "asdfghj", "zxcvbnm", "987654321", "1a2b3c4d", "a1b2c3d4", "abcd1234",
-    "1234abcd", "abc123abc", "12345abc", "q1w2e3r4",
+    "123456789",
+    "0123456",
+    "abcdefg",
+    "qwertyu",
+    "asdfghj",
+    "zxcvbnm",
+    "987654321",
+    "1a2b3c4d",
+    "a1b2c3d4",
+    "abcd1234",
+    "1234abcd",
+    "abc123abc",
+    "12345abc",
+    "q1w2e3r4",
 ];
 
-/// Why a value that matches a provider's form is probably no secret.
-pub(crate) fn placeholder(value: &[u8]) -> Option<&'static str> {
+/// What speaks against a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Doubt {
+    /// In words.
+    pub why: &'static str,
+    /// True when it certainly is no secret; false when it was typed by a person, who may use it as one.
+    pub certain: bool,
+}
+
+/// Why a value that matches a provider's form is perhaps no secret.
+pub(crate) fn placeholder(value: &[u8]) -> Option<Doubt> {
+    let doubt = |why, certain| Some(Doubt { why, certain });
     if let Some(why) = template(value) {
-        return Some(why);
+        return doubt(why, true);
     }
     let lower = value.to_ascii_lowercase();
-    if SEQUENCES.iter().any(|word| contains(&lower, word)) {
-        return Some("sequential characters, as people type them");
-    }
     if MARKS.iter().any(|word| contains(&lower, word)) {
-        return Some("a word that marks an example or a placeholder");
+        return doubt("a word that marks an example or a placeholder", true);
     }
     let body = lower.iter().rposition(|b| matches!(b, b'_' | b'-')).map_or(&lower[..], |at| &lower[at + 1..]);
     let body = if body.len() < 8 { &lower[..] } else { body };
-    repeated(body).then_some("repeated characters")
+    if repeated(body) {
+        return doubt("repeated characters", true);
+    }
+    SEQUENCES
+        .iter()
+        .any(|word| contains(&lower, word))
+        .then_some(Doubt { why: "sequential characters, as people type them", certain: false })
 }
 
 /// True when few different characters make it up, or a short piece is repeated.
@@ -93,14 +170,12 @@ pub(crate) fn repeated(text: &[u8]) -> bool {
     let mut seen = [false; 256];
     text.iter().for_each(|b| seen[usize::from(*b)] = true);
     let different = seen.iter().filter(|s| **s).count();
-    let longest_run = text
-        .chunk_by(|a, b| a == b)
-        .map(<[u8]>::len)
-        .max()
-        .unwrap_or_default();
-    let periodic =
-        (1..=text.len() / 3).take(16).any(|period| text.iter().zip(&text[period..]).all(|(a, b)| a == b));
-    different * 5 < text.len().min(40) || longest_run >= 6 || longest_run * 2 > text.len() || periodic
+    let longest_run = text.chunk_by(|a, b| a == b).map(<[u8]>::len).max().unwrap_or_default();
+    let periodic = (1..=text.len() / 3).take(16).any(|period| text.iter().zip(&text[period..]).all(|(a, b)| a == b));
+    different * 5 < text.len().min(40)
+        || longest_run * 2 > text.len()
+        || longest_run >= 6 && text.len() < 40
+        || periodic
 }
 
 /// True for text that a program puts another value into, or that stands for one.
@@ -111,7 +186,9 @@ pub(crate) fn template(value: &[u8]) -> Option<&'static str> {
         || (first == b'[' && last == b']')
         || (first == b'{' && last == b'}')
         || (first == b'%' && last == b'%' && value.len() > 2)
-        || (first == b'$' && value.len() > 1 && value[1..].iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        || (first == b'$'
+            && value.len() > 1
+            && value[1..].iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
             && !value[1..].iter().any(u8::is_ascii_digit))
         || (first == b'@' && last == b'@')
         || (first == b'_' && last == b'_')
@@ -124,13 +201,154 @@ pub(crate) fn template(value: &[u8]) -> Option<&'static str> {
 
 /// Words that stand for nothing.
 const NOTHING: &[&str] = &[
-    "null", "none", "nil", "true", "false", "undefined", "empty", "optional", "required", "string", "default", "unknown",
-    "unset", "disabled", "enabled", "yes", "no", "n/a", "hidden", "masked", "secret", "password", "passwd", "token",
-    "key", "value", "text", "username", "user", "admin", "root", "test", "pass", "pwd", "auth", "bearer", "basic",
-    "apikey", "api_key", "credentials", "boolean", "integer", "number", "object", "array", "int", "str", "bool",
-    "byte", "bytes", "foo", "bar", "baz", "qux", "abc", "xyz", "hello", "world", "data", "name", "email", "login",
-    "anonymous", "guest", "public", "private", "internal", "external", "static", "dynamic", "manual", "auto", "prompt",
+    "null",
+    "none",
+    "nil",
+    "true",
+    "false",
+    "undefined",
+    "empty",
+    "optional",
+    "required",
+    "string",
+    "default",
+    "unknown",
+    "unset",
+    "disabled",
+    "enabled",
+    "yes",
+    "no",
+    "n/a",
+    "hidden",
+    "masked",
+    "secret",
+    "password",
+    "passwd",
+    "token",
+    "key",
+    "value",
+    "text",
+    "username",
+    "user",
+    "admin",
+    "root",
+    "test",
+    "pass",
+    "pwd",
+    "auth",
+    "bearer",
+    "basic",
+    "apikey",
+    "api_key",
+    "credentials",
+    "boolean",
+    "integer",
+    "number",
+    "object",
+    "array",
+    "int",
+    "str",
+    "bool",
+    "byte",
+    "bytes",
+    "foo",
+    "bar",
+    "baz",
+    "qux",
+    "abc",
+    "xyz",
+    "hello",
+    "world",
+    "data",
+    "name",
+    "email",
+    "login",
+    "anonymous",
+    "guest",
+    "public",
+    "private",
+    "internal",
+    "external",
+    "static",
+    "dynamic",
+    "manual",
+    "auto",
+    "prompt",
 ];
+
+/// What people take for passwords when it does not matter.
+const COMMON: &[&str] = &[
+    "admin",
+    "administrator",
+    "pass",
+    "passw",
+    "password",
+    "passwd",
+    "pwd",
+    "root",
+    "test",
+    "testing",
+    "tester",
+    "abc",
+    "abcd",
+    "letmein",
+    "asdf",
+    "asd",
+    "qwerty",
+    "qwe",
+    "user",
+    "guest",
+    "demo",
+    "secret",
+    "foo",
+    "bar",
+    "foobar",
+    "hello",
+    "hunter",
+    "welcome",
+    "changeme",
+    "default",
+    "new",
+    "old",
+    "my",
+    "mypass",
+    "newpass",
+    "oldpass",
+    "some",
+    "invalid",
+    "wrong",
+    "weak",
+    "strong",
+    "valid",
+    "correct",
+    "incorrect",
+    "required",
+    "confirmed",
+    "username",
+    "temp",
+    "tmp",
+    "dev",
+    "prod",
+    "staging",
+    "local",
+    "login",
+    "secure",
+    "pw",
+    "passphrase",
+    "example",
+    "testpass",
+    "userpass",
+    "key",
+];
+
+/// True for a common word, alone or with up to four digits, or a few digits.
+pub(crate) fn is_common(value: &[u8]) -> bool {
+    let letters: Vec<u8> = value.iter().filter(|b| b.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).collect();
+    let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
+    let others = value.len() - letters.len() - digits;
+    (letters.is_empty() && others == 0 && digits <= 10)
+        || (digits <= 4 && others <= 2 && COMMON.iter().any(|word| word.as_bytes() == letters))
+}
 
 /// True for words that stand for nothing.
 pub(crate) fn is_nothing(value: &[u8]) -> bool {
@@ -229,7 +447,9 @@ mod tests {
 
     #[test]
     fn identifiers_are_cut_into_words() {
-        let cut = |text: &'static str| words(text.as_bytes()).into_iter().map(|w| String::from_utf8_lossy(w).into_owned()).collect::<Vec<_>>();
+        let cut = |text: &'static str| {
+            words(text.as_bytes()).into_iter().map(|w| String::from_utf8_lossy(w).into_owned()).collect::<Vec<_>>()
+        };
         assert_eq!(cut("apiKey_v2"), ["api", "Key", "v"]);
         assert_eq!(cut("HTTPServerURL"), ["HTTP", "Server", "URL"]);
         assert_eq!(cut("AWS_SECRET_KEY"), ["AWS", "SECRET", "KEY"]);
@@ -237,9 +457,17 @@ mod tests {
 
     #[test]
     fn placeholders() {
-        for text in ["<your-token>", "${TOKEN}", "xxxxxxxxxxxx", "AKIAIOSFODNN7EXAMPLE", "ghp_aaaaaaaaaaaaaaaaaaaa", "abababababab"] {
+        for text in [
+            "<your-token>",
+            "${TOKEN}",
+            "xxxxxxxxxxxx",
+            "AKIAIOSFODNN7EXAMPLE",
+            "ghp_aaaaaaaaaaaaaaaaaaaa",
+            "abababababab",
+        ] {
             assert!(placeholder(text.as_bytes()).is_some(), "{text}");
         }
         assert_eq!(placeholder(b"h4Kq0zPx9WvT2mLr"), None);
+        assert!(placeholder(b"ghp_0123456789abcdefghij").is_some_and(|doubt| !doubt.certain));
     }
 }

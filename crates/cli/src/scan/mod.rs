@@ -13,9 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use provost_model::{Digest, Finding};
-use provost_scan::{
-    Baseline, Check, Coverage, Judgement, Limits, Place, Report, Scanner, Suppressions, Tally, judge,
-};
+use provost_scan::{Baseline, Check, Coverage, Judgement, Limits, Place, Report, Scanner, Suppressions, Tally, judge};
 use provost_secrets::{Options, RuleSet, Secrets};
 
 use crate::commands::Context;
@@ -140,7 +138,9 @@ fn fingerprint_key(args: &SecretsArgs, baseline: Option<&Baseline>, home: &Home)
                 .map_err(anyhow::Error::from)
                 .and_then(|()| crate::signing::write_private(&path, hex::encode(key).as_bytes()));
             if let Err(error) = kept {
-                anstream::eprintln!("the key of the fingerprints could not be kept, they hold for this scan alone: {error}");
+                anstream::eprintln!(
+                    "the key of the fingerprints could not be kept, they hold for this scan alone: {error}"
+                );
             }
             Ok(key)
         }

@@ -106,7 +106,9 @@ fn sarif_log(secrets: &Secrets, done: &Done) -> Value {
     let rules: Vec<_> = secrets.descriptions().into_iter().filter(|rule| used.contains(rule.id)).collect();
     let directory = std::env::current_dir().unwrap_or_default();
     let mut log = sarif::log(env!("CARGO_PKG_VERSION"), &rules, &findings, &directory.to_string_lossy());
-    for (judged, result) in done.judgement.findings.iter().zip(log["runs"][0]["results"].as_array_mut().into_iter().flatten()) {
+    for (judged, result) in
+        done.judgement.findings.iter().zip(log["runs"][0]["results"].as_array_mut().into_iter().flatten())
+    {
         match &judged.state {
             State::New => result["baselineState"] = "new".into(),
             State::Known => result["baselineState"] = "unchanged".into(),

@@ -29,7 +29,12 @@ fn one(finding: &Finding) -> String {
         Level::Warning => render::warning("warning"),
         Level::Note => render::dim("note"),
     };
-    let _ = writeln!(out, "{level}: {} {}", render::bold(&printable(&finding.message)), render::dim(&format!("[{}]", finding.rule)));
+    let _ = writeln!(
+        out,
+        "{level}: {} {}",
+        render::bold(&printable(&finding.message)),
+        render::dim(&format!("[{}]", finding.rule))
+    );
     let mut place = finding.file.as_deref().map(printable).unwrap_or_default();
     for member in &finding.within {
         let _ = write!(place, " ▸ {}", printable(member));
@@ -71,7 +76,11 @@ pub(crate) fn summary(done: &Done) -> String {
     let new = of(|state| *state == State::New);
     let known = of(|state| *state == State::Known);
     let suppressed = of(|state| matches!(state, State::Suppressed(_)));
-    let mut found = if new == 0 { "no secrets found".to_owned() } else { render::error(&count(new, "secret found", "secrets found")) };
+    let mut found = if new == 0 {
+        "no secrets found".to_owned()
+    } else {
+        render::error(&count(new, "secret found", "secrets found"))
+    };
     if known > 0 {
         let _ = write!(found, ", {known} known from the baseline");
     }
@@ -88,7 +97,11 @@ pub(crate) fn summary(done: &Done) -> String {
     let _ = writeln!(
         out,
         "{}",
-        render::dim(&format!("{scanned}, {} in {seconds:.2} s by {} rules", human_bytes(coverage.bytes), done.rule_count))
+        render::dim(&format!(
+            "{scanned}, {} in {seconds:.2} s by {} rules",
+            human_bytes(coverage.bytes),
+            done.rule_count
+        ))
     );
     gaps(&mut out, coverage);
     for remark in &done.judgement.remarks {
@@ -96,7 +109,11 @@ pub(crate) fn summary(done: &Done) -> String {
     }
     if done.judgement.gone > 0 {
         let gone = count(done.judgement.gone as u64, "finding of the baseline is", "findings of the baseline are");
-        let _ = writeln!(out, "{}", render::dim(&format!("{gone} not there any more: write it anew with --write-baseline")));
+        let _ = writeln!(
+            out,
+            "{}",
+            render::dim(&format!("{gone} not there any more: write it anew with --write-baseline"))
+        );
     }
     out
 }
@@ -118,6 +135,10 @@ fn gaps(out: &mut String, coverage: &Coverage) {
         }
     }
     if coverage.skipped > 0 {
-        let _ = writeln!(out, "{}", render::dim(&format!("{} left out (links, sockets, git objects, --exclude)", coverage.skipped)));
+        let _ = writeln!(
+            out,
+            "{}",
+            render::dim(&format!("{} left out (links, sockets, git objects, --exclude)", coverage.skipped))
+        );
     }
 }

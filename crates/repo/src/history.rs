@@ -1,0 +1,568 @@
+//! What a repository's objects hold: every object once, a range of commits, what is staged.
+//!
+//! Packs are read delta tree by delta tree, so that each delta is applied once; nothing is written, no filter is run, and
+//! whatever the repository's configuration says takes no part.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
+
+use gix::ObjectId;
+use gix::objs::Kind;
+use gix::odb::pack;
+
+use crate::{RepoError, open};
+
+/// One object.
+#[derive(Debug, Clone, Copy)]
+pub struct Object<'a> {
+    /// Its id, hexadecimal.
+    pub id: &'a str,
+    /// A name that it has somewhere: of a file, without directories, when all objects are read; a path otherwise. Empty
+    /// when no tree has it.
+    pub name: &'a str,
+    /// The commit that brought it, where that is known.
+    pub commit: Option<&'a str>,
+    /// Its content.
+    pub bytes: &'a [u8],
+}
+
+/// What was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Files.
+    pub blobs: u64,
+    /// Commits and tags, whose messages are read too.
+    pub messages: u64,
+    /// What could not be read: an object's id or a pack's name, and why.
+    pub failures: Vec<(String, String)>,
+    /// The clone is shallow: its history is not complete.
+    pub shallow: bool,
+}
+
+/// Called with each object, from several threads.
+pub type Visit<'v> = dyn Fn(Object<'_>) + Sync + 'v;
+
+/// The largest object that is read, in bytes.
+const LARGEST: usize = 512 << 20;
+
+fn problem(path: &Path) -> impl Fn(&dyn std::fmt::Display) -> RepoError {
+    let path = path.to_path_buf();
+    move |why| RepoError::Unreadable { path: path.clone(), why: why.to_string() }
+}
+
+/// Names of files by object, each name kept once.
+#[derive(Default)]
+struct Names {
+    numbers: HashMap<Box<str>, u32>,
+    texts: Vec<Box<str>>,
+    of: HashMap<ObjectId, u32>,
+}
+
+impl Names {
+    fn add(&mut self, id: ObjectId, name: &[u8]) {
+        let name = String::from_utf8_lossy(name);
+        let number = match self.numbers.get(name.as_ref()) {
+            Some(number) => *number,
+            None => {
+                let number = self.texts.len() as u32;
+                let text: Box<str> = name.into();
+                self.texts.push(text.clone());
+                self.numbers.insert(text, number);
+                number
+            }
+        };
+        // Of several names the first in order counts: the same whatever came first.
+        let place = self.of.entry(id).or_insert(number);
+        if self.texts[number as usize] < self.texts[*place as usize] {
+            *place = number;
+        }
+    }
+
+    fn get(&self, id: &ObjectId) -> &str {
+        self.of.get(id).and_then(|number| self.texts.get(*number as usize)).map_or("", |text| text)
+    }
+}
+
+/// The entries of a tree: mode, name, id (git's tree format).
+fn entries(mut bytes: &[u8], length: usize) -> impl Iterator<Item = (u32, &[u8], ObjectId)> {
+    std::iter::from_fn(move || {
+        let space = bytes.iter().position(|b| *b == b' ')?;
+        let mode = u32::from_str_radix(std::str::from_utf8(&bytes[..space]).ok()?, 8).ok()?;
+        let zero = space + 1 + bytes[space + 1..].iter().position(|b| *b == 0)?;
+        let name = &bytes[space + 1..zero];
+        let id = ObjectId::try_from(bytes.get(zero + 1..zero + 1 + length)?).ok()?;
+        bytes = &bytes[zero + 1 + length..];
+        Some((mode, name, id))
+    })
+}
+
+const DIRECTORY: u32 = 0o040_000;
+const SUBMODULE: u32 = 0o160_000;
+
+/// A pack, its entries told apart by kind.
+struct Pack {
+    index: pack::index::File,
+    data: pack::data::File,
+    /// Offset and place in the index.
+    structure: Vec<(u64, u32)>,
+    blobs: Vec<(u64, u32)>,
+}
+
+impl Pack {
+    fn open(path: &Path, hash: gix::hash::Kind, earlier: &[Self]) -> Result<Self, String> {
+        let text = |e: gix::Error| e.to_string();
+        let index = pack::index::File::at(path, hash).map_err(|e| text(e.into()))?;
+        let data = pack::data::File::at(path.with_extension("pack"), hash).map_err(|e| text(e.into()))?;
+        let data = data.with_alloc_limit_bytes(Some(LARGEST));
+        let mut sorted: Vec<(u64, u32)> =
+            (0..index.num_objects()).map(|place| (index.pack_offset_at_index(place), place)).collect();
+        sorted.sort_unstable();
+        // A delta is of its base's kind; its base stands before it, or is named by id.
+        let mut kinds: Vec<Option<Kind>> = vec![None; sorted.len()];
+        let at = |offset: u64| sorted.binary_search_by_key(&offset, |(offset, _)| *offset).ok();
+        let mut waiting = Vec::new();
+        for (place, (offset, _)) in sorted.iter().enumerate() {
+            let entry = data.entry(*offset).map_err(|e| text(e.into()))?;
+            use pack::data::entry::Header;
+            let base = match entry.header {
+                Header::Commit | Header::Tree | Header::Blob | Header::Tag => {
+                    kinds[place] = entry.header.as_kind();
+                    continue;
+                }
+                Header::OfsDelta { base_distance } => offset.checked_sub(base_distance).and_then(at),
+                Header::RefDelta { base_id } => {
+                    index.lookup(base_id).map(|found| index.pack_offset_at_index(found)).and_then(at)
+                }
+            };
+            let Some(base) = base else { return Err("an object's base is in no place of the pack".to_owned()) };
+            kinds[place] = kinds[base];
+            if kinds[place].is_none() {
+                waiting.push((place, base));
+            }
+        }
+        while !waiting.is_empty() {
+            let before = waiting.len();
+            waiting.retain(|(place, base)| {
+                kinds[*place] = kinds[*base];
+                kinds[*place].is_none()
+            });
+            if waiting.len() == before {
+                return Err("objects are each other's base".to_owned());
+            }
+        }
+        let (mut structure, mut blobs) = (Vec::new(), Vec::new());
+        for (entry, kind) in sorted.iter().zip(&kinds) {
+            if *kind == Some(Kind::Blob) { blobs.push(*entry) } else { structure.push(*entry) }
+        }
+        drop(kinds);
+        let _ = earlier;
+        Ok(Self { index, data, structure, blobs })
+    }
+
+    fn id(&self, place: u32) -> ObjectId {
+        self.index.oid_at_index(place).to_owned()
+    }
+
+    /// Decodes these entries, each delta once, on all processors.
+    fn decode(&self, entries: &[(u64, u32)], visit: &(impl Fn(Kind, ObjectId, &[u8]) + Sync)) -> Result<(), String> {
+        let stop = AtomicBool::new(false);
+        let resolve =
+            |id: &gix::hash::oid| Ok(self.index.lookup(id).map(|place| self.index.pack_offset_at_index(place)));
+        let tree = pack::cache::delta::Tree::from_offsets_in_pack(
+            self.data.path(),
+            entries.iter().copied(),
+            &|entry: &(u64, u32)| entry.0,
+            &resolve,
+            &mut gix::progress::Discard,
+            &stop,
+            self.index.object_hash(),
+        )
+        .map_err(|e| e.to_string())?;
+        let options = pack::cache::delta::traverse::Options {
+            object_progress: Box::new(gix::progress::Discard),
+            size_progress: &mut gix::progress::Discard,
+            thread_limit: None,
+            should_interrupt: &stop,
+            object_hash: self.index.object_hash(),
+            alloc_limit_bytes: Some(LARGEST),
+        };
+        tree.traverse(
+            |range, data: &pack::data::File| data.entry_slice(range),
+            &self.data,
+            self.data.pack_end() as u64,
+            |entry: &mut (u64, u32),
+             _progress: &dyn gix::Progress,
+             context: pack::cache::delta::traverse::Context<'_>| {
+                if let Some(kind) = context.entry.header.as_kind() {
+                    visit(kind, self.id(entry.1), context.decompressed);
+                }
+                Ok(())
+            },
+            options,
+        )
+        .map(|_| ())
+        .map_err(|e| e.to_string())
+    }
+}
+
+/// Reads every object once: packed and loose, reachable or not, those of borrowed object directories too. With `only`,
+/// the objects of that object directory alone: what a push brought, while it is in quarantine (githooks(5)).
+///
+/// # Errors
+/// There is no repository.
+pub fn objects(directory: &Path, only: Option<&Path>, visit: &Visit<'_>) -> Result<Seen, RepoError> {
+    let wrong = problem(directory);
+    let repository = open(directory)?;
+    let mut seen = Seen { shallow: repository.is_shallow().unwrap_or(false), ..Seen::default() };
+    let hash = repository.object_hash();
+    let length = hash.len_in_bytes();
+    let mut folders: Vec<PathBuf> = match only {
+        Some(only) => vec![only.to_path_buf()],
+        None => {
+            let own = repository.objects.store_ref().path().to_path_buf();
+            let mut all = vec![own.clone()];
+            let here = std::env::current_dir().map_err(|e| wrong(&e))?;
+            match gix::odb::alternate::resolve(own, &here) {
+                Ok(borrowed) => all.extend(borrowed),
+                Err(error) => seen.failures.push(("objects/info/alternates".into(), error.to_string())),
+            }
+            all
+        }
+    };
+    folders.dedup();
+    let mut packs: Vec<Pack> = Vec::new();
+    let mut broken: Vec<PathBuf> = Vec::new();
+    let mut loose = Vec::new();
+    for folder in &folders {
+        for path in index_files(folder) {
+            match Pack::open(&path, hash, &packs) {
+                Ok(pack) => packs.push(pack),
+                Err(why) => {
+                    seen.failures.push((path.display().to_string(), why));
+                    broken.push(path);
+                }
+            }
+        }
+        loose.push(gix::odb::loose::Store::at(folder, hash));
+    }
+    let names = Mutex::new(Names::default());
+    let lock = || names.lock().unwrap_or_else(PoisonError::into_inner);
+    let messages = std::sync::atomic::AtomicU64::new(0);
+    let structure = |kind: Kind, id: ObjectId, bytes: &[u8]| {
+        if kind == Kind::Tree {
+            let mut names = lock();
+            for (mode, name, id) in entries(bytes, length) {
+                if mode & 0o170_000 != DIRECTORY && mode != SUBMODULE {
+                    names.add(id, name);
+                }
+            }
+        } else {
+            messages.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let id = id.to_string();
+            let name = if kind == Kind::Commit { "commit message" } else { "tag message" };
+            visit(Object { id: &id, name, commit: Some(&id), bytes });
+        }
+    };
+    // An object in several packs is read from the first.
+    let in_earlier =
+        |packs: &[Pack], place: usize, id: &ObjectId| packs[..place].iter().any(|p| p.index.lookup(id).is_some());
+    let mut failures = Vec::new();
+    for (place, pack) in packs.iter().enumerate() {
+        let wanted = |kind: Kind, id: ObjectId, bytes: &[u8]| {
+            if kind == Kind::Tree || !in_earlier(&packs, place, &id) {
+                structure(kind, id, bytes);
+            }
+        };
+        if let Err(why) = pack.decode(&pack.structure, &wanted) {
+            failures.push((pack.data.path().display().to_string(), why));
+        }
+    }
+    let mut loose_blobs: Vec<(usize, ObjectId)> = Vec::new();
+    let mut buffer = Vec::new();
+    let mut met = HashSet::new();
+    for (number, store) in loose.iter().enumerate() {
+        if !store.path().is_dir() {
+            continue;
+        }
+        let mut ids: Vec<ObjectId> = store.iter().filter_map(Result::ok).collect();
+        ids.sort_unstable();
+        for id in ids {
+            if in_earlier(&packs, packs.len(), &id) || !met.insert(id) {
+                continue;
+            }
+            match store.try_header(&id) {
+                Ok(Some((_, Kind::Blob))) => loose_blobs.push((number, id)),
+                Ok(Some((size, _))) if size > LARGEST as u64 => failures.push((id.to_string(), "too large".into())),
+                Ok(_) => match store.try_find(&id, &mut buffer) {
+                    Ok(Some(data)) => structure(data.kind, id, data.data),
+                    Ok(None) => {}
+                    Err(error) => failures.push((id.to_string(), error.to_string())),
+                },
+                Err(error) => failures.push((id.to_string(), error.to_string())),
+            }
+        }
+    }
+    drop(met);
+    let names = names.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let count = std::sync::atomic::AtomicU64::new(0);
+    let blob = |id: ObjectId, bytes: &[u8]| {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        visit(Object { id: &id.to_string(), name: names.get(&id), commit: None, bytes });
+    };
+    for (place, pack) in packs.iter().enumerate() {
+        let wanted = |_: Kind, id: ObjectId, bytes: &[u8]| {
+            if !in_earlier(&packs, place, &id) {
+                blob(id, bytes);
+            }
+        };
+        if let Err(why) = pack.decode(&pack.blobs, &wanted) {
+            failures.push((pack.data.path().display().to_string(), why));
+        }
+    }
+    for (number, id) in loose_blobs {
+        match loose[number].try_header(&id) {
+            Ok(Some((size, _))) if size > LARGEST as u64 => {
+                failures.push((id.to_string(), format!("{size} bytes are too many")));
+                continue;
+            }
+            _ => {}
+        }
+        match loose[number].try_find(&id, &mut buffer) {
+            Ok(Some(data)) => blob(id, data.data),
+            Ok(None) => {}
+            Err(error) => failures.push((id.to_string(), error.to_string())),
+        }
+    }
+    seen.blobs = count.into_inner();
+    seen.messages = messages.into_inner();
+    seen.failures.append(&mut failures);
+    seen.failures.sort();
+    Ok(seen)
+}
+
+fn index_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder.join("pack")).into_iter().flatten().filter_map(Result::ok);
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "idx")).collect();
+    files.sort();
+    files
+}
+
+/// Where objects are: for each the path in the earliest commit that has it.
+///
+/// # Errors
+/// There is no repository, or its history cannot be walked.
+pub fn locate(directory: &Path, wanted: &HashSet<String>) -> Result<BTreeMap<String, (String, String)>, RepoError> {
+    let wrong = problem(directory);
+    let mut repository = open(directory)?;
+    repository.object_cache_size(32 << 20);
+    let wanted: HashSet<ObjectId> = wanted.iter().filter_map(|id| id.parse().ok()).collect();
+    let mut found = BTreeMap::new();
+    let mut met = HashSet::new();
+    for commit in commits(&repository, &tips(&repository, &wrong)?, &[]).map_err(|e| wrong(&e))? {
+        if found.len() == wanted.len() {
+            break;
+        }
+        let Ok(Some(tree)) = tree_of(&repository, commit) else { continue };
+        walk(&repository, tree, String::new(), 0, &mut met, &mut |path, id| {
+            if wanted.contains(&id) {
+                found.entry(id.to_string()).or_insert_with(|| (path.to_owned(), commit.to_string()));
+            }
+        });
+    }
+    Ok(found)
+}
+
+/// Reads what a range of commits brings: the files of its commits that the commits before it do not have, each once.
+/// `range` is `A..B`, or one commit for all of its history; `since` leaves out commits before a time (seconds since
+/// 1970).
+///
+/// # Errors
+/// There is no repository, or it does not know the range.
+pub fn introduced(directory: &Path, range: &str, since: Option<i64>, visit: &Visit<'_>) -> Result<Seen, RepoError> {
+    let wrong = problem(directory);
+    let mut repository = open(directory)?;
+    repository.object_cache_size(32 << 20);
+    let one = |text: &str| {
+        let text = if text.is_empty() { "HEAD" } else { text };
+        let id = repository.rev_parse_single(text).map_err(|e| wrong(&format!("`{text}`: {e}")))?;
+        Ok::<_, RepoError>(id.detach())
+    };
+    let (tips_wanted, hidden) = match range.split_once("..") {
+        Some((from, to)) => (vec![one(to.trim_start_matches('.'))?], vec![one(from)?]),
+        None if range.is_empty() => (tips(&repository, &wrong)?, Vec::new()),
+        None => (vec![one(range)?], Vec::new()),
+    };
+    let mut met = HashSet::new();
+    let mut seen = Seen { shallow: repository.is_shallow().unwrap_or(false), ..Seen::default() };
+    let mut list = commits(&repository, &tips_wanted, &hidden).map_err(|e| wrong(&e))?;
+    let mut before: Vec<ObjectId> = hidden;
+    if let Some(since) = since {
+        let (old, new): (Vec<_>, Vec<_>) = list.into_iter().partition(|id| time_of(&repository, *id) < since);
+        before.extend(old);
+        list = new;
+    }
+    for commit in before {
+        if let Ok(Some(tree)) = tree_of(&repository, commit) {
+            walk(&repository, tree, String::new(), 0, &mut met, &mut |_, _| {});
+        }
+    }
+    for commit in list {
+        let name = commit.to_string();
+        match repository.find_object(commit) {
+            Ok(object) => {
+                seen.messages += 1;
+                visit(Object { id: &name, name: "commit message", commit: Some(&name), bytes: &object.data });
+            }
+            Err(error) => seen.failures.push((name.clone(), error.to_string())),
+        }
+        let Ok(Some(tree)) = tree_of(&repository, commit) else { continue };
+        let mut new = Vec::new();
+        walk(&repository, tree, String::new(), 0, &mut met, &mut |path, id| new.push((path.to_owned(), id)));
+        for (path, id) in new {
+            read(&repository, &path, id, Some(&name), &mut seen, visit);
+        }
+    }
+    Ok(seen)
+}
+
+/// Reads what is staged: the entries of the index that the commit at HEAD does not have as they are.
+///
+/// # Errors
+/// There is no repository, or its index cannot be read.
+pub fn staged(directory: &Path, visit: &Visit<'_>) -> Result<Seen, RepoError> {
+    let wrong = problem(directory);
+    let repository = open(directory)?;
+    let mut committed: HashMap<String, ObjectId> = HashMap::new();
+    if let Some(tree) = repository.head_id().ok().and_then(|id| tree_of(&repository, id.detach()).ok().flatten()) {
+        walk(&repository, tree, String::new(), 0, &mut HashSet::new(), &mut |path, id| {
+            committed.insert(path.to_owned(), id);
+        });
+    }
+    let index = repository.index_or_empty().map_err(|e| wrong(&e))?;
+    let mut seen = Seen::default();
+    for entry in index.entries() {
+        let path = entry.path(&index).to_string();
+        let is_file = entry.mode != gix::index::entry::Mode::COMMIT;
+        if is_file && committed.get(&path) != Some(&entry.id) {
+            read(&repository, &path, entry.id, None, &mut seen, visit);
+        }
+    }
+    Ok(seen)
+}
+
+/// The content of a file in a commit; `None` where there is none.
+///
+/// # Errors
+/// There is no repository, or it does not know the commit.
+pub fn file_at(directory: &Path, commit: &str, path: &str) -> Result<Option<Vec<u8>>, RepoError> {
+    let wrong = problem(directory);
+    let repository = open(directory)?;
+    let id = repository.rev_parse_single(commit).map_err(|e| wrong(&format!("`{commit}`: {e}")))?;
+    let tree = tree_of(&repository, id.detach()).map_err(|e| wrong(&e))?;
+    let Some(mut id) = tree else { return Ok(None) };
+    let length = repository.object_hash().len_in_bytes();
+    for part in path.split('/') {
+        let Ok(object) = repository.find_object(id) else { return Ok(None) };
+        let found = entries(&object.data, length).find(|(_, name, _)| *name == part.as_bytes()).map(|(_, _, id)| id);
+        let Some(next) = found else { return Ok(None) };
+        id = next;
+    }
+    Ok(repository.find_object(id).ok().filter(|object| object.kind == Kind::Blob).map(|object| object.data.clone()))
+}
+
+fn read(
+    repository: &gix::Repository,
+    path: &str,
+    id: ObjectId,
+    commit: Option<&str>,
+    seen: &mut Seen,
+    visit: &Visit<'_>,
+) {
+    let size = repository.find_header(id).map(|header| header.size());
+    match size {
+        Ok(size) if size <= LARGEST as u64 => match repository.find_object(id) {
+            Ok(object) => {
+                seen.blobs += 1;
+                visit(Object { id: &id.to_string(), name: path, commit, bytes: &object.data });
+            }
+            Err(error) => seen.failures.push((path.to_owned(), error.to_string())),
+        },
+        Ok(size) => seen.failures.push((path.to_owned(), format!("{size} bytes are too many"))),
+        Err(error) => seen.failures.push((path.to_owned(), error.to_string())),
+    }
+}
+
+/// HEAD and all refs, tags peeled, notes and the stash among them.
+fn tips(
+    repository: &gix::Repository,
+    wrong: &impl Fn(&dyn std::fmt::Display) -> RepoError,
+) -> Result<Vec<ObjectId>, RepoError> {
+    let mut tips: Vec<ObjectId> = repository.head_id().ok().map(|id| id.detach()).into_iter().collect();
+    let references = repository.references().map_err(|e| wrong(&e))?;
+    for reference in references.all().map_err(|e| wrong(&e))?.filter_map(Result::ok) {
+        let mut reference = reference;
+        if let Ok(id) = reference.peel_to_id() {
+            tips.push(id.detach());
+        }
+    }
+    tips.retain(|id| repository.find_header(*id).is_ok_and(|header| header.kind() == Kind::Commit));
+    tips.sort_unstable();
+    tips.dedup();
+    Ok(tips)
+}
+
+/// The commits from `tips` without those of `hidden`, oldest first.
+fn commits(repository: &gix::Repository, tips: &[ObjectId], hidden: &[ObjectId]) -> Result<Vec<ObjectId>, gix::Error> {
+    use gix::revision::walk::Sorting;
+    use gix::traverse::commit::simple::CommitTimeOrder;
+    let walk = repository
+        .rev_walk(tips.iter().copied())
+        .with_hidden(hidden.iter().copied())
+        .sorting(Sorting::ByCommitTime(CommitTimeOrder::NewestFirst))
+        .all()?;
+    // What a shallow or damaged repository lacks ends the walk there.
+    let mut list: Vec<ObjectId> = walk.filter_map(Result::ok).map(|info| info.id).collect();
+    list.reverse();
+    Ok(list)
+}
+
+fn tree_of(repository: &gix::Repository, commit: ObjectId) -> Result<Option<ObjectId>, gix::Error> {
+    let object = repository.find_object(commit)?.peel_tags_to_end()?;
+    Ok(match object.kind {
+        Kind::Commit => Some(object.into_commit().tree_id()?.detach()),
+        Kind::Tree => Some(object.id),
+        _ => None,
+    })
+}
+
+fn time_of(repository: &gix::Repository, commit: ObjectId) -> i64 {
+    repository.find_commit(commit).ok().and_then(|commit| commit.time().ok()).map_or(0, |time| time.seconds)
+}
+
+/// Visits the files of a tree; trees and files that were met before are passed over.
+fn walk(
+    repository: &gix::Repository,
+    tree: ObjectId,
+    path: String,
+    depth: usize,
+    met: &mut HashSet<ObjectId>,
+    visit: &mut dyn FnMut(&str, ObjectId),
+) {
+    if depth > 256 || !met.insert(tree) {
+        return;
+    }
+    let Ok(object) = repository.find_object(tree) else { return };
+    let length = repository.object_hash().len_in_bytes();
+    for (mode, name, id) in entries(&object.data, length) {
+        let name = String::from_utf8_lossy(name);
+        let inner = if path.is_empty() { name.into_owned() } else { format!("{path}/{name}") };
+        if mode & 0o170_000 == DIRECTORY {
+            walk(repository, id, inner, depth + 1, met, visit);
+        } else if mode != SUBMODULE && met.insert(id) {
+            visit(&inner, id);
+        }
+    }
+}
