@@ -22,7 +22,7 @@ pub fn secret_detection(version: &str, findings: &[&Finding]) -> Value {
                 _ => "Medium",
             };
             json!({
-                "id": finding.fingerprint,
+                "id": id(finding),
                 "category": "secret_detection",
                 "name": finding.message,
                 "description": format!("{} (confidence: {sure})", finding.why.join("; ")),
@@ -50,4 +50,11 @@ pub fn secret_detection(version: &str, findings: &[&Finding]) -> Value {
         },
         "vulnerabilities": vulnerabilities,
     })
+}
+
+/// An id of its own for each place of a secret.
+fn id(finding: &Finding) -> String {
+    let line = finding.span.map_or(0, |span| span.line);
+    let text = format!("{}\0{}\0{line}", finding.fingerprint, finding.file.as_deref().unwrap_or_default());
+    provost_model::sha256(text.as_bytes()).to_hex()
 }

@@ -111,7 +111,7 @@ struct Pack {
 }
 
 impl Pack {
-    fn open(path: &Path, hash: gix::hash::Kind, earlier: &[Self]) -> Result<Self, String> {
+    fn open(path: &Path, hash: gix::hash::Kind) -> Result<Self, String> {
         let text = |e: gix::Error| e.to_string();
         let index = pack::index::File::at(path, hash).map_err(|e| text(e.into()))?;
         let data = pack::data::File::at(path.with_extension("pack"), hash).map_err(|e| text(e.into()))?;
@@ -156,8 +156,14 @@ impl Pack {
         for (entry, kind) in sorted.iter().zip(&kinds) {
             if *kind == Some(Kind::Blob) { blobs.push(*entry) } else { structure.push(*entry) }
         }
-        drop(kinds);
-        let _ = earlier;
+        // The entries of a delta tree are read from the pack's first on: it has to be among them, whatever it is.
+        if let Some(first) = sorted.first() {
+            for group in [&mut structure, &mut blobs] {
+                if group.first().is_some_and(|entry| entry != first) {
+                    group.insert(0, *first);
+                }
+            }
+        }
         Ok(Self { index, data, structure, blobs })
     }
 
@@ -233,16 +239,12 @@ pub fn objects(directory: &Path, only: Option<&Path>, visit: &Visit<'_>) -> Resu
     };
     folders.dedup();
     let mut packs: Vec<Pack> = Vec::new();
-    let mut broken: Vec<PathBuf> = Vec::new();
     let mut loose = Vec::new();
     for folder in &folders {
         for path in index_files(folder) {
-            match Pack::open(&path, hash, &packs) {
+            match Pack::open(&path, hash) {
                 Ok(pack) => packs.push(pack),
-                Err(why) => {
-                    seen.failures.push((path.display().to_string(), why));
-                    broken.push(path);
-                }
+                Err(why) => seen.failures.push((path.display().to_string(), why)),
             }
         }
         loose.push(gix::odb::loose::Store::at(folder, hash));
@@ -271,7 +273,7 @@ pub fn objects(directory: &Path, only: Option<&Path>, visit: &Visit<'_>) -> Resu
     let mut failures = Vec::new();
     for (place, pack) in packs.iter().enumerate() {
         let wanted = |kind: Kind, id: ObjectId, bytes: &[u8]| {
-            if kind == Kind::Tree || !in_earlier(&packs, place, &id) {
+            if kind == Kind::Tree || kind != Kind::Blob && !in_earlier(&packs, place, &id) {
                 structure(kind, id, bytes);
             }
         };
@@ -312,8 +314,8 @@ pub fn objects(directory: &Path, only: Option<&Path>, visit: &Visit<'_>) -> Resu
         visit(Object { id: &id.to_string(), name: names.get(&id), commit: None, bytes });
     };
     for (place, pack) in packs.iter().enumerate() {
-        let wanted = |_: Kind, id: ObjectId, bytes: &[u8]| {
-            if !in_earlier(&packs, place, &id) {
+        let wanted = |kind: Kind, id: ObjectId, bytes: &[u8]| {
+            if kind == Kind::Blob && !in_earlier(&packs, place, &id) {
                 blob(id, bytes);
             }
         };
@@ -350,25 +352,38 @@ fn index_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Where objects are: for each the path in the earliest commit that has it.
+/// Where an object is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// Its path.
+    pub path: String,
+    /// The earliest commit that has it, of those that a branch, a tag or another ref reaches.
+    pub commit: String,
+    /// The place of that commit, from the oldest on.
+    pub order: usize,
+}
+
+/// Where objects are, by their ids.
 ///
 /// # Errors
 /// There is no repository, or its history cannot be walked.
-pub fn locate(directory: &Path, wanted: &HashSet<String>) -> Result<BTreeMap<String, (String, String)>, RepoError> {
+pub fn locate(directory: &Path, wanted: &HashSet<String>) -> Result<BTreeMap<String, Location>, RepoError> {
     let wrong = problem(directory);
     let mut repository = open(directory)?;
     repository.object_cache_size(32 << 20);
     let wanted: HashSet<ObjectId> = wanted.iter().filter_map(|id| id.parse().ok()).collect();
     let mut found = BTreeMap::new();
     let mut met = HashSet::new();
-    for commit in commits(&repository, &tips(&repository, &wrong)?, &[]).map_err(|e| wrong(&e))? {
+    let list = commits(&repository, &tips(&repository, &wrong)?, &[]).map_err(|e| wrong(&e))?;
+    for (order, commit) in list.into_iter().enumerate() {
         if found.len() == wanted.len() {
             break;
         }
         let Ok(Some(tree)) = tree_of(&repository, commit) else { continue };
         walk(&repository, tree, String::new(), 0, &mut met, &mut |path, id| {
             if wanted.contains(&id) {
-                found.entry(id.to_string()).or_insert_with(|| (path.to_owned(), commit.to_string()));
+                let location = || Location { path: path.to_owned(), commit: commit.to_string(), order };
+                found.entry(id.to_string()).or_insert_with(location);
             }
         });
     }

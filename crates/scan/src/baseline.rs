@@ -1,6 +1,6 @@
 //! What was there before: a list of known findings, so that only new ones fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use provost_model::{Digest, Finding};
 use serde::{Deserialize, Serialize};
@@ -24,9 +24,8 @@ pub struct Baseline {
 pub struct Known {
     /// Rule.
     pub rule: String,
-    /// File, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
+    /// The files that it is known in: in another one it is new.
+    pub files: BTreeSet<String>,
     /// What someone said of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -50,11 +49,20 @@ pub enum BaselineError {
 impl Baseline {
     /// Of the findings of a scan.
     pub fn of<'f>(findings: impl IntoIterator<Item = &'f Finding>, key: Option<Digest>) -> Self {
-        let findings = findings
-            .into_iter()
-            .map(|f| (f.fingerprint.to_hex(), Known { rule: f.rule.clone(), file: f.file.clone(), note: None }))
-            .collect();
+        let mut known: BTreeMap<String, Known> = BTreeMap::new();
+        for finding in findings {
+            let new = || Known { rule: finding.rule.clone(), files: BTreeSet::new(), note: None };
+            let entry = known.entry(finding.fingerprint.to_hex()).or_insert_with(new);
+            entry.files.extend(finding.file.clone());
+        }
+        let findings = known;
         Self { version: 1, fingerprint_key: key, findings }
+    }
+
+    /// True when it has a finding.
+    pub fn has(&self, finding: &Finding) -> bool {
+        let known = self.findings.get(&finding.fingerprint.to_hex());
+        known.is_some_and(|known| finding.file.as_ref().is_none_or(|file| known.files.contains(file)))
     }
 
     /// From its JSON form.

@@ -183,7 +183,7 @@ pub fn judge(
                 }
             }
         }
-        if state == State::New && baseline.is_some_and(|b| b.findings.contains_key(&fingerprint)) {
+        if state == State::New && baseline.is_some_and(|b| b.has(&finding)) {
             state = State::Known;
         }
         met.insert(fingerprint);

@@ -1,16 +1,19 @@
 //! Matching: one pass for all keywords over the raw bytes, expressions only around the hits, then conditions,
 //! validators, and what speaks against.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use provost_model::Confidence;
 
 use crate::context::Kind;
-use crate::rule::{BEFORE, Rule, RuleSet};
+use crate::keywords::Keywords;
+use crate::rule::{BEFORE, Rule, RuleSet, WINDOW};
 use crate::validate::{Validator, Verdict};
 use crate::{decode, generic, url, value};
 
 /// Matches kept of one text; a text with more is no text of people.
 const MOST: usize = 5_000;
+
+/// A search reaches at most so much further than needed, in bytes.
+const STEP: usize = 64 << 10;
 
 /// Which rule a match is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,35 +41,28 @@ pub(crate) struct Match {
 /// Rules, ready to be run together.
 pub(crate) struct Engine {
     pub rules: RuleSet,
-    automaton: AhoCorasick,
-    /// For each pattern of the automaton: the rules that have it as a keyword; none for names of the generic detector.
-    of_pattern: Vec<Vec<u32>>,
+    keywords: Keywords,
     generic: bool,
     depth: usize,
 }
 
 impl Engine {
     /// `depth` is how often decoded text is decoded again.
-    pub(crate) fn new(rules: RuleSet, generic: bool, depth: usize) -> Result<Self, String> {
-        let mut patterns: std::collections::BTreeMap<&str, Vec<u32>> = std::collections::BTreeMap::new();
+    pub(crate) fn new(rules: RuleSet, generic: bool, depth: usize) -> Self {
+        let mut keywords: std::collections::BTreeMap<&str, (Vec<(u32, u32)>, bool)> = std::collections::BTreeMap::new();
         if generic {
             for hit in generic::HITS {
-                patterns.entry(hit).or_default();
+                keywords.entry(hit).or_default().1 = true;
             }
         }
         for (index, rule) in rules.rules.iter().enumerate() {
-            for keyword in &rule.keywords {
-                patterns.entry(keyword).or_default().push(index as u32);
+            for (place, keyword) in rule.keywords.iter().enumerate() {
+                keywords.entry(keyword).or_default().0.push((index as u32, place as u32));
             }
         }
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(patterns.keys())
-            .map_err(|e| e.to_string())?;
-        let of_pattern = patterns.into_values().collect();
-        Ok(Self { rules, automaton, of_pattern, generic, depth })
+        let list = keywords.into_iter().map(|(text, (rules, generic))| (text.as_bytes().into(), rules, generic));
+        let keywords = Keywords::new(list.collect());
+        Self { rules, keywords, generic, depth }
     }
 
     /// All secrets of a text, each span once, in order.
@@ -78,36 +74,21 @@ impl Engine {
 
     fn text(&self, bytes: &[u8], kind: Kind, depth: usize, found: &mut Vec<Match>) {
         let begin = found.len();
-        let mut searched = vec![Searched::default(); self.rules.rules.len()];
+        let mut scratch = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
+        scratch.begin(self.rules.rules.len());
         let mut named = 0;
-        for hit in self.automaton.find_overlapping_iter(bytes) {
-            let rules = &self.of_pattern[hit.pattern().as_usize()];
-            for index in rules {
-                let index = *index as usize;
-                self.around(bytes, hit.start(), hit.end(), index, &mut searched[index], found);
+        self.keywords.find(bytes, |keyword, start| {
+            let end = start + keyword.text.len();
+            for (index, place) in &keyword.rules {
+                let (index, place) = (*index as usize, *place as usize);
+                self.around(bytes, start..end, index, place, scratch.of(index), found);
             }
-            if self.generic && hit.start() >= named && generic::HITS.len() > hit.pattern().as_usize().min(0) {
-                if !is_generic(&bytes[hit.start()..hit.end()]) {
-                    continue;
-                }
-                let (end, assigned) = generic::look(bytes, hit.start(), kind);
-                named = end;
-                if let Some(assigned) = assigned {
-                    found.push(Match {
-                        by: By::Generic(assigned.class),
-                        start: assigned.start,
-                        end: assigned.end,
-                        secret: bytes[assigned.start..assigned.end].to_vec(),
-                        confidence: if kind == Kind::Lock { Confidence::Weak } else { assigned.confidence },
-                        why: vec![assigned.why],
-                        decoded: Vec::new(),
-                    });
-                }
+            if keyword.generic && self.generic && start >= named {
+                named = self.named(bytes, start, kind, found);
             }
-            if found.len() - begin > MOST {
-                break;
-            }
-        }
+            found.len() - begin <= MOST
+        });
+        SCRATCH.with_borrow_mut(|all| all.push(scratch));
         if depth < self.depth {
             decode::all(bytes, |decoded| {
                 let mut inner = Vec::new();
@@ -122,38 +103,79 @@ impl Engine {
         }
     }
 
+    /// Looks at a name of the generic detector; returns where the identifier ends.
+    fn named(&self, bytes: &[u8], start: usize, kind: Kind, found: &mut Vec<Match>) -> usize {
+        let (end, assigned) = generic::look(bytes, start, kind);
+        if let Some(assigned) = assigned {
+            found.push(Match {
+                by: By::Generic(assigned.class),
+                start: assigned.start,
+                end: assigned.end,
+                secret: bytes[assigned.start..assigned.end].to_vec(),
+                confidence: if kind == Kind::Lock { Confidence::Weak } else { assigned.confidence },
+                why: vec![assigned.why],
+                decoded: Vec::new(),
+            });
+        }
+        end
+    }
+
     /// Runs a rule's expression around a keyword.
     fn around(
         &self,
         bytes: &[u8],
-        start: usize,
-        end: usize,
+        keyword: std::ops::Range<usize>,
         index: usize,
+        place: usize,
         searched: &mut Searched,
         found: &mut Vec<Match>,
     ) {
         let rule = &self.rules.rules[index];
-        let until = (end + rule.longest).min(bytes.len());
-        if until <= searched.until && searched.nothing || start < searched.matched {
+        if keyword.start < searched.matched {
+            return;
+        }
+        if keyword.len() >= ARMOUR.len() && is_unended_armour(bytes, &keyword) {
             return;
         }
         let Some(expression) = rule.expression() else { return };
-        let mut from = start.saturating_sub(BEFORE).max(searched.matched);
+        let group = rule.group.unwrap_or(0);
+        let until = (keyword.end + expression.longest).min(bytes.len());
+        if let Some(begins) = &expression.begins {
+            for offset in begins.get(place).into_iter().flatten() {
+                let Some(from) = keyword.start.checked_sub(*offset) else { continue };
+                if from < searched.matched {
+                    continue;
+                }
+                if let Some(one) = expression.find(bytes, from, until, true, group) {
+                    searched.matched = one.secret.end.max(from + 1);
+                    found.extend(judge(rule, index, bytes, one.whole, one.secret));
+                    return;
+                }
+            }
+            return;
+        }
+        if until <= searched.until && searched.nothing {
+            return;
+        }
+        // Where keywords stand close together each search reaches further, so that all of them cost little more than
+        // one pass.
+        searched.step = if keyword.start < searched.until { (searched.step * 2 + 256).min(STEP) } else { 0 };
+        let until = (until + searched.step).min(bytes.len());
+        let mut from = keyword.start.saturating_sub(BEFORE).max(searched.matched);
         searched.until = until;
         searched.nothing = true;
-        while let Some(captures) = expression.captures_at(&bytes[..until], from) {
-            let Some(whole) = captures.get(0) else { return };
-            if whole.start() > end {
+        while let Some(one) = expression.find(bytes, from, until, false, group) {
+            searched.nothing = false;
+            if one.whole.start > keyword.end {
                 // Of another keyword, which will come here too.
-                searched.nothing = false;
+                searched.until = keyword.end;
                 return;
             }
-            let secret = captures.name("secret").or_else(|| captures.get(rule.group.unwrap_or(0))).unwrap_or(whole);
-            from = whole.end().max(whole.start() + 1);
-            searched.matched = secret.end().max(whole.start() + 1);
-            searched.nothing = false;
-            if let Some(one) = judge(rule, index, bytes, whole.range(), secret.range()) {
-                found.push(one);
+            from = one.whole.end.max(one.whole.start + 1);
+            searched.matched = one.secret.end.max(one.whole.start + 1);
+            found.extend(judge(rule, index, bytes, one.whole, one.secret));
+            if from > until {
+                return;
             }
         }
     }
@@ -173,6 +195,39 @@ impl Engine {
     }
 }
 
+thread_local! {
+    /// What was searched, for use by one text after another: clearing it for each of thousands of small texts would cost
+    /// more than they do.
+    static SCRATCH: std::cell::RefCell<Vec<Scratch>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    /// Which text this is; entries of another one count as empty.
+    text: u32,
+    list: Vec<(u32, Searched)>,
+}
+
+impl Scratch {
+    fn begin(&mut self, rules: usize) {
+        self.text = self.text.wrapping_add(1);
+        if self.text == 0 || self.list.len() < rules {
+            self.list.clear();
+            self.list.resize(rules, (0, Searched::default()));
+            self.text = 1;
+        }
+    }
+
+    fn of(&mut self, rule: usize) -> &mut Searched {
+        let (text, searched) = &mut self.list[rule];
+        if *text != self.text {
+            *text = self.text;
+            *searched = Searched::default();
+        }
+        searched
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Searched {
     /// Up to here the expression was run.
@@ -181,10 +236,23 @@ struct Searched {
     nothing: bool,
     /// The end of its last match.
     matched: usize,
+    /// How much further than needed the next search reaches.
+    step: usize,
 }
 
-fn is_generic(hit: &[u8]) -> bool {
-    generic::HITS.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(hit))
+/// What armoured keys begin with.
+const ARMOUR: &[u8] = b"-----BEGIN";
+
+/// True for the beginning of an armoured text that another one follows, or nothing, and no end.
+fn is_unended_armour(bytes: &[u8], keyword: &std::ops::Range<usize>) -> bool {
+    let text = &bytes[keyword.clone()];
+    if !text[..ARMOUR.len()].eq_ignore_ascii_case(ARMOUR) {
+        return false;
+    }
+    let rest = &bytes[keyword.end..(keyword.end + WINDOW).min(bytes.len())];
+    // A key that is cut off by the end of the text may still be one.
+    let Some(dashes) = memchr::memmem::find_iter(rest, b"-----").nth(1) else { return false };
+    rest[dashes..].len() >= ARMOUR.len() && rest[dashes..].starts_with(ARMOUR)
 }
 
 /// Conditions and validator of a rule.

@@ -8,8 +8,10 @@ mod context;
 mod decode;
 mod der;
 mod engine;
+mod expression;
 mod generic;
 mod import;
+mod keywords;
 mod redact;
 mod rule;
 mod url;
@@ -59,20 +61,12 @@ pub struct Secrets {
     digest: Digest,
 }
 
-/// The engine could not be built.
-#[derive(Debug, thiserror::Error)]
-#[error("the rules cannot be run together: {0}")]
-pub struct EngineError(String);
-
 impl Secrets {
     /// A check with these rules.
-    ///
-    /// # Errors
-    /// The rules are too many for one automaton.
-    pub fn new(rules: RuleSet, options: Options) -> Result<Self, EngineError> {
+    pub fn new(rules: RuleSet, options: Options) -> Self {
         let digest = rules.digest();
-        let engine = Engine::new(rules, options.generic, options.decodings).map_err(EngineError)?;
-        Ok(Self { engine, options, digest })
+        let engine = Engine::new(rules, options.generic, options.decodings);
+        Self { engine, options, digest }
     }
 
     /// SHA-256 of the rule set.
@@ -113,12 +107,11 @@ impl Secrets {
         }
     }
 
-    fn fingerprint(&self, path: &str, secret: &[u8]) -> Digest {
+    /// HMAC-SHA-256 of the secret (RFC 2104): the same wherever it lies, and of no use to who has not the key.
+    fn fingerprint(&self, secret: &[u8]) -> Digest {
         let Ok(mut mac) = hmac::Hmac::<sha2::Sha256>::new_from_slice(&self.options.key) else {
-            return provost_model::sha256(path.as_bytes()); // HMAC takes keys of any length
+            return Digest::from_bytes([0; 32]); // HMAC takes keys of any length
         };
-        mac.update(&(path.len() as u64).to_be_bytes());
-        mac.update(path.as_bytes());
         mac.update(secret);
         Digest::from_bytes(mac.finalize().into_bytes().into())
     }
@@ -142,7 +135,7 @@ impl Secrets {
         };
         let level = if one.confidence == Confidence::Weak { Level::Note } else { level };
         let mut finding = Finding::new(self.id(one), level, what, &[]);
-        finding.fingerprint = self.fingerprint(&piece.place.path, &one.secret);
+        finding.fingerprint = self.fingerprint(&one.secret);
         let (line, column) = lines.position(one.start);
         let (end_line, end_column) = lines.position(one.end);
         finding.span = Some(Span {

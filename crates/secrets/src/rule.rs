@@ -7,6 +7,7 @@ use provost_model::{Confidence, Digest, Hasher};
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
+use crate::expression::Expression;
 use crate::validate::Validator;
 
 /// The largest window after a keyword, in bytes; a pattern without a bound of its own gets it.
@@ -179,9 +180,7 @@ pub struct Rule {
     pub(crate) group: Option<usize>,
     /// True when the value is told by a name only.
     pub(crate) assigned: bool,
-    /// The longest match, in bytes, as far as it is bounded.
-    pub(crate) longest: usize,
-    compiled: OnceLock<Option<Regex>>,
+    compiled: OnceLock<Option<Expression>>,
 }
 
 /// What can be wrong with rules.
@@ -210,8 +209,8 @@ pub enum RuleError {
 
 impl Rule {
     /// Its expression; `None` when it does not compile, which [`RuleSet::check`] finds out for every rule.
-    pub(crate) fn expression(&self) -> Option<&Regex> {
-        self.compiled.get_or_init(|| compile(&self.pattern).ok()).as_ref()
+    pub(crate) fn expression(&self) -> Option<&Expression> {
+        self.compiled.get_or_init(|| Expression::new(&self.pattern, &self.keywords).ok()).as_ref()
     }
 
     pub(crate) fn new(id: String, name: String, family: Arc<Family>, pattern: String, keywords: Vec<String>) -> Self {
@@ -232,7 +231,6 @@ impl Rule {
             allowed: Vec::new(),
             group: None,
             assigned: false,
-            longest: WINDOW,
             compiled: OnceLock::new(),
         }
     }
@@ -245,13 +243,6 @@ impl Rule {
 
 pub(crate) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern).unicode(false).size_limit(COMPILED).dfa_size_limit(COMPILED).build()
-}
-
-/// The longest match of a pattern in bytes, at most [`WINDOW`].
-fn longest(pattern: &str) -> Result<usize, String> {
-    let parsed = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern);
-    let parsed = parsed.map_err(|e| e.to_string())?;
-    Ok(parsed.properties().maximum_len().unwrap_or(WINDOW).min(WINDOW))
 }
 
 /// The expression of a value that is told by the name it is assigned to.
@@ -272,6 +263,7 @@ fn expand(assigned: &RawAssigned) -> String {
 pub struct RuleSet {
     /// The rules, in the order of their files.
     pub rules: Vec<Rule>,
+    ids: BTreeSet<String>,
     hasher: Option<Hasher>,
 }
 
@@ -292,21 +284,26 @@ impl RuleSet {
             return Err(form(format!("more than {LARGEST} bytes")));
         }
         let raw: RawFile = toml::from_str(text).map_err(|e| form(e.to_string()))?;
+        self.add_raw(raw, source_name)?;
+        self.digest_more(source_name, text);
+        Ok(())
+    }
+
+    fn add_raw(&mut self, raw: RawFile, source_name: &str) -> Result<(), RuleError> {
+        let form = |why: String| RuleError::Form { source_name: source_name.to_owned(), why };
         if raw.rule.len() > RULES {
             return Err(form(format!("more than {RULES} rules")));
         }
         let family = Arc::new(raw.family);
-        let known: BTreeSet<&str> = self.rules.iter().map(|rule| rule.id.as_str()).collect();
         let mut new = Vec::new();
         for rule in raw.rule {
             let wrong =
                 |why: String| RuleError::Rule { source_name: source_name.to_owned(), rule: rule.id.clone(), why };
-            if known.contains(rule.id.as_str()) || new.iter().any(|other: &Rule| other.id == rule.id) {
+            if !self.ids.insert(rule.id.clone()) {
                 return Err(wrong("the id is used twice".into()));
             }
             new.push(ready(&rule, &family).map_err(wrong)?);
         }
-        self.digest_more(source_name, text);
         self.rules.extend(new);
         Ok(())
     }
@@ -335,10 +332,10 @@ impl RuleSet {
     /// The first rule whose expression does not compile.
     pub fn check(&self) -> Result<(), RuleError> {
         for rule in &self.rules {
-            compile(&rule.pattern).map_err(|e| RuleError::Rule {
+            Expression::new(&rule.pattern, &rule.keywords).map_err(|why| RuleError::Rule {
                 source_name: rule.family.id.clone(),
                 rule: rule.id.clone(),
-                why: e.to_string(),
+                why,
             })?;
         }
         Ok(())
@@ -373,8 +370,6 @@ fn ready(raw: &RawRule, family: &Arc<Family>) -> Result<Rule, String> {
     let validator = raw.validator.as_deref().map(str::parse).transpose()?;
     let without_marks = |list: &[String]| list.iter().map(|text| text.replace("{+}", "")).collect::<Vec<_>>();
     let mut rule = Rule::new(raw.id.clone(), raw.name.clone(), Arc::clone(family), pattern, keywords);
-    // Told of a built-in rule by its tests; of a user's rule when it is loaded (`check`).
-    rule.longest = longest(&rule.pattern)?;
     rule.description.clone_from(&raw.description);
     rule.severity = raw.severity;
     rule.prior = raw.confidence;
@@ -398,21 +393,25 @@ mod built_in {
     include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 }
 
-/// The names of the built-in families' files and their texts.
+/// The names of the built-in families' files and their texts, with their examples.
 pub fn built_in_files() -> &'static [(&'static str, &'static str)] {
     built_in::FILES
 }
 
 impl RuleSet {
-    /// The built-in rules.
+    /// The built-in rules, without their examples.
     ///
     /// # Errors
     /// Never in a build that passed its tests.
     pub fn built_in() -> Result<Self, RuleError> {
+        const NAME: &str = "the built-in rules";
+        let form = |e: serde_json::Error| RuleError::Form { source_name: NAME.to_owned(), why: e.to_string() };
         let mut set = Self::new();
-        for (name, text) in built_in::FILES {
-            set.add(text, name)?;
+        let files: Vec<RawFile> = serde_json::from_str(built_in::READY).map_err(form)?;
+        for raw in files {
+            set.add_raw(raw, NAME)?;
         }
+        set.digest_more(NAME, built_in::READY);
         Ok(set)
     }
 }

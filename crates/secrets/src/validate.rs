@@ -177,10 +177,11 @@ fn gitlab(secret: &[u8]) -> Option<()> {
     if check != u64::from(crc32fast::hash(before)) {
         return None;
     }
-    let mut parts = secret.split(|&b| b == b'.');
-    let payload = parts.next()?;
+    let (before, length) = before.split_at_checked(before.len().checked_sub(2)?)?;
+    let length = usize::from_str_radix(std::str::from_utf8(length).ok()?, 36).ok()?;
+    let payload = before.split(|&b| b == b'.').next()?;
     let payload = &payload[payload.iter().position(|&b| b == b'-')? + 1..];
-    decode(payload).map(|_| ())
+    (payload.len() == length && before.ends_with(b".")).then(|| decode(payload)).flatten().map(|_| ())
 }
 
 fn is_object(bytes: &[u8]) -> Option<serde_json::Map<String, serde_json::Value>> {

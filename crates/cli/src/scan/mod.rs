@@ -1,6 +1,8 @@
 //! Scanning, wired: sources, checks, what is known, output.
 
+mod history;
 pub(crate) mod hook;
+mod marks;
 mod output;
 mod progress;
 pub(crate) mod rules;
@@ -13,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use provost_model::{Digest, Finding};
-use provost_scan::{Baseline, Check, Coverage, Judgement, Limits, Place, Report, Scanner, Suppressions, Tally, judge};
+use provost_scan::{Baseline, Check, Coverage, Judgement, Limits, Place, Report, Scanner, Tally, judge};
 use provost_secrets::{Options, RuleSet, Secrets};
 
 use crate::commands::Context;
@@ -21,9 +23,6 @@ use crate::commands::scan::SecretsArgs;
 use crate::exit::Exit;
 use crate::home::Home;
 use crate::{clock, input};
-
-/// Suppressions of a repository, in its folder of provost.
-const SUPPRESSIONS: &str = ".provost/suppressions.toml";
 
 /// A scan that is done.
 pub(crate) struct Done {
@@ -42,23 +41,12 @@ pub(crate) fn secrets(args: &SecretsArgs, context: &Context) -> Result<Exit> {
     if args.show && !std::io::stdout().is_terminal() {
         bail!("--show is for a terminal only: reports never hold parts of secrets");
     }
-    let baseline = match &args.baseline {
-        Some(path) => {
-            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let parsed = Baseline::parse(&bytes);
-            Some(parsed.with_context(|| format!("{} cannot be used", path.display()))?)
-        }
-        None => None,
-    };
+    let baseline = baseline(args)?;
     let key = fingerprint_key(args, baseline.as_ref(), &context.home)?;
     let secrets = check(args, key)?;
-    let suppressions = match &args.suppressions {
-        Some(path) => Suppressions::parse(&input::read_text(path)?, &path.display().to_string())
-            .with_context(|| format!("{} cannot be used", path.display()))?,
-        None => Suppressions::default(),
-    };
     let begun = Instant::now();
     let (target, report) = scan(args, &secrets)?;
+    let suppressions = marks::gather(args, &report.findings)?;
     let judgement = judge(report.findings, baseline.as_ref(), &suppressions, &clock::now());
     let done = Done {
         target,
@@ -76,6 +64,12 @@ pub(crate) fn secrets(args: &SecretsArgs, context: &Context) -> Result<Exit> {
     }
     output::write(args, &secrets, &done)?;
     Ok(exit(args, &done))
+}
+
+fn baseline(args: &SecretsArgs) -> Result<Option<Baseline>> {
+    let Some(path) = &args.baseline else { return Ok(None) };
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Some(Baseline::parse(&bytes).with_context(|| format!("{} cannot be used", path.display()))?))
 }
 
 fn exit(args: &SecretsArgs, done: &Done) -> Exit {
@@ -110,7 +104,7 @@ fn check(args: &SecretsArgs, key: [u8; 32]) -> Result<Secrets> {
         show: if args.show { 4 } else { 0 },
         ..Options::default()
     };
-    Ok(Secrets::new(rules, options)?)
+    Ok(Secrets::new(rules, options))
 }
 
 /// The key of the fingerprints: the one that was named, the baseline's, or the user's own, made when first needed.
@@ -169,10 +163,23 @@ fn scan(args: &SecretsArgs, secrets: &Secrets) -> Result<(String, Report)> {
     let checks: [&dyn Check; 1] = [secrets];
     let tally = Tally::default();
     let exclude = globs(&args.exclude)?;
+    let here = PathBuf::from(".");
+    if (args.git.is_some() || args.staged) && !args.exclude.is_empty() {
+        bail!("--exclude is for files: a history is scanned whole");
+    }
+    if args.git.is_some() || args.staged {
+        let directory = match args.paths.as_slice() {
+            [] => &here,
+            [one] => one,
+            _ => bail!("--git and --staged take one repository"),
+        };
+        let gather = history::Gather::new(&checks, limits(args), args.inputs, &tally);
+        return progress::during(args.quiet, &tally, || history::scan(args, directory, gather));
+    }
     let scanner = Scanner::new(&checks, limits(args), exclude, args.inputs, &tally);
-    let paths = if args.paths.is_empty() { vec![PathBuf::from(".")] } else { args.paths.clone() };
+    let paths = if args.paths.is_empty() { vec![here] } else { args.paths.clone() };
     let shown = paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" ");
-    let target = progress::during(args.quiet, &tally, || -> Result<String> {
+    progress::during(args.quiet, &tally, || -> Result<()> {
         for path in &paths {
             if path.as_os_str() == "-" {
                 scanner.stream(&Place::file("standard input"), &mut std::io::stdin().lock());
@@ -187,9 +194,9 @@ fn scan(args: &SecretsArgs, secrets: &Secrets) -> Result<(String, Report)> {
                 scanner.file(&real, Place::file(path.to_string_lossy()));
             }
         }
-        Ok(shown)
+        Ok(())
     })?;
-    Ok((target, scanner.finish()))
+    Ok((shown, scanner.finish()))
 }
 
 /// Findings by how sure they are, for summaries.

@@ -22,7 +22,7 @@ pub(crate) fn report(done: &Done) -> String {
     out
 }
 
-fn one(finding: &Finding) -> String {
+pub(crate) fn one(finding: &Finding) -> String {
     let mut out = String::new();
     let level = match finding.level {
         Level::Error => render::error("error"),

@@ -1,3 +1,5 @@
 //! Tests of the rules and the engine.
 
+mod engine;
+mod planting;
 mod rules;

@@ -1,0 +1,164 @@
+//! Git: all objects, a range, what is staged.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Result, bail};
+use globset::GlobSet;
+use provost_model::{Digest, Finding, Span, count};
+use provost_repo::history::{self, Location, Object, Seen};
+use provost_scan::{Check, Coverage, Limits, Place, Report, Scanner, Tally};
+
+use crate::commands::scan::SecretsArgs;
+
+/// What a history is scanned with.
+pub(crate) struct Gather<'a> {
+    checks: &'a [&'a dyn Check],
+    limits: Limits,
+    list_inputs: bool,
+    tally: &'a Tally,
+    /// The same secret by the same rule in files of the same name is kept once, with where it was: a file has many
+    /// versions.
+    kept: Mutex<(HashMap<Key, Kept>, Coverage)>,
+}
+
+type Key = (String, Digest, String, Vec<String>);
+
+struct Kept {
+    finding: Finding,
+    /// Objects or paths, and where in them.
+    places: Vec<(Box<str>, Option<Span>)>,
+}
+
+impl<'a> Gather<'a> {
+    pub(crate) fn new(checks: &'a [&'a dyn Check], limits: Limits, list_inputs: bool, tally: &'a Tally) -> Self {
+        Self { checks, limits, list_inputs, tally, kept: Mutex::default() }
+    }
+
+    /// Scans one object; `place` is what its findings are kept under.
+    fn scan(&self, object: Object<'_>, place: &str, path: &str) {
+        let scanner = Scanner::new(self.checks, self.limits.clone(), GlobSet::empty(), self.list_inputs, self.tally);
+        let place_of = Place { path: path.to_owned(), within: Vec::new(), commit: object.commit.map(str::to_owned) };
+        scanner.bytes(&place_of, object.bytes);
+        let report = scanner.finish();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        for finding in report.findings {
+            let key = (finding.rule.clone(), finding.fingerprint, path.to_owned(), finding.within.clone());
+            let here = (Box::from(place), finding.span);
+            match kept.0.get_mut(&key) {
+                None => {
+                    kept.0.insert(key, Kept { finding, places: vec![here] });
+                }
+                Some(one) => {
+                    let first = one.places.iter().min().is_none_or(|first| here < *first);
+                    one.places.push(here);
+                    if first {
+                        one.finding = finding;
+                    }
+                }
+            }
+        }
+        kept.1.add(report.coverage);
+    }
+
+    fn note(&self, seen: &Seen) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        for (what, why) in &seen.failures {
+            kept.1.fail(what.clone(), why);
+        }
+        if seen.shallow {
+            kept.1.part("the history".to_owned(), "the clone is shallow: older commits are not here");
+        }
+    }
+
+    /// The findings, each once for each path that it is in, at its first version there.
+    fn report(self, locate: impl FnOnce(&HashSet<String>) -> Result<BTreeMap<String, Location>>) -> Result<Report> {
+        let (kept, mut coverage) = self.kept.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let ids = kept.values().flat_map(|one| &one.places).map(|(place, _)| place.to_string()).collect();
+        let locations = locate(&ids)?;
+        let mut findings = Vec::new();
+        for one in kept.into_values() {
+            // Path to its versions: where in time, which object, where in it.
+            let mut paths: BTreeMap<String, Vec<(usize, Box<str>, Option<Span>)>> = BTreeMap::new();
+            for (place, span) in one.places {
+                match locations.get(place.as_ref()) {
+                    Some(location) => {
+                        paths.entry(location.path.clone()).or_default().push((location.order, place, span));
+                    }
+                    None => {
+                        let path = one.finding.file.clone().unwrap_or_default();
+                        paths.entry(path).or_default().push((usize::MAX, place, span));
+                    }
+                }
+            }
+            for (path, mut versions) in paths {
+                versions.sort();
+                let (order, place, span) = versions[0].clone();
+                let mut finding = one.finding.clone();
+                finding.span = span;
+                if let Some(location) = locations.get(place.as_ref()) {
+                    finding.commit = Some(location.commit.clone());
+                } else if order == usize::MAX && finding.commit.is_none() {
+                    finding
+                        .why
+                        .push(format!("object {place}: no branch or tag reaches it, but who knows its id gets it"));
+                }
+                finding.file = Some(path);
+                if versions.len() > 1 {
+                    finding.why.push(format!("{} versions of the file have it", versions.len()));
+                }
+                findings.push(finding);
+            }
+        }
+        findings.sort_by(|a, b| order(a).cmp(&order(b)));
+        coverage.sort();
+        Ok(Report { findings, coverage })
+    }
+}
+
+fn order(finding: &Finding) -> (&Option<String>, Option<Span>, &str, &Digest, &Option<String>) {
+    (&finding.file, finding.span, &finding.rule, &finding.fingerprint, &finding.commit)
+}
+
+/// Scans the repository that `directory` is in.
+pub(crate) fn scan(args: &SecretsArgs, directory: &Path, gather: Gather<'_>) -> Result<(String, Report)> {
+    let shown = directory.display();
+    let range = args.git.as_deref().unwrap_or_default();
+    let since = args.since.as_deref().map(day).transpose()?;
+    let nowhere = |_: &HashSet<String>| Ok(BTreeMap::new());
+    if args.staged {
+        let seen = history::staged(directory, &|object| gather.scan(object, object.name, object.name))?;
+        gather.note(&seen);
+        return Ok((format!("what is staged in {shown}"), gather.report(nowhere)?));
+    }
+    if !range.is_empty() || since.is_some() {
+        let seen = history::introduced(directory, range, since, &|object| {
+            gather.scan(object, object.commit.unwrap_or_default(), object.name);
+        })?;
+        gather.note(&seen);
+        let since = args.since.as_ref().map(|day| format!(" since {day}")).unwrap_or_default();
+        return Ok((format!("the commits {range}{since} of {shown}"), gather.report(nowhere)?));
+    }
+    let seen = history::objects(directory, None, &|object| gather.scan(object, object.id, object.name))?;
+    gather.note(&seen);
+    let objects = count(seen.blobs, "file version", "file versions");
+    let messages = count(seen.messages, "commit or tag message", "commit and tag messages");
+    let report = gather.report(|ids| Ok(history::locate(directory, ids)?))?;
+    Ok((format!("the history of {shown} ({objects}, {messages})"), report))
+}
+
+/// Scans the objects in an object directory alone: what a push brought.
+pub(crate) fn quarantine(directory: &Path, objects: &Path, gather: Gather<'_>) -> Result<Report> {
+    let seen = history::objects(directory, Some(objects), &|object| gather.scan(object, object.id, object.name))?;
+    gather.note(&seen);
+    gather.report(|_| Ok(BTreeMap::new()))
+}
+
+/// Midnight of a day, UTC, in seconds since 1970.
+fn day(text: &str) -> Result<i64> {
+    match format!("{text}T00:00:00Z").parse::<provost_model::Timestamp>() {
+        Ok(time) => Ok(time.seconds()),
+        Err(_) => bail!("--since {text}: a day is expected, YYYY-MM-DD"),
+    }
+}
