@@ -7,7 +7,7 @@ use crate::context::Kind;
 use crate::keywords::Keywords;
 use crate::rule::{BEFORE, Rule, RuleSet, WINDOW};
 use crate::validate::{Validator, Verdict};
-use crate::{decode, generic, url, value};
+use crate::{decode, generic, url, validate, value};
 
 /// Matches kept of one text; a text with more is no text of people.
 const MOST: usize = 5_000;
@@ -304,7 +304,12 @@ fn judge(
     } else if why.is_empty() {
         why.push(format!("it has the form of {}", rule.name));
     }
-    if !matches!(rule.validator, Some(Validator::PrivateKey))
+    let inside = if rule.validator == Some(Validator::Base64Json) { validate::decode(secret) } else { None };
+    let inside = inside.as_deref().map(value::marks_example).unwrap_or(false);
+    if inside {
+        confidence = Confidence::Weak;
+        why.push("what it decodes to marks an example".to_owned());
+    } else if !matches!(rule.validator, Some(Validator::PrivateKey))
         && let Some(doubt) = value::placeholder(secret)
     {
         // With a right checksum it was issued, however it looks.

@@ -663,7 +663,8 @@ fn judge(class: Class, kind: Kind, name: &[u8], bytes: &[u8], literal: &Literal)
         }
         Class::Token => {
             if let Some(doubt) = placeholder {
-                let confidence = if doubt.certain { Confidence::Weak } else { Confidence::Likely };
+                let certain = doubt.certain || value::sequential(&lower) > 0.95;
+                let confidence = if certain { Confidence::Weak } else { Confidence::Likely };
                 return (random >= 0.5 && length >= 12).then(|| (confidence, doubt.why.to_owned()));
             }
             if value::is_uuid(text) {

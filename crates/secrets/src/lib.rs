@@ -120,10 +120,11 @@ impl Secrets {
         let (what, level, help) = match one.by {
             By::Rule(index) => {
                 let rule = &self.engine.rules.rules[index];
-                let help = format!(
-                    "revoke it: {}; then put a new one where the code cannot be read, and purge the history",
-                    rule.family.revoke
-                );
+                let revoke = rule.family.revoke.trim_end_matches('.');
+                let revoke =
+                    if revoke.starts_with("http") { format!("revoke it at {revoke}") } else { revoke.to_owned() };
+                let help =
+                    format!("{revoke}; then keep the new one where the code cannot be read, and purge the history");
                 (rule.name.clone(), level(rule.severity), help)
             }
             By::Generic(generic::Class::Password) => {

@@ -132,6 +132,11 @@ const SEQUENCES: &[&str] = &[
     "q1w2e3r4",
 ];
 
+/// True for text that says that it is an example.
+pub(crate) fn marks_example(text: &[u8]) -> bool {
+    contains(&text.to_ascii_lowercase(), "example")
+}
+
 /// What speaks against a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Doubt {
@@ -160,6 +165,18 @@ pub(crate) fn placeholder(value: &[u8]) -> Option<Doubt> {
         .iter()
         .any(|word| contains(&lower, word))
         .then_some(Doubt { why: "sequential characters, as people type them", certain: false })
+}
+
+/// The share of characters that follow from the one before or the one before that: `abcdef`, `a1b2c3d4`.
+pub(crate) fn sequential(text: &[u8]) -> f64 {
+    let follows = |at: usize, distance: usize| {
+        at >= distance && {
+            let (before, now) = (text[at - distance], text[at]);
+            now == before.wrapping_add(1) || (before == b'9' && now == b'0')
+        }
+    };
+    let count = (0..text.len()).filter(|at| follows(*at, 1) || follows(*at, 2)).count();
+    count as f64 / text.len().max(1) as f64
 }
 
 /// True when few different characters make it up, or a short piece is repeated.
@@ -468,6 +485,7 @@ mod tests {
             assert!(placeholder(text.as_bytes()).is_some(), "{text}");
         }
         assert_eq!(placeholder(b"h4Kq0zPx9WvT2mLr"), None);
+        assert!(sequential(b"a1b2c3d4e5f6g7h8") > 0.8 && sequential(b"h4Kq0zPx9WvT2mLr") < 0.3);
         assert!(placeholder(b"ghp_0123456789abcdefghij").is_some_and(|doubt| !doubt.certain));
     }
 }

@@ -30,6 +30,8 @@ pub const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 pub const LINK: &str = "https://in-toto.io/attestation/link/v0.3";
 /// SLSA Verification Summary 1.x.
 pub const VSA: &str = "https://slsa.dev/verification_summary/v1";
+/// in-toto test result v0.1: what a scan found.
+pub const TEST_RESULT: &str = "https://in-toto.io/attestation/test-result/v0.1";
 /// The build type of `provost run`, documented in `docs/predicates.md`.
 pub const RUN_BUILD_TYPE: &str = "urn:provost:build-type:run:v1";
 

@@ -6,6 +6,7 @@ mod marks;
 mod output;
 mod progress;
 pub(crate) mod rules;
+mod statement;
 mod text;
 
 use std::io::IsTerminal as _;
@@ -44,6 +45,7 @@ pub(crate) fn secrets(args: &SecretsArgs, context: &Context) -> Result<Exit> {
     let baseline = baseline(args)?;
     let key = fingerprint_key(args, baseline.as_ref(), &context.home)?;
     let secrets = check(args, key)?;
+    let subject = if args.attest { Some(statement::Subject::before(args)?) } else { None };
     let begun = Instant::now();
     let (target, report) = scan(args, &secrets)?;
     let suppressions = marks::gather(args, &report.findings)?;
@@ -63,6 +65,9 @@ pub(crate) fn secrets(args: &SecretsArgs, context: &Context) -> Result<Exit> {
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     output::write(args, &secrets, &done)?;
+    if let Some(subject) = subject {
+        statement::attest(args, subject, &done, context)?;
+    }
     Ok(exit(args, &done))
 }
 

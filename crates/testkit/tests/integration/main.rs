@@ -14,6 +14,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("provost-trace", &["provost-model"]),
     ("provost-formats", &["provost-model"]),
     ("provost-behaviour", &["provost-model"]),
+    ("provost-scan", &["provost-model", "provost-formats"]),
+    ("provost-secrets", &["provost-model", "provost-formats", "provost-scan", "provost-repo"]),
     ("provost-policy", &["provost-model", "provost-keys", "provost-tlog", "provost-attest"]),
     (
         "provost",
@@ -27,6 +29,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "provost-trace",
             "provost-formats",
             "provost-behaviour",
+            "provost-scan",
+            "provost-secrets",
             "provost-policy",
         ],
     ),
