@@ -711,6 +711,10 @@ fn judge(class: Class, kind: Kind, name: &[u8], bytes: &[u8], literal: &Literal)
             if length >= 6 && letter && digit && (symbol || !wordy || is_setting) {
                 return said(Confidence::Likely, "letters and digits are assigned to a name of a password");
             }
+            let odd = literal.quoted && text[1..length - 1].iter().any(|b| b"$@!#%^&*~".contains(b));
+            if length >= 8 && letter && odd && literal.notation == Notation::Assigned {
+                return said(Confidence::Likely, "letters and signs are assigned to a name of a password");
+            }
             let speaks =
                 ["pass", "pwd", "secret", "token"].iter().any(|w| memchr::memmem::find(&lower, w.as_bytes()).is_some());
             let plain = kind != Kind::Text && literal.notation == Notation::Assigned && letter && length >= 5;

@@ -8,6 +8,7 @@ mod learn;
 mod machines;
 mod policy;
 mod run;
+mod scan;
 mod show;
 mod truth;
 
