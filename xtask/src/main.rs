@@ -4,6 +4,7 @@
 mod bench;
 mod bigrams;
 mod conformance;
+mod scan_bench;
 mod self_check;
 mod truth;
 mod watch_bench;
@@ -16,6 +17,8 @@ cargo xtask conformance DIR       run the sigstore-conformance bundle vectors of
 cargo xtask watch-bench DIR CMD…  what watching a build costs, beside strace (and in-toto-run, named by IN_TOTO_RUN)
 cargo xtask truth [--rounds N] [--within 'WORDS'] [--observe BACK-END] [--keep] DIR CMD…
                                   what provost sees of a build, held against strace -f (docs/truth.md)
+cargo xtask scan-bench TREE [HISTORY]
+                                  what scanning for secrets costs, beside peers (KINGFISHER, BETTERLEAKS, GITLEAKS)
 cargo xtask bigrams DIR           make the table that tells words from random text, from source code
 cargo xtask self-check            build this project under itself and verify the result";
 
@@ -29,6 +32,8 @@ fn main() -> Result<()> {
             watch_bench::run(folder.as_ref(), command, std::env::var("IN_TOTO_RUN").ok().as_deref())
         }
         ["truth", rest @ ..] => truth::run(rest),
+        ["scan-bench", tree] => scan_bench::run(tree.as_ref(), None),
+        ["scan-bench", tree, history] => scan_bench::run(tree.as_ref(), Some(history.as_ref())),
         ["bigrams", directory] => bigrams::run(directory),
         ["self-check"] => self_check::run(),
         [] => {

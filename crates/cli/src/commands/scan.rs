@@ -25,7 +25,7 @@ Examples:
   provost scan secrets                        the files below the working directory
   provost scan secrets --git                  every object of the repository's history, each once
   provost scan secrets --staged               what the next commit would bring (for a pre-commit hook)
-  provost scan secrets --git main..feature    what a range of commits brings
+  provost scan secrets --range main..feature  what a range of commits brings
   provost scan secrets release.tar.gz         an artifact, with whatever is packed into it
   build 2>&1 | provost scan secrets -         a log
 
@@ -86,14 +86,17 @@ pub struct SecretsArgs {
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
-    /// The history of the repository instead: all objects of it, or a range of commits (`A..B`).
-    #[arg(long, value_name = "RANGE", num_args = 0..=1, default_missing_value = "", help_heading = "What to scan")]
-    pub git: Option<String>,
-    /// What is staged for the next commit instead.
-    #[arg(long, conflicts_with = "git", help_heading = "What to scan")]
+    /// The history of the repository instead: all of its objects, each once, reachable or not.
+    #[arg(long, help_heading = "What to scan")]
+    pub git: bool,
+    /// What a range of commits brings: `A..B`, or a commit with all before it.
+    #[arg(long, value_name = "A..B", conflicts_with = "git", help_heading = "What to scan")]
+    pub range: Option<String>,
+    /// What is staged for the next commit.
+    #[arg(long, conflicts_with_all = ["git", "range"], help_heading = "What to scan")]
     pub staged: bool,
-    /// With --git: only commits since a day (YYYY-MM-DD).
-    #[arg(long, value_name = "DAY", requires = "git", help_heading = "What to scan")]
+    /// What the commits since a day bring (YYYY-MM-DD).
+    #[arg(long, value_name = "DAY", conflicts_with_all = ["git", "staged"], help_heading = "What to scan")]
     pub since: Option<String>,
     /// Leave out files that match.
     #[arg(long, value_name = "GLOB", help_heading = "What to scan")]
@@ -166,6 +169,13 @@ pub struct SecretsArgs {
     /// End after so many seconds, with a report of what was scanned until then.
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     pub time: Option<u64>,
+}
+
+impl SecretsArgs {
+    /// True when git objects are scanned, not files.
+    pub fn is_git(&self) -> bool {
+        self.git || self.range.is_some() || self.since.is_some() || self.staged
+    }
 }
 
 /// Arguments of `scan rules`.

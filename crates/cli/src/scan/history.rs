@@ -124,7 +124,7 @@ fn order(finding: &Finding) -> (&Option<String>, Option<Span>, &str, &Digest, &O
 /// Scans the repository that `directory` is in.
 pub(crate) fn scan(args: &SecretsArgs, directory: &Path, gather: Gather<'_>) -> Result<(String, Report)> {
     let shown = directory.display();
-    let range = args.git.as_deref().unwrap_or_default();
+    let range = args.range.as_deref().unwrap_or_default();
     let since = args.since.as_deref().map(day).transpose()?;
     let nowhere = |_: &HashSet<String>| Ok(BTreeMap::new());
     if args.staged {

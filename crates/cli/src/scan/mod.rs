@@ -169,14 +169,14 @@ fn scan(args: &SecretsArgs, secrets: &Secrets) -> Result<(String, Report)> {
     let tally = Tally::default();
     let exclude = globs(&args.exclude)?;
     let here = PathBuf::from(".");
-    if (args.git.is_some() || args.staged) && !args.exclude.is_empty() {
+    if args.is_git() && !args.exclude.is_empty() {
         bail!("--exclude is for files: a history is scanned whole");
     }
-    if args.git.is_some() || args.staged {
+    if args.is_git() {
         let directory = match args.paths.as_slice() {
             [] => &here,
             [one] => one,
-            _ => bail!("--git and --staged take one repository"),
+            _ => bail!("a history is of one repository: name one directory"),
         };
         let gather = history::Gather::new(&checks, limits(args), args.inputs, &tally);
         return progress::during(args.quiet, &tally, || history::scan(args, directory, gather));

@@ -46,7 +46,8 @@ impl Subject {
         }
         let here = std::path::PathBuf::from(".");
         let paths = if args.paths.is_empty() { std::slice::from_ref(&here) } else { args.paths.as_slice() };
-        if let Some(range) = &args.git {
+        if args.is_git() {
+            let range = args.range.as_deref().unwrap_or_default();
             let facts = provost_repo::look(&paths[0])?.context("there is no git repository here")?;
             let commit = facts.commit.context("the repository has no commit to speak of")?;
             let mut digest = DigestSet::from([("gitCommit".to_owned(), commit)]);
@@ -92,7 +93,7 @@ impl Subject {
                 return Ok(false);
             }
         }
-        let files = args.paths.iter().filter(|path| path.is_file() && args.git.is_none());
+        let files = args.paths.iter().filter(|path| path.is_file() && !args.is_git());
         for path in files {
             let (digest, _) = provost_trace::hash_file(path)?;
             if !self.descriptors.iter().any(|known| known.sha256() == Some(digest)) {

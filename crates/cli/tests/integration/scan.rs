@@ -142,10 +142,13 @@ fn history_with_what_was_taken_out_again() {
         assert_eq!(report["findings"].as_array().map(Vec::len), Some(1), "{report:#}");
         assert_eq!((found["path"].as_str(), found["commit"].as_str()), (Some("conf/app.env"), Some(brought.as_str())));
     }
-    json(&world, 0, &["--git", &format!("{brought}..{clean}")]);
-    let range = json(&world, 1, &["--git", &format!("{brought}~1..{clean}")]);
+    json(&world, 0, &["--range", &format!("{brought}..{clean}")]);
+    let range = json(&world, 1, &["--range", &format!("{brought}~1..{clean}")]);
     assert_eq!(range["findings"][0]["commit"], brought.as_str());
-    assert_eq!(world.run(&["scan", "secrets", "--git", "nowhere..HEAD"]).status.code(), Some(2));
+    assert_eq!(world.run(&["scan", "secrets", "--range", "nowhere..HEAD"]).status.code(), Some(2));
+    json(&world, 1, &["--since", "2020-01-01"]);
+    json(&world, 0, &["--since", "2999-01-01"]);
+    json(&world, 1, &["--git", "."]);
     // No branch reaches it any more: it is still there.
     git_ok(&world, &["checkout", "-q", "--orphan", "other"]);
     commit(&world, "anew");
