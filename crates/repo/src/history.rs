@@ -113,8 +113,8 @@ struct Pack {
 impl Pack {
     fn open(path: &Path, hash: gix::hash::Kind) -> Result<Self, String> {
         let text = |e: gix::Error| e.to_string();
-        let index = pack::index::File::at(path, hash).map_err(|e| text(e.into()))?;
-        let data = pack::data::File::at(path.with_extension("pack"), hash).map_err(|e| text(e.into()))?;
+        let index = pack::index::File::at(path, hash).map_err(text)?;
+        let data = pack::data::File::at(path.with_extension("pack"), hash).map_err(text)?;
         let data = data.with_alloc_limit_bytes(Some(LARGEST));
         let mut sorted: Vec<(u64, u32)> =
             (0..index.num_objects()).map(|place| (index.pack_offset_at_index(place), place)).collect();
@@ -124,7 +124,7 @@ impl Pack {
         let at = |offset: u64| sorted.binary_search_by_key(&offset, |(offset, _)| *offset).ok();
         let mut waiting = Vec::new();
         for (place, (offset, _)) in sorted.iter().enumerate() {
-            let entry = data.entry(*offset).map_err(|e| text(e.into()))?;
+            let entry = data.entry(*offset).map_err(text)?;
             use pack::data::entry::Header;
             let base = match entry.header {
                 Header::Commit | Header::Tree | Header::Blob | Header::Tag => {

@@ -1,10 +1,12 @@
 //! Matching: one pass for all keywords over the raw bytes, expressions only around the hits, then conditions,
 //! validators, and what speaks against.
 
+use std::collections::BTreeMap;
+
 use provost_model::Confidence;
 
 use crate::context::Kind;
-use crate::keywords::Keywords;
+use crate::keywords::{Keywords, Uses};
 use crate::rule::{BEFORE, Rule, RuleSet, WINDOW};
 use crate::validate::{Validator, Verdict};
 use crate::{decode, generic, url, validate, value};
@@ -49,18 +51,18 @@ pub(crate) struct Engine {
 impl Engine {
     /// `depth` is how often decoded text is decoded again.
     pub(crate) fn new(rules: RuleSet, generic: bool, depth: usize) -> Self {
-        let mut keywords: std::collections::BTreeMap<&str, (Vec<(u32, u32)>, bool)> = std::collections::BTreeMap::new();
+        let mut uses: BTreeMap<&str, Uses> = BTreeMap::new();
         if generic {
             for hit in generic::HITS {
-                keywords.entry(hit).or_default().1 = true;
+                uses.entry(hit).or_default().generic = true;
             }
         }
         for (index, rule) in rules.rules.iter().enumerate() {
             for (place, keyword) in rule.keywords.iter().enumerate() {
-                keywords.entry(keyword).or_default().0.push((index as u32, place as u32));
+                uses.entry(keyword).or_default().rules.push((index as u32, place as u32));
             }
         }
-        let list = keywords.into_iter().map(|(text, (rules, generic))| (text.as_bytes().into(), rules, generic));
+        let list = uses.into_iter().map(|(text, uses)| (Box::from(text.as_bytes()), uses));
         let keywords = Keywords::new(list.collect());
         Self { rules, keywords, generic, depth }
     }
@@ -79,11 +81,11 @@ impl Engine {
         let mut named = 0;
         self.keywords.find(bytes, |keyword, start| {
             let end = start + keyword.text.len();
-            for (index, place) in &keyword.rules {
+            for (index, place) in &keyword.uses.rules {
                 let (index, place) = (*index as usize, *place as usize);
                 self.around(bytes, start..end, index, place, scratch.of(index), found);
             }
-            if keyword.generic && self.generic && start >= named {
+            if keyword.uses.generic && self.generic && start >= named {
                 named = self.named(bytes, start, kind, found);
             }
             found.len() - begin <= MOST

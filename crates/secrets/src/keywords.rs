@@ -13,13 +13,19 @@ const BUCKET: u32 = 14;
 /// Bytes of a piece.
 const PIECE: usize = 4;
 
-/// A keyword.
-pub(crate) struct Keyword {
-    pub text: Box<[u8]>,
+/// What a keyword is for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Uses {
     /// Rules that have it, and the place that it has in their lists.
     pub rules: Vec<(u32, u32)>,
     /// True for names of the generic detector.
     pub generic: bool,
+}
+
+/// A keyword.
+pub(crate) struct Keyword {
+    pub text: Box<[u8]>,
+    pub uses: Uses,
     /// Where its piece stands in it.
     offset: usize,
 }
@@ -52,11 +58,11 @@ const fn hash(folded: u32) -> usize {
 
 impl Keywords {
     /// `texts` are lower case, of at least three bytes, each once.
-    pub(crate) fn new(texts: Vec<(Box<[u8]>, Vec<(u32, u32)>, bool)>) -> Self {
+    pub(crate) fn new(texts: Vec<(Box<[u8]>, Uses)>) -> Self {
         let mut list = Vec::with_capacity(texts.len());
         let mut bitmap = vec![0_u64; 1 << (INDEX - 6)];
         let mut of_bucket: Vec<Vec<Entry>> = vec![Vec::new(); 1 << BUCKET];
-        for (number, (text, rules, generic)) in texts.into_iter().enumerate() {
+        for (number, (text, uses)) in texts.into_iter().enumerate() {
             let rarest = text
                 .windows(PIECE)
                 .enumerate()
@@ -78,7 +84,7 @@ impl Keywords {
                 // Of three bytes: whatever follows.
                 None => (0..=255).for_each(|next| add([text[0], text[1], text[2], next])),
             }
-            list.push(Keyword { text, rules, generic, offset: rarest });
+            list.push(Keyword { text, uses, offset: rarest });
         }
         let mut buckets = Vec::with_capacity(of_bucket.len() + 1);
         let mut entries = Vec::new();
@@ -131,7 +137,7 @@ mod tests {
     #[test]
     fn each_keyword_is_found_wherever_it_is_and_once() {
         let texts = ["key", "ghp_", "authorization", "secret_key", "xox", "a-b", "-----begin"];
-        let list = texts.iter().map(|text| (text.as_bytes().into(), Vec::new(), false)).collect();
+        let list = texts.iter().map(|text| (text.as_bytes().into(), Uses::default())).collect();
         let keywords = Keywords::new(list);
         for text in texts {
             for (before, after) in [("", ""), ("x", "y"), ("\u{0}", "\n"), ("abcdef", "[]")] {

@@ -1,31 +1,11 @@
 //! Passwords in addresses: which of them only show the form.
 
 /// Hosts by which people say "your server here".
+#[rustfmt::skip]
 const HOSTS: &[&str] = &[
-    "host",
-    "hostname",
-    "server",
-    "domain",
-    "url",
-    "ip",
-    "ipaddress",
-    "address",
-    "example",
-    "myhost",
-    "yourhost",
-    "somehost",
-    "host1",
-    "host2",
-    "hosta",
-    "hostb",
-    "your",
-    "xxx",
-    "foo",
-    "bar",
-    "endpoint",
-    "proxy-host",
-    "proxyhost",
-    "mongodb.example",
+    "host", "hostname", "server", "domain", "url", "ip", "ipaddress", "address", "example", "myhost", "yourhost",
+    "somehost", "host1", "host2", "hosta", "hostb", "your", "xxx", "foo", "bar", "endpoint", "proxy-host",
+    "proxyhost", "mongodb.example",
 ];
 
 /// Passwords by which people say "your password here".

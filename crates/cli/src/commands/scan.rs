@@ -36,7 +36,7 @@ Exit codes: 0 nothing found, 1 findings, 2 usage, 3 not everything could be scan
 enum What {
     /// Secrets: credentials in code, history, artifacts and logs.
     #[command(after_help = AFTER)]
-    Secrets(SecretsArgs),
+    Secrets(Box<SecretsArgs>),
     /// The rules that secrets are found by.
     Rules(RulesArgs),
     /// Scan what a commit or a push brings, from git's hooks.

@@ -25,6 +25,9 @@ pub(crate) struct Gather<'a> {
 
 type Key = (String, Digest, String, Vec<String>);
 
+/// Where in time, which object, where in it.
+type Version = (usize, Box<str>, Option<Span>);
+
 struct Kept {
     finding: Finding,
     /// Objects or paths, and where in them.
@@ -79,8 +82,8 @@ impl<'a> Gather<'a> {
         let locations = locate(&ids)?;
         let mut findings = Vec::new();
         for one in kept.into_values() {
-            // Path to its versions: where in time, which object, where in it.
-            let mut paths: BTreeMap<String, Vec<(usize, Box<str>, Option<Span>)>> = BTreeMap::new();
+            // Path to its versions.
+            let mut paths: BTreeMap<String, Vec<Version>> = BTreeMap::new();
             for (place, span) in one.places {
                 match locations.get(place.as_ref()) {
                     Some(location) => {

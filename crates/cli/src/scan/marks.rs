@@ -23,12 +23,12 @@ pub(crate) fn gather(args: &SecretsArgs, findings: &[Finding]) -> Result<Suppres
         all.0.extend(parsed.with_context(|| format!("{} cannot be used", path.display()))?.0);
     }
     let root = args.paths.first().map_or(Path::new("."), |path| path.as_path());
-    if let Some(base) = &args.base {
-        if let Some(bytes) = provost_repo::history::file_at(root, base, FILE)? {
-            let source = format!("{FILE} at {base}");
-            let text = String::from_utf8_lossy(&bytes);
-            all.0.extend(Suppressions::parse(&text, &source).with_context(|| format!("{source} cannot be used"))?.0);
-        }
+    if let Some(base) = &args.base
+        && let Some(bytes) = provost_repo::history::file_at(root, base, FILE)?
+    {
+        let source = format!("{FILE} at {base}");
+        let text = String::from_utf8_lossy(&bytes);
+        all.0.extend(Suppressions::parse(&text, &source).with_context(|| format!("{source} cannot be used"))?.0);
     }
     if args.base.is_none() && !args.honour_marks {
         return Ok(all);

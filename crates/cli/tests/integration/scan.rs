@@ -14,7 +14,7 @@ fn secret() -> String {
 }
 
 fn git(world: &World, directory: &Path, arguments: &[&str]) -> Output {
-    let output = Command::new("git")
+    Command::new("git")
         .args(["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"])
         .args(arguments)
         .current_dir(directory)
@@ -23,8 +23,7 @@ fn git(world: &World, directory: &Path, arguments: &[&str]) -> Output {
         .env("HOME", world.root())
         .env("PROVOST_HOME", world.root().join("home"))
         .output()
-        .expect("git runs");
-    output
+        .expect("git runs")
 }
 
 fn git_ok(world: &World, arguments: &[&str]) -> String {
