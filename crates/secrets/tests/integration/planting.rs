@@ -92,6 +92,9 @@ fn scan(secrets: &Secrets, bytes: &[u8]) -> BTreeSet<String> {
     report.findings.into_iter().map(|finding| finding.rule).collect()
 }
 
+/// Rules and texts.
+type Examples = Vec<(String, String)>;
+
 #[test]
 fn what_is_planted_is_found() {
     let count = std::env::var("PROVOST_PLANTINGS").ok().and_then(|n| n.parse().ok()).unwrap_or(PLANTINGS);
@@ -99,7 +102,7 @@ fn what_is_planted_is_found() {
     assert!(hay.len() > 20);
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     // Each family for itself: what another family's rule says of a near miss is not asked here.
-    let families: Vec<(Secrets, Vec<(String, String)>, Vec<(String, String)>)> = built_in_files()
+    let families: Vec<(Secrets, Examples, Examples)> = built_in_files()
         .iter()
         .map(|(name, text)| {
             let mut set = RuleSet::new();
