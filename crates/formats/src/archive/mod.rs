@@ -194,7 +194,9 @@ mod tests {
     use super::*;
     use std::io::Cursor;
 
-    fn walk(bytes: &[u8], limit: usize) -> (Vec<(String, Vec<u8>)>, Result<(), ArchiveError>) {
+    type Found = Vec<(String, Vec<u8>)>;
+
+    fn walk(bytes: &[u8], limit: usize) -> (Found, Result<(), ArchiveError>) {
         let mut found = Vec::new();
         let kind = sniff(bytes).expect("a container");
         let result = members(kind, Source::Seek(&mut Cursor::new(bytes)), limit, &mut |member, reader| {
