@@ -28,7 +28,7 @@ use crate::learn::{self, Needs};
 use crate::signing::{self, Role};
 use crate::statements::Statements;
 use crate::summary::{self, Platform, Told};
-use crate::{ci, clock, config, environment, gather, observed, redact, render, setup, watch};
+use crate::{ci, clock, config, environment, gather, observed, redact, render, scan, setup, watch};
 
 const AFTER: &str = "\
 In CI: a job summary is added to the file that GITHUB_STEP_SUMMARY names; violations and findings are annotated on
@@ -71,6 +71,9 @@ pub struct RunArgs {
     /// Write the tightest guard under which this run passes, as a patch of provost.toml to review.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "provost.patch")]
     learn: Option<PathBuf>,
+    /// Look for secrets in the files that the command wrote, in its command line and its environment.
+    #[arg(long)]
+    scan: bool,
     /// Also write a classic in-toto link into this directory, for `in-toto-verify`.
     #[arg(long, value_name = "DIR")]
     in_toto_link: Option<PathBuf>,
@@ -368,7 +371,10 @@ fn supervise(
         deleted,
         observation,
     };
-    let findings = suspicion.check(&record.observation, &record.materials);
+    let mut findings = suspicion.check(&record.observation, &record.materials);
+    if args.scan {
+        findings.extend(scan::of_run::secrets(&context.home, &held.through(), &record.products, &arguments)?);
+    }
     let mut facts = environment::facts();
     facts.extend(ci::facts(&|name| std::env::var(name).ok(), &|path| Path::new(path).exists()));
     facts.push(EnvironmentFact {

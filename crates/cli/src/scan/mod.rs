@@ -3,6 +3,7 @@
 mod history;
 pub(crate) mod hook;
 mod marks;
+pub(crate) mod of_run;
 mod output;
 mod progress;
 pub(crate) mod rules;
@@ -114,21 +115,27 @@ fn check(args: &SecretsArgs, key: [u8; 32]) -> Result<Secrets> {
 
 /// The key of the fingerprints: the one that was named, the baseline's, or the user's own, made when first needed.
 fn fingerprint_key(args: &SecretsArgs, baseline: Option<&Baseline>, home: &Home) -> Result<[u8; 32]> {
-    let parse = |text: &str, path: &Path| -> Result<[u8; 32]> {
-        let digest: Digest = text.trim().parse().map_err(|_| {
-            anyhow::anyhow!("{} is no key of fingerprints: 64 hexadecimal digits are expected", path.display())
-        })?;
-        Ok(*digest.as_bytes())
-    };
     if let Some(path) = &args.fingerprint_key {
-        return parse(&input::read_text(path)?, path);
+        return parse_key(&input::read_text(path)?, path);
     }
     if let Some(key) = baseline.and_then(|baseline| baseline.fingerprint_key) {
         return Ok(*key.as_bytes());
     }
+    own_key(home)
+}
+
+fn parse_key(text: &str, path: &Path) -> Result<[u8; 32]> {
+    let digest: Digest = text.trim().parse().map_err(|_| {
+        anyhow::anyhow!("{} is no key of fingerprints: 64 hexadecimal digits are expected", path.display())
+    })?;
+    Ok(*digest.as_bytes())
+}
+
+/// The user's own key of fingerprints, made when it is first needed.
+pub(crate) fn own_key(home: &Home) -> Result<[u8; 32]> {
     let path = home.path().join("fingerprint.key");
     match std::fs::read_to_string(&path) {
-        Ok(text) => parse(&text, &path),
+        Ok(text) => parse_key(&text, &path),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let mut key = [0; 32];
             getrandom::fill(&mut key).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;

@@ -350,3 +350,25 @@ negative = ["acme_short"]
     assert!(output.status.code() == Some(2) && text_of(&output).contains("acme-token"), "{}", text_of(&output));
     world.expect(0, &["scan", "rules", "github"]);
 }
+
+#[test]
+fn a_run_is_looked_at_for_secrets() {
+    let world = World::new();
+    world.expect(0, &["init"]);
+    let script = format!("cp src/main.c main.o && printf 'API_TOKEN=%s\\n' {} > config.env", secret());
+    std::fs::write(world.project().join("build.sh"), script).expect("file");
+    let mut command =
+        world.command(&["run", "--scan", "--json", "r.json", "--sarif", "r.sarif", "--", "sh", "build.sh"]);
+    let token = ["h4Kq0zPx", "8WvT2mLs", "R7tN"].concat();
+    let output = command.env("DEPLOY_TOKEN", &token).output().expect("runs");
+    let text = text_of(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("config.env, line 1"), "{text}");
+    let report = std::fs::read_to_string(world.project().join("r.json")).expect("a report");
+    assert!(report.contains("secret-in-environment") && report.contains("DEPLOY_TOKEN"), "{report}");
+    let sarif = std::fs::read_to_string(world.project().join("r.sarif")).expect("a report");
+    assert!(sarif.contains("config.env"), "{sarif}");
+    for kept in [&text, &report, &sarif] {
+        assert!(!kept.contains(&token) && !kept.contains(&secret()), "{kept}");
+    }
+}
