@@ -4,7 +4,7 @@ use provost_model::{Confidence, Finding, Level};
 use serde_json::{Value, json};
 
 /// A report. It has no times: the same findings give the same bytes; GitLab asks for them, so they are the epoch's.
-pub fn secret_detection(version: &str, findings: &[&Finding]) -> Value {
+pub fn secret_detection(version: &str, findings: &[&Finding], complete: bool) -> Value {
     let vendor = json!({"name": "provost"});
     let about = json!({"id": "provost", "name": "provost", "version": version, "vendor": vendor});
     let vulnerabilities: Vec<Value> = findings
@@ -46,7 +46,7 @@ pub fn secret_detection(version: &str, findings: &[&Finding]) -> Value {
             "type": "secret_detection",
             "start_time": "1970-01-01T00:00:00",
             "end_time": "1970-01-01T00:00:00",
-            "status": "success",
+            "status": if complete { "success" } else { "failure" },
         },
         "vulnerabilities": vulnerabilities,
     })
@@ -54,7 +54,9 @@ pub fn secret_detection(version: &str, findings: &[&Finding]) -> Value {
 
 /// An id of its own for each place of a secret.
 fn id(finding: &Finding) -> String {
-    let line = finding.span.map_or(0, |span| span.line);
-    let text = format!("{}\0{}\0{line}", finding.fingerprint, finding.file.as_deref().unwrap_or_default());
+    let (line, column) = finding.span.map_or((0, 0), |span| (span.line, span.column));
+    let file = finding.file.as_deref().unwrap_or_default();
+    let (within, commit) = (finding.within.join("\0"), finding.commit.as_deref().unwrap_or_default());
+    let text = format!("{}\0{file}\0{within}\0{commit}\0{line}\0{column}", finding.fingerprint);
     provost_model::sha256(text.as_bytes()).to_hex()
 }

@@ -92,6 +92,7 @@ pub fn log(version: &str, rules: &[RuleText<'_>], findings: &[Finding], director
         "version": "2.1.0",
         "runs": [{
             "tool": {"driver": {"name": "provost", "version": version, "rules": descriptors}},
+            "columnKind": "unicodeCodePoints",
             "originalUriBaseIds": {"SRCROOT": {"uri": format!("{}/", uri(directory))}},
             "results": results,
         }],

@@ -28,8 +28,7 @@ pub enum Confidence {
     Verified,
 }
 
-/// A place in a text: lines and columns start at 1, columns count bytes (SARIF's `columnKind` has no bytes: a writer of
-/// SARIF converts them).
+/// A place in a text: lines and columns start at 1, columns count Unicode code points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Span {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use gix::ObjectId;
@@ -52,15 +52,24 @@ fn problem(path: &Path) -> impl Fn(&dyn std::fmt::Display) -> RepoError {
     move |why| RepoError::Unreadable { path: path.clone(), why: why.to_string() }
 }
 
+/// How a name decides what its content is taken for: of several names of one content the lowest counts.
+pub type Rank<'r> = dyn Fn(&str) -> u8 + Sync + 'r;
+
 /// Names of files by object, each name kept once.
-#[derive(Default)]
-struct Names {
+struct Names<'r> {
+    rank: &'r Rank<'r>,
     numbers: HashMap<Box<str>, u32>,
     texts: Vec<Box<str>>,
-    of: HashMap<ObjectId, u32>,
+    of: HashMap<ObjectId, Named>,
 }
 
-impl Names {
+struct Named {
+    number: u32,
+    /// The object was met.
+    met: AtomicBool,
+}
+
+impl Names<'_> {
     fn add(&mut self, id: ObjectId, name: &[u8]) {
         let name = String::from_utf8_lossy(name);
         let number = match self.numbers.get(name.as_ref()) {
@@ -73,15 +82,22 @@ impl Names {
                 number
             }
         };
-        // Of several names the first in order counts: the same whatever came first.
-        let place = self.of.entry(id).or_insert(number);
-        if self.texts[number as usize] < self.texts[*place as usize] {
-            *place = number;
+        // Of several names the strictest counts, then the first in order: the same whatever came first.
+        let (rank, texts) = (self.rank, &self.texts);
+        let order = |number: u32| {
+            let text = &texts[number as usize];
+            (rank(text), text.clone())
+        };
+        let named = self.of.entry(id).or_insert_with(|| Named { number, met: AtomicBool::new(false) });
+        if named.number != number && order(number) < order(named.number) {
+            named.number = number;
         }
     }
 
     fn get(&self, id: &ObjectId) -> &str {
-        self.of.get(id).and_then(|number| self.texts.get(*number as usize)).map_or("", |text| text)
+        let Some(named) = self.of.get(id) else { return "" };
+        named.met.store(true, Ordering::Relaxed);
+        self.texts.get(named.number as usize).map_or("", |text| text)
     }
 }
 
@@ -116,6 +132,9 @@ impl Pack {
         let index = pack::index::File::at(path, hash).map_err(text)?;
         let data = pack::data::File::at(path.with_extension("pack"), hash).map_err(text)?;
         let data = data.with_alloc_limit_bytes(Some(LARGEST));
+        if data.checksum() != index.pack_checksum() {
+            return Err("the pack is not the one that its index was made of, or it is cut off".to_owned());
+        }
         let mut sorted: Vec<(u64, u32)> =
             (0..index.num_objects()).map(|place| (index.pack_offset_at_index(place), place)).collect();
         sorted.sort_unstable();
@@ -218,7 +237,7 @@ impl Pack {
 ///
 /// # Errors
 /// There is no repository.
-pub fn objects(directory: &Path, only: Option<&Path>, visit: &Visit<'_>) -> Result<Seen, RepoError> {
+pub fn objects(directory: &Path, only: Option<&Path>, rank: &Rank<'_>, visit: &Visit<'_>) -> Result<Seen, RepoError> {
     let wrong = problem(directory);
     let repository = open(directory)?;
     let mut seen = Seen { shallow: repository.is_shallow().unwrap_or(false), ..Seen::default() };
@@ -241,7 +260,12 @@ pub fn objects(directory: &Path, only: Option<&Path>, visit: &Visit<'_>) -> Resu
     let mut packs: Vec<Pack> = Vec::new();
     let mut loose = Vec::new();
     for folder in &folders {
-        for path in index_files(folder) {
+        if !folder.is_dir() {
+            seen.failures
+                .push((folder.display().to_string(), "objects are borrowed from here, and it is no directory".into()));
+            continue;
+        }
+        for path in index_files(folder, &mut seen.failures) {
             match Pack::open(&path, hash) {
                 Ok(pack) => packs.push(pack),
                 Err(why) => seen.failures.push((path.display().to_string(), why)),
@@ -249,7 +273,7 @@ pub fn objects(directory: &Path, only: Option<&Path>, visit: &Visit<'_>) -> Resu
         }
         loose.push(gix::odb::loose::Store::at(folder, hash));
     }
-    let names = Mutex::new(Names::default());
+    let names = Mutex::new(Names { rank, numbers: HashMap::new(), texts: Vec::new(), of: HashMap::new() });
     let lock = || names.lock().unwrap_or_else(PoisonError::into_inner);
     let messages = std::sync::atomic::AtomicU64::new(0);
     let structure = |kind: Kind, id: ObjectId, bytes: &[u8]| {
@@ -288,7 +312,14 @@ pub fn objects(directory: &Path, only: Option<&Path>, visit: &Visit<'_>) -> Resu
         if !store.path().is_dir() {
             continue;
         }
-        let mut ids: Vec<ObjectId> = store.iter().filter_map(Result::ok).collect();
+        let mut ids: Vec<ObjectId> = Vec::new();
+        for id in store.iter() {
+            match id {
+                Ok(id) => ids.push(id),
+                Err(error) => failures.push((store.path().display().to_string(), error.to_string())),
+            }
+        }
+        unreadable_folders(store.path(), &mut failures);
         ids.sort_unstable();
         for id in ids {
             if in_earlier(&packs, packs.len(), &id) || !met.insert(id) {
@@ -337,6 +368,16 @@ pub fn objects(directory: &Path, only: Option<&Path>, visit: &Visit<'_>) -> Resu
             Err(error) => failures.push((id.to_string(), error.to_string())),
         }
     }
+    if only.is_none() {
+        let mut absent: Vec<&ObjectId> =
+            names.of.iter().filter(|(_, named)| !named.met.load(Ordering::Relaxed)).map(|(id, _)| id).collect();
+        absent.sort_unstable();
+        if let Some(first) = absent.first() {
+            let why = "a tree names it and it is not here (a partial clone, or a damaged one)";
+            let more = if absent.len() > 1 { format!("; {} others too", absent.len() - 1) } else { String::new() };
+            failures.push((format!("object {first}"), format!("{why}{more}")));
+        }
+    }
     seen.blobs = count.into_inner();
     seen.messages = messages.into_inner();
     seen.failures.append(&mut failures);
@@ -344,10 +385,42 @@ pub fn objects(directory: &Path, only: Option<&Path>, visit: &Visit<'_>) -> Resu
     Ok(seen)
 }
 
-fn index_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder.join("pack")).into_iter().flatten().filter_map(Result::ok);
-    let mut files: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "idx")).collect();
+/// Folders of loose objects that cannot be listed, or are links: git follows them.
+fn unreadable_folders(objects: &Path, failures: &mut Vec<(String, String)>) {
+    for number in 0..256 {
+        let folder = objects.join(format!("{number:02x}"));
+        let Ok(metadata) = std::fs::symlink_metadata(&folder) else { continue };
+        if metadata.is_symlink() {
+            failures.push((folder.display().to_string(), "a folder of objects that is a link".to_owned()));
+        } else if let Err(error) = std::fs::read_dir(&folder) {
+            failures.push((folder.display().to_string(), error.to_string()));
+        }
+    }
+}
+
+/// The indices of a folder's packs. A pack without one, and one whose objects are promised by a server, are failures.
+fn index_files(folder: &Path, failures: &mut Vec<(String, String)>) -> Vec<PathBuf> {
+    let folder = folder.join("pack");
+    let mut files = Vec::new();
+    match std::fs::read_dir(&folder) {
+        Ok(entries) => {
+            for entry in entries {
+                match entry {
+                    Ok(entry) => files.push(entry.path()),
+                    Err(error) => failures.push((folder.display().to_string(), error.to_string())),
+                }
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => failures.push((folder.display().to_string(), error.to_string())),
+    }
+    let is = |path: &PathBuf, ending: &str| path.extension().is_some_and(|e| e == ending);
+    for pack in files.iter().filter(|path| is(path, "pack")) {
+        if !files.contains(&pack.with_extension("idx")) {
+            failures.push((pack.display().to_string(), "a pack without an index".to_owned()));
+        }
+    }
+    files.retain(|path| is(path, "idx"));
     files.sort();
     files
 }
@@ -374,13 +447,14 @@ pub fn locate(directory: &Path, wanted: &HashSet<String>) -> Result<BTreeMap<Str
     let wanted: HashSet<ObjectId> = wanted.iter().filter_map(|id| id.parse().ok()).collect();
     let mut found = BTreeMap::new();
     let mut met = HashSet::new();
-    let list = commits(&repository, &tips(&repository, &wrong)?, &[]).map_err(|e| wrong(&e))?;
+    let list = commits(&repository, &tips(&repository, &wrong)?, &[], &mut Failures::new()).map_err(|e| wrong(&e))?;
     for (order, commit) in list.into_iter().enumerate() {
         if found.len() == wanted.len() {
             break;
         }
         let Ok(Some(tree)) = tree_of(&repository, commit) else { continue };
-        walk(&repository, tree, String::new(), 0, &mut met, &mut |path, id| {
+        // What is missing was said when the objects were read.
+        walk(&repository, tree, String::new(), 0, &mut met, &mut Failures::new(), &mut |path, id| {
             if wanted.contains(&id) {
                 let location = || Location { path: path.to_owned(), commit: commit.to_string(), order };
                 found.entry(id.to_string()).or_insert_with(location);
@@ -412,7 +486,7 @@ pub fn introduced(directory: &Path, range: &str, since: Option<i64>, visit: &Vis
     };
     let mut met = HashSet::new();
     let mut seen = Seen { shallow: repository.is_shallow().unwrap_or(false), ..Seen::default() };
-    let mut list = commits(&repository, &tips_wanted, &hidden).map_err(|e| wrong(&e))?;
+    let mut list = commits(&repository, &tips_wanted, &hidden, &mut seen.failures).map_err(|e| wrong(&e))?;
     let mut before: Vec<ObjectId> = hidden;
     if let Some(since) = since {
         let (old, new): (Vec<_>, Vec<_>) = list.into_iter().partition(|id| time_of(&repository, *id) < since);
@@ -421,7 +495,7 @@ pub fn introduced(directory: &Path, range: &str, since: Option<i64>, visit: &Vis
     }
     for commit in before {
         if let Ok(Some(tree)) = tree_of(&repository, commit) {
-            walk(&repository, tree, String::new(), 0, &mut met, &mut |_, _| {});
+            walk(&repository, tree, String::new(), 0, &mut met, &mut seen.failures, &mut |_, _| {});
         }
     }
     for commit in list {
@@ -433,9 +507,17 @@ pub fn introduced(directory: &Path, range: &str, since: Option<i64>, visit: &Vis
             }
             Err(error) => seen.failures.push((name.clone(), error.to_string())),
         }
-        let Ok(Some(tree)) = tree_of(&repository, commit) else { continue };
+        let tree = match tree_of(&repository, commit) {
+            Ok(Some(tree)) => tree,
+            Ok(None) => continue,
+            Err(error) => {
+                seen.failures.push((name.clone(), error.to_string()));
+                continue;
+            }
+        };
         let mut new = Vec::new();
-        walk(&repository, tree, String::new(), 0, &mut met, &mut |path, id| new.push((path.to_owned(), id)));
+        let failures = &mut seen.failures;
+        walk(&repository, tree, String::new(), 0, &mut met, failures, &mut |path, id| new.push((path.to_owned(), id)));
         for (path, id) in new {
             read(&repository, &path, id, Some(&name), &mut seen, visit);
         }
@@ -443,21 +525,26 @@ pub fn introduced(directory: &Path, range: &str, since: Option<i64>, visit: &Vis
     Ok(seen)
 }
 
-/// Reads what is staged: the entries of the index that the commit at HEAD does not have as they are.
+/// Reads what is staged: the entries of the index (of `index_file`, where git names another) that the commit at HEAD does not have as they are.
 ///
 /// # Errors
 /// There is no repository, or its index cannot be read.
-pub fn staged(directory: &Path, visit: &Visit<'_>) -> Result<Seen, RepoError> {
+pub fn staged(directory: &Path, index_file: Option<&Path>, visit: &Visit<'_>) -> Result<Seen, RepoError> {
     let wrong = problem(directory);
     let repository = open(directory)?;
+    let mut seen = Seen::default();
     let mut committed: HashMap<String, ObjectId> = HashMap::new();
     if let Some(tree) = repository.head_id().ok().and_then(|id| tree_of(&repository, id.detach()).ok().flatten()) {
-        walk(&repository, tree, String::new(), 0, &mut HashSet::new(), &mut |path, id| {
+        walk(&repository, tree, String::new(), 0, &mut HashSet::new(), &mut seen.failures, &mut |path, id| {
             committed.insert(path.to_owned(), id);
         });
     }
-    let index = repository.index_or_empty().map_err(|e| wrong(&e))?;
-    let mut seen = Seen::default();
+    // For `git commit -a` and `git commit FILE` git makes an index of their own, and names it to the hook.
+    let index = match index_file {
+        Some(path) => gix::index::File::at(path, repository.object_hash(), true, Default::default())
+            .map_err(|e| wrong(&format!("the index {}: {e}", path.display())))?,
+        None => gix::index::File::clone(&**repository.index_or_empty().map_err(|e| wrong(&e))?),
+    };
     for entry in index.entries() {
         let path = entry.path(&index).to_string();
         let is_file = entry.mode != gix::index::entry::Mode::COMMIT;
@@ -530,7 +617,12 @@ fn tips(
 }
 
 /// The commits from `tips` without those of `hidden`, oldest first.
-fn commits(repository: &gix::Repository, tips: &[ObjectId], hidden: &[ObjectId]) -> Result<Vec<ObjectId>, gix::Error> {
+fn commits(
+    repository: &gix::Repository,
+    tips: &[ObjectId],
+    hidden: &[ObjectId],
+    failures: &mut Failures,
+) -> Result<Vec<ObjectId>, gix::Error> {
     use gix::revision::walk::Sorting;
     use gix::traverse::commit::simple::CommitTimeOrder;
     let walk = repository
@@ -538,8 +630,13 @@ fn commits(repository: &gix::Repository, tips: &[ObjectId], hidden: &[ObjectId])
         .with_hidden(hidden.iter().copied())
         .sorting(Sorting::ByCommitTime(CommitTimeOrder::NewestFirst))
         .all()?;
-    // What a shallow or damaged repository lacks ends the walk there.
-    let mut list: Vec<ObjectId> = walk.filter_map(Result::ok).map(|info| info.id).collect();
+    let mut list = Vec::new();
+    for info in walk {
+        match info {
+            Ok(info) => list.push(info.id),
+            Err(error) => failures.push(("the history".to_owned(), error.to_string())),
+        }
+    }
     list.reverse();
     Ok(list)
 }
@@ -557,6 +654,9 @@ fn time_of(repository: &gix::Repository, commit: ObjectId) -> i64 {
     repository.find_commit(commit).ok().and_then(|commit| commit.time().ok()).map_or(0, |time| time.seconds)
 }
 
+/// What a walk over trees could not see.
+type Failures = Vec<(String, String)>;
+
 /// Visits the files of a tree; trees and files that were met before are passed over.
 fn walk(
     repository: &gix::Repository,
@@ -564,18 +664,29 @@ fn walk(
     path: String,
     depth: usize,
     met: &mut HashSet<ObjectId>,
+    failures: &mut Failures,
     visit: &mut dyn FnMut(&str, ObjectId),
 ) {
-    if depth > 256 || !met.insert(tree) {
+    if !met.insert(tree) {
         return;
     }
-    let Ok(object) = repository.find_object(tree) else { return };
+    if depth > 256 {
+        failures.push((path, "directories within one another beyond 256".to_owned()));
+        return;
+    }
+    let object = match repository.find_object(tree) {
+        Ok(object) => object,
+        Err(error) => {
+            failures.push((format!("tree {tree} at `{path}`"), error.to_string()));
+            return;
+        }
+    };
     let length = repository.object_hash().len_in_bytes();
     for (mode, name, id) in entries(&object.data, length) {
         let name = String::from_utf8_lossy(name);
         let inner = if path.is_empty() { name.into_owned() } else { format!("{path}/{name}") };
         if mode & 0o170_000 == DIRECTORY {
-            walk(repository, id, inner, depth + 1, met, visit);
+            walk(repository, id, inner, depth + 1, met, failures, visit);
         } else if mode != SUBMODULE && met.insert(id) {
             visit(&inner, id);
         }

@@ -148,11 +148,20 @@ pub fn look(directory: &Path) -> Result<Option<GitFacts>, RepoError> {
 /// Opens the repository that a directory is in. Isolated: neither the user's nor the system's configuration, nor `GIT_*`
 /// variables, take part.
 fn open(directory: &Path) -> Result<gix::Repository, RepoError> {
-    let options = gix::open::Options::isolated();
+    // A replaced object would hide the real one, which everybody who clones gets.
+    let options = gix::open::Options::isolated().config_overrides(["core.useReplaceRefs=false"]);
     let mapping = gix::sec::trust::Mapping { full: options.clone(), reduced: options };
     gix::ThreadSafeRepository::discover_opts(directory, gix::discover::upwards::Options::default(), mapping)
         .map(|repository| repository.to_thread_local())
         .map_err(|error| RepoError::Unreadable { path: directory.to_path_buf(), why: error.to_string() })
+}
+
+/// Where the repository's own configuration says that its hooks are, when it says so.
+///
+/// # Errors
+/// There is no repository.
+pub fn hooks_path(directory: &Path) -> Result<Option<String>, RepoError> {
+    Ok(open(directory)?.config_snapshot().string("core.hooksPath").map(|path| path.to_string()))
 }
 
 /// True when there is simply no repository, as against one that cannot be read.

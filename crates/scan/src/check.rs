@@ -54,8 +54,10 @@ pub struct Piece<'a> {
     pub offset: u64,
     /// Line of the first of them, counted from 1.
     pub line: u64,
-    /// Bytes at the beginning that the piece before had too; what begins there may have been reported already.
+    /// What ends within so many bytes from the beginning was decided by the piece before.
     pub seen: usize,
+    /// What ends after so many bytes is left to the next piece, which sees more of what follows.
+    pub decided: usize,
     /// True when the file or member ends with these bytes.
     pub last: bool,
 }

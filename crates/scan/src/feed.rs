@@ -22,6 +22,9 @@ use crate::coverage::Coverage;
 use crate::limits::Limits;
 use crate::walk;
 
+/// What ends within so many bytes of a piece's end is left to the next piece.
+const MARGIN: usize = 8 << 10;
+
 /// How far a scan has come; may be read while it runs.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -248,8 +251,10 @@ impl Feed<'_, '_> {
                 self.own_bytes(place, &first, &mut std::io::empty(), begin);
             }
             Origin::File(file) => {
-                if archive::sniff(&first).is_some() {
-                    self.container(place, &first, None, Some(&mut **file), false, depth);
+                let tail_is_zip = archive::sniff(&first).is_none() && ends_like_zip(file);
+                {
+                    let head: &[u8] = if tail_is_zip { b"PK\x05\x06" } else { &first };
+                    self.container(place, head, None, Some(&mut **file), false, depth);
                     if let Err(error) = std::io::Seek::seek(file, std::io::SeekFrom::Start(first.len() as u64)) {
                         self.coverage.fail(place.to_string(), &error.to_string());
                         return;
@@ -295,7 +300,16 @@ impl Feed<'_, '_> {
         whole: bool,
         depth: usize,
     ) {
-        let Some(kind) = archive::sniff(&head[..head.len().min(SNIFF)]) else { return };
+        let by_head = archive::sniff(&head[..head.len().min(SNIFF)]);
+        // A ZIP is told by its end: anything may stand before it.
+        let by_tail = || (whole && archive::ends_like_zip(head)).then_some(Kind::Zip);
+        let Some(kind) = by_head.or_else(by_tail) else {
+            if let Some(format) = archive::unread(head) {
+                self.coverage
+                    .part(place.to_string(), &format!("{format} is not opened; its bytes were scanned as they are"));
+            }
+            return;
+        };
         if depth >= self.scanner.limits.depth {
             let why = format!("containers within one another beyond depth {}", self.scanner.limits.depth);
             return self.coverage.part(place.to_string(), &why);
@@ -365,12 +379,17 @@ impl Feed<'_, '_> {
     /// Hands the bytes to the checks, in pieces that overlap.
     fn pieces(&mut self, place: &Place, first: &[u8], rest: &mut dyn Read) {
         let limits = &self.scanner.limits;
-        let mut piece = Piece { place, bytes: first, offset: 0, line: 1, seen: 0, last: false };
+        // A check looks at what stands around a find: what ends close to the edge of a piece is left to the next.
+        let margin = MARGIN.min(limits.overlap / 2);
+        let mut piece = Piece { place, bytes: first, offset: 0, line: 1, seen: 0, decided: first.len(), last: false };
         let mut next = Vec::new();
         // Is there more?
         let mut ended = read_more(rest, &mut next, limits.piece, &mut self.coverage, place);
         piece.last = next.is_empty() && ended;
-        self.hand(&piece);
+        if !piece.last {
+            piece.decided = first.len().saturating_sub(margin);
+        }
+        self.hand(&piece, first.len());
         if piece.last {
             return;
         }
@@ -383,14 +402,21 @@ impl Feed<'_, '_> {
                 return self.coverage.part(place.to_string(), &why);
             }
             let seen = buffer.len();
+            let new = next.len();
             buffer.append(&mut next);
             if !ended {
                 ended = read_more(rest, &mut next, limits.piece, &mut self.coverage, place);
             }
             let last = next.is_empty() && ended;
-            self.hand(&Piece { place, bytes: &buffer, offset, line, seen, last });
-            if last || self.findings.len() > limits.findings_of_file {
+            let decided = if last { buffer.len() } else { buffer.len().saturating_sub(margin) };
+            let seen = seen.saturating_sub(margin);
+            self.hand(&Piece { place, bytes: &buffer, offset, line, seen, decided, last }, new);
+            if last {
                 return;
+            }
+            if self.findings.len() > limits.findings_of_file.saturating_mul(2) {
+                let why = format!("only its first {} bytes: it holds too many findings", offset + buffer.len() as u64);
+                return self.coverage.part(place.to_string(), &why);
             }
             let gone = buffer.len().saturating_sub(limits.overlap);
             line += newlines(&buffer[..gone]);
@@ -399,8 +425,8 @@ impl Feed<'_, '_> {
         }
     }
 
-    fn hand(&mut self, piece: &Piece<'_>) {
-        let new = (piece.bytes.len() - piece.seen) as u64;
+    fn hand(&mut self, piece: &Piece<'_>, new: usize) {
+        let new = new as u64;
         self.coverage.bytes += new;
         self.scanner.tally.bytes.fetch_add(new, Ordering::Relaxed);
         for check in self.scanner.checks {
@@ -431,6 +457,18 @@ fn name_of(place: &Place, kind: Kind, name: &str) -> String {
         Some("gz" | "bz2" | "xz" | "zst") if !stem.is_empty() => stem.to_owned(),
         _ => name.to_owned(),
     }
+}
+
+/// The same of a file that is not in memory.
+fn ends_like_zip(file: &mut File) -> bool {
+    use std::io::{Seek, SeekFrom};
+    let mut tail = Vec::new();
+    let length = file.seek(SeekFrom::End(0)).unwrap_or(0);
+    let from = length.saturating_sub(archive::ZIP_END as u64);
+    let read = file
+        .seek(SeekFrom::Start(from))
+        .and_then(|_| Read::take(&mut *file, archive::ZIP_END as u64).read_to_end(&mut tail));
+    read.is_ok() && archive::ends_like_zip(&tail)
 }
 
 fn newlines(bytes: &[u8]) -> u64 {

@@ -9,6 +9,9 @@ mod limits;
 mod suppress;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 pub use baseline::{Baseline, BaselineError, Known};
 pub use check::{Check, Piece, Place};
 pub use coverage::{Coverage, Gap};

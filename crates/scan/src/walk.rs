@@ -48,10 +48,23 @@ fn below(
         if exclude.is_match(&path) {
             coverage.skip(shown(&path), "excluded by request");
         } else if kind.is_dir() {
+            let begin = found.len();
+            below(root, &path, depth + 1, exclude, limits, coverage, found);
             if is_git && name == "objects" {
-                coverage.skip(shown(&path), "git objects: `--git` reads the history");
-            } else {
-                below(root, &path, depth + 1, exclude, limits, coverage, found);
+                let objects = root.join(&path);
+                let mut left_out = 0;
+                let kept: Vec<PathBuf> = found
+                    .drain(begin..)
+                    .filter(|file| {
+                        let is_object = git_object(&objects, &root.join(file));
+                        left_out += u64::from(is_object);
+                        !is_object
+                    })
+                    .collect();
+                found.extend(kept);
+                if left_out > 0 {
+                    coverage.skip(shown(&path), &format!("{left_out} files of git objects: `--git` reads the history"));
+                }
             }
         } else if kind.is_file() {
             found.push(path);
@@ -61,4 +74,32 @@ fn below(
             coverage.skip(shown(&path), "a socket, pipe or device");
         }
     }
+}
+
+/// True for what git itself keeps in its object directory: told by name and content, since anyone can make a directory of
+/// that name.
+fn git_object(objects: &Path, file: &Path) -> bool {
+    let Ok(relative) = file.strip_prefix(objects) else { return false };
+    let mut parts = relative.iter().map(|part| part.to_string_lossy());
+    let (Some(folder), Some(name), None) = (parts.next(), parts.next(), parts.next()) else { return false };
+    let mut head = [0; 4];
+    let read = std::fs::File::open(file).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head));
+    if read.is_err() {
+        return false;
+    }
+    let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
+    if folder == "pack" {
+        let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+        return match ending {
+            "pack" => head == *b"PACK",
+            "idx" => head == *b"\xfftOc",
+            "rev" => head == *b"RIDX",
+            "bitmap" => head == *b"BITM",
+            "mtimes" => head == *b"MTME",
+            _ => false,
+        };
+    }
+    // A loose object is zlib data: method 8, and the first two bytes a multiple of 31.
+    let is_zlib = head[0] & 0x0f == 8 && (u16::from(head[0]) * 256 + u16::from(head[1])).is_multiple_of(31);
+    folder.len() == 2 && is_hex(&folder) && matches!(name.len(), 38 | 62) && is_hex(&name) && is_zlib
 }

@@ -11,7 +11,8 @@ use crate::rule::{BEFORE, Rule, RuleSet, WINDOW};
 use crate::validate::{Validator, Verdict};
 use crate::{decode, generic, url, validate, value};
 
-/// Matches kept of one text; a text with more is no text of people.
+/// Matches kept of one piece, decoded ones among them. Beyond that weak ones are dropped, so that no number of decoys
+/// hides what counts; a piece with more that count is reported as scanned in part, long before.
 const MOST: usize = 5_000;
 
 /// A search reaches at most so much further than needed, in bytes.
@@ -75,7 +76,6 @@ impl Engine {
     }
 
     fn text(&self, bytes: &[u8], kind: Kind, depth: usize, found: &mut Vec<Match>) {
-        let begin = found.len();
         let mut scratch = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
         scratch.begin(self.rules.rules.len());
         let mut named = 0;
@@ -88,11 +88,14 @@ impl Engine {
             if keyword.uses.generic && self.generic && start >= named {
                 named = self.named(bytes, start, kind, found);
             }
-            found.len() - begin <= MOST
+            found.len() < MOST || drop_weak(found) < MOST
         });
         SCRATCH.with_borrow_mut(|all| all.push(scratch));
         if depth < self.depth {
             decode::all(bytes, |decoded| {
+                if found.len() >= MOST && drop_weak(found) >= MOST {
+                    return;
+                }
                 let mut inner = Vec::new();
                 self.text(&decoded.bytes, Kind::Settings, depth + 1, &mut inner);
                 for mut one in inner {
@@ -149,8 +152,12 @@ impl Engine {
                     continue;
                 }
                 if let Some(one) = expression.find(bytes, from, until, true, group) {
-                    searched.matched = one.secret.end.max(from + 1);
-                    found.extend(judge(rule, index, bytes, one.whole, one.secret));
+                    let (start, end) = (one.whole.start, one.secret.end);
+                    let judged = judge(rule, index, bytes, one.whole, one.secret);
+                    // What is refused or doubted may stand in front of what is not.
+                    let sure = judged.as_ref().is_some_and(|one| one.confidence > Confidence::Weak);
+                    searched.matched = if sure { end.max(start + 1) } else { keyword.end.min(end).max(start + 1) };
+                    found.extend(judged);
                     return;
                 }
             }
@@ -173,9 +180,16 @@ impl Engine {
                 searched.until = keyword.end;
                 return;
             }
-            from = one.whole.end.max(one.whole.start + 1);
-            searched.matched = one.secret.end.max(one.whole.start + 1);
-            found.extend(judge(rule, index, bytes, one.whole, one.secret));
+            let (start, end) = (one.whole.start, one.whole.end);
+            let secret_end = one.secret.end;
+            let judged = judge(rule, index, bytes, one.whole, one.secret);
+            let sure = judged.as_ref().is_some_and(|one| one.confidence > Confidence::Weak);
+            from = if sure { end.max(start + 1) } else { keyword.end.min(end).max(start + 1) };
+            searched.matched = if sure { secret_end.max(start + 1) } else { from };
+            found.extend(judged);
+            if !sure {
+                return;
+            }
             if from > until {
                 return;
             }
@@ -242,10 +256,16 @@ struct Searched {
     step: usize,
 }
 
+/// Drops weak matches; returns how many are left.
+fn drop_weak(found: &mut Vec<Match>) -> usize {
+    found.retain(|one| one.confidence > Confidence::Weak);
+    found.len()
+}
+
 /// What armoured keys begin with.
 const ARMOUR: &[u8] = b"-----BEGIN";
 
-/// True for the beginning of an armoured text that another one follows, or nothing, and no end.
+/// True for the beginning of an armoured text that another one follows before any end.
 fn is_unended_armour(bytes: &[u8], keyword: &std::ops::Range<usize>) -> bool {
     let text = &bytes[keyword.clone()];
     if !text[..ARMOUR.len()].eq_ignore_ascii_case(ARMOUR) {
@@ -253,8 +273,8 @@ fn is_unended_armour(bytes: &[u8], keyword: &std::ops::Range<usize>) -> bool {
     }
     let rest = &bytes[keyword.end..(keyword.end + WINDOW).min(bytes.len())];
     // A key that is cut off by the end of the text may still be one.
-    let Some(dashes) = memchr::memmem::find_iter(rest, b"-----").nth(1) else { return false };
-    rest[dashes..].len() >= ARMOUR.len() && rest[dashes..].starts_with(ARMOUR)
+    let Some(begin) = memchr::memmem::find(rest, ARMOUR) else { return false };
+    memchr::memmem::find(&rest[..begin], b"-----END").is_none()
 }
 
 /// Conditions and validator of a rule.
@@ -348,14 +368,20 @@ fn judge(
 fn resolve(mut found: Vec<Match>, engine: &Engine) -> Vec<Match> {
     found.sort_by(|a, b| a.start.cmp(&b.start).then(b.end.cmp(&a.end)).then(a.secret.cmp(&b.secret)));
     let mut kept: Vec<Match> = Vec::with_capacity(found.len());
+    // Those that may still overlap: the end of the kept ones rises slowly, since they are in order of their beginnings.
+    let mut active = 0;
     for one in found {
+        while active < kept.len() && kept[active].end <= one.start {
+            active += 1;
+        }
         let overlaps = |other: &Match| {
             let same_text = other.decoded == one.decoded && other.decoded.is_empty();
             // Decoded ones all stand at the place of the encoded text: the secrets decide.
             let same_secret = contains(&other.secret, &one.secret) || contains(&one.secret, &other.secret);
             other.end > one.start && (same_text || same_secret)
         };
-        match kept.iter().rposition(overlaps) {
+        let from = active.max(kept.len().saturating_sub(LOOKED_BACK));
+        match kept[from..].iter().rposition(overlaps).map(|at| from + at) {
             None => kept.push(one),
             Some(at) => {
                 if engine.rank(&one) > engine.rank(&kept[at]) {
@@ -366,6 +392,9 @@ fn resolve(mut found: Vec<Match>, engine: &Engine) -> Vec<Match> {
     }
     kept
 }
+
+/// Of the matches at one place so many are compared with the next.
+const LOOKED_BACK: usize = 64;
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
     memchr::memmem::find(text, part).is_some()

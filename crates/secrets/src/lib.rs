@@ -121,10 +121,13 @@ impl Secrets {
             By::Rule(index) => {
                 let rule = &self.engine.rules.rules[index];
                 let revoke = rule.family.revoke.trim_end_matches('.');
-                let revoke =
-                    if revoke.starts_with("http") { format!("revoke it at {revoke}") } else { revoke.to_owned() };
-                let help =
-                    format!("{revoke}; then keep the new one where the code cannot be read, and purge the history");
+                let help = if revoke.starts_with("http") {
+                    format!(
+                        "revoke it at {revoke}; then keep the new one where the code cannot be read, and purge the history"
+                    )
+                } else {
+                    revoke.to_owned()
+                };
                 (rule.name.clone(), level(rule.severity), help)
             }
             By::Generic(generic::Class::Password) => {
@@ -156,6 +159,16 @@ impl Secrets {
     }
 }
 
+/// How strictly a file of that name is read, 0 being the strictest: of several names of one content the strictest counts.
+pub fn strictness(name: &str) -> u8 {
+    match context::kind(name) {
+        context::Kind::Settings => 0,
+        context::Kind::Code => 1,
+        context::Kind::Text => 2,
+        context::Kind::Lock => 3,
+    }
+}
+
 const GENERIC_HELP: &str =
     "change it where it is used, then put the new one where the code cannot be read, and purge the history";
 
@@ -176,13 +189,20 @@ impl Check for Secrets {
         let found = self.engine.find(piece.bytes, context::kind(piece.place.innermost()));
         let mut lines = Lines { bytes: piece.bytes, offset: 0, line: 0, begin: 0 };
         for one in &found {
-            // What ends within the part that the piece before had too was found there.
-            if one.confidence >= self.options.confidence && one.end > piece.seen {
+            // What ends before or after was or will be decided with another piece.
+            let decided = one.end > piece.seen && (piece.last || one.end <= piece.decided);
+            if one.confidence >= self.options.confidence && (decided || piece.seen == 0 && piece.last) {
                 findings.push(self.finding(piece, &mut lines, &found, one));
+                if findings.len() > MOST {
+                    return;
+                }
             }
         }
     }
 }
+
+/// Findings made of one piece; a report keeps fewer of a file and says so.
+const MOST: usize = 2_500;
 
 /// Lines and columns of rising offsets.
 struct Lines<'b> {
@@ -193,7 +213,7 @@ struct Lines<'b> {
 }
 
 impl Lines<'_> {
-    /// Lines before the offset, and the column from 1.
+    /// Lines before the offset, and the column from 1, in characters.
     fn position(&mut self, offset: usize) -> (u64, u64) {
         if offset < self.offset {
             *self = Lines { bytes: self.bytes, offset: 0, line: 0, begin: 0 };
@@ -203,6 +223,10 @@ impl Lines<'_> {
             self.begin = self.offset + at + 1;
         }
         self.offset = offset;
-        (self.line, (offset - self.begin) as u64 + 1)
+        // A very long line is counted in bytes: in minified code there is hardly anything else.
+        let before = &self.bytes[self.begin.min(offset)..offset];
+        let characters =
+            if before.len() > 100_000 { before.len() } else { String::from_utf8_lossy(before).chars().count() };
+        (self.line, characters as u64 + 1)
     }
 }

@@ -2,7 +2,7 @@
 
 use provost_model::{Excerpt, printable};
 
-use crate::engine::Match;
+use crate::engine::{By, Match};
 use crate::value;
 
 /// Bytes before and after the secret that are shown at most.
@@ -36,9 +36,16 @@ pub(crate) fn excerpt(bytes: &[u8], one: &Match, all: &[Match], show: usize) -> 
     }
     text.push_str(MASK);
     let finish = text.chars().count();
-    text.push_str(&masked(bytes, end, to, all, one));
-    if to < line_end {
-        text.push('…');
+    // What follows a value that only its name gave away may be the rest of it.
+    if matches!(one.by, By::Generic(_)) {
+        if end < line_end {
+            text.push('…');
+        }
+    } else {
+        text.push_str(&masked(bytes, end, to, all, one));
+        if to < line_end {
+            text.push('…');
+        }
     }
     Excerpt { text: text.trim_end().to_owned(), start: begin, end: finish }
 }

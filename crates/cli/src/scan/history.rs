@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 use globset::GlobSet;
@@ -12,12 +14,20 @@ use provost_scan::{Check, Coverage, Limits, Place, Report, Scanner, Tally};
 
 use crate::commands::scan::SecretsArgs;
 
+/// Bytes of objects that are looked at in one history. A pack of some kilobytes can hold as many.
+const BUDGET: u64 = 1 << 40;
+
 /// What a history is scanned with.
 pub(crate) struct Gather<'a> {
     checks: &'a [&'a dyn Check],
     limits: Limits,
     list_inputs: bool,
     tally: &'a Tally,
+    /// The end of the time that the whole may take.
+    deadline: Option<Instant>,
+    /// Bytes of objects that may still be looked at.
+    budget: AtomicU64,
+    over: AtomicBool,
     /// The same secret by the same rule in files of the same name is kept once, with where it was: a file has many
     /// versions.
     kept: Mutex<(HashMap<Key, Kept>, Coverage)>,
@@ -36,12 +46,26 @@ struct Kept {
 
 impl<'a> Gather<'a> {
     pub(crate) fn new(checks: &'a [&'a dyn Check], limits: Limits, list_inputs: bool, tally: &'a Tally) -> Self {
-        Self { checks, limits, list_inputs, tally, kept: Mutex::default() }
+        let deadline = limits.time.and_then(|time| Instant::now().checked_add(time));
+        let (budget, over) = (AtomicU64::new(BUDGET), AtomicBool::new(false));
+        Self { checks, limits, list_inputs, tally, deadline, budget, over, kept: Mutex::default() }
     }
 
     /// Scans one object; `place` is what its findings are kept under.
     fn scan(&self, object: Object<'_>, place: &str, path: &str) {
-        let scanner = Scanner::new(self.checks, self.limits.clone(), GlobSet::empty(), self.list_inputs, self.tally);
+        let mut limits = self.limits.clone();
+        limits.time = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let bytes = object.bytes.len() as u64;
+        let spent = self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        if spent.is_err() || limits.time.is_some_and(|left| left.is_zero()) {
+            if !self.over.swap(true, Ordering::Relaxed) {
+                let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let why = "not all of it was scanned: the time, or the bytes that a history may have, were used up";
+                kept.1.part("the history".to_owned(), why);
+            }
+            return;
+        }
+        let scanner = Scanner::new(self.checks, limits, GlobSet::empty(), self.list_inputs, self.tally);
         let place_of = Place { path: path.to_owned(), within: Vec::new(), commit: object.commit.map(str::to_owned) };
         scanner.bytes(&place_of, object.bytes);
         let report = scanner.finish();
@@ -131,7 +155,9 @@ pub(crate) fn scan(args: &SecretsArgs, directory: &Path, gather: Gather<'_>) -> 
     let since = args.since.as_deref().map(day).transpose()?;
     let nowhere = |_: &HashSet<String>| Ok(BTreeMap::new());
     if args.staged {
-        let seen = history::staged(directory, &|object| gather.scan(object, object.name, object.name))?;
+        let index = std::env::var_os("GIT_INDEX_FILE").filter(|v| !v.is_empty()).map(std::path::PathBuf::from);
+        let seen =
+            history::staged(directory, index.as_deref(), &|object| gather.scan(object, object.name, object.name))?;
         gather.note(&seen);
         return Ok((format!("what is staged in {shown}"), gather.report(nowhere)?));
     }
@@ -143,7 +169,9 @@ pub(crate) fn scan(args: &SecretsArgs, directory: &Path, gather: Gather<'_>) -> 
         let since = args.since.as_ref().map(|day| format!(" since {day}")).unwrap_or_default();
         return Ok((format!("the commits {range}{since} of {shown}"), gather.report(nowhere)?));
     }
-    let seen = history::objects(directory, None, &|object| gather.scan(object, object.id, object.name))?;
+    let seen = history::objects(directory, None, &provost_secrets::strictness, &|object| {
+        gather.scan(object, object.id, object.name)
+    })?;
     gather.note(&seen);
     let objects = count(seen.blobs, "file version", "file versions");
     let messages = count(seen.messages, "commit or tag message", "commit and tag messages");
@@ -153,7 +181,9 @@ pub(crate) fn scan(args: &SecretsArgs, directory: &Path, gather: Gather<'_>) -> 
 
 /// Scans the objects in an object directory alone: what a push brought.
 pub(crate) fn quarantine(directory: &Path, objects: &Path, gather: Gather<'_>) -> Result<Report> {
-    let seen = history::objects(directory, Some(objects), &|object| gather.scan(object, object.id, object.name))?;
+    let seen = history::objects(directory, Some(objects), &provost_secrets::strictness, &|object| {
+        gather.scan(object, object.id, object.name)
+    })?;
     gather.note(&seen);
     gather.report(|_| Ok(BTreeMap::new()))
 }

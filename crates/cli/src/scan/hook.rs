@@ -15,6 +15,8 @@ use crate::{clock, render};
 /// The pre-commit hook that `install` writes.
 const PRE_COMMIT: &str = "#!/bin/sh\n# Nothing that holds a secret is committed. `git commit --no-verify` goes round this; the push gate does not.\nexec provost scan hook pre-commit\n";
 
+/// Seconds that the scan of a push may take; what is not scanned by then is refused.
+const PATIENCE: &str = "300";
 /// A push may have so many bytes of ref lines.
 const LINES: u64 = 4 << 20;
 
@@ -46,6 +48,11 @@ fn arguments(args: &HookArgs, more: &[&str]) -> Result<SecretsArgs> {
 
 fn install() -> Result<Exit> {
     let root = provost_repo::look(Path::new("."))?.context("there is no git repository here")?.root;
+    if let Some(path) = provost_repo::hooks_path(Path::new("."))? {
+        bail!(
+            "core.hooksPath is set: git runs the hooks in {path}; put `provost scan hook pre-commit` into the one there"
+        );
+    }
     let git = root.join(".git");
     if !git.is_dir() {
         bail!("{} is no directory: install the hook in the main working tree", git.display());
@@ -72,7 +79,8 @@ fn pre_receive(args: &HookArgs, context: &Context) -> Result<Exit> {
     let Some(objects) = variable("GIT_QUARANTINE_PATH") else {
         bail!("GIT_QUARANTINE_PATH is not set: this is for git's pre-receive hook alone");
     };
-    let scan = arguments(args, &[])?;
+    // A push must not hold the server up for ever.
+    let scan = arguments(args, &["--time", PATIENCE])?;
     let baseline = super::baseline(&scan)?;
     let key = super::fingerprint_key(&scan, baseline.as_ref(), &context.home)?;
     let secrets = super::check(&scan, key)?;

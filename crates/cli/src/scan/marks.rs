@@ -30,7 +30,8 @@ pub(crate) fn gather(args: &SecretsArgs, findings: &[Finding]) -> Result<Suppres
         let text = String::from_utf8_lossy(&bytes);
         all.0.extend(Suppressions::parse(&text, &source).with_context(|| format!("{source} cannot be used"))?.0);
     }
-    if args.base.is_none() && !args.honour_marks {
+    // A finding in a history stands in another version than the file that lies here: marks are for files.
+    if args.base.is_none() && !args.honour_marks || args.is_git() {
         return Ok(all);
     }
     let mut files: Vec<&str> =
@@ -38,10 +39,10 @@ pub(crate) fn gather(args: &SecretsArgs, findings: &[Finding]) -> Result<Suppres
     files.sort_unstable();
     files.dedup();
     for file in files {
-        let lines: Vec<u64> = findings
+        let lines: Vec<(u64, String)> = findings
             .iter()
-            .filter(|f| f.file.as_deref() == Some(file))
-            .filter_map(|f| f.span.map(|span| span.line))
+            .filter(|f| f.within.is_empty() && f.file.as_deref() == Some(file))
+            .filter_map(|f| Some((f.span?.line, f.fingerprint.to_hex())))
             .collect();
         let Some(now) = read(root, file) else { continue };
         let then = match &args.base {
@@ -51,14 +52,14 @@ pub(crate) fn gather(args: &SecretsArgs, findings: &[Finding]) -> Result<Suppres
             },
             None => None,
         };
-        for number in lines {
+        for (number, fingerprint) in lines {
             let Some(line) = line(&now, number) else { continue };
             let counts = args.honour_marks
                 || then.as_ref().is_some_and(|then| then.split(|b| *b == b'\n').any(|old| old == line));
             if counts && let Some(mark) = mark(line, args.honour_marks) {
                 let path = globset::GlobBuilder::new(&globset::escape(file)).literal_separator(true).build()?;
                 all.0.push(Suppression {
-                    fingerprint: None,
+                    fingerprint: Some(fingerprint),
                     rule: mark.rule,
                     path: Some(path.compile_matcher()),
                     line: Some(number),

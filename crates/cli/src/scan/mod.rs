@@ -200,6 +200,11 @@ fn scan(args: &SecretsArgs, secrets: &Secrets) -> Result<(String, Report)> {
             let metadata = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
             if metadata.is_dir() {
                 scanner.tree(path);
+            } else if !metadata.is_file() {
+                // A pipe, a device: what it gives is meant.
+                let mut stream =
+                    std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+                scanner.stream(&Place::file(path.to_string_lossy()), &mut stream);
             } else {
                 // A link that the caller names is meant.
                 let real = path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;

@@ -21,7 +21,10 @@ pub(crate) fn write(args: &SecretsArgs, secrets: &Secrets, done: &Done) -> Resul
         Format::Sarif => format!("{:#}\n", sarif_log(secrets, done)),
         Format::Gitlab => {
             let findings: Vec<&Finding> = done.judgement.new_ones().collect();
-            format!("{:#}\n", gitlab::secret_detection(env!("CARGO_PKG_VERSION"), &findings))
+            format!(
+                "{:#}\n",
+                gitlab::secret_detection(env!("CARGO_PKG_VERSION"), &findings, done.coverage.is_complete())
+            )
         }
         Format::Github => github(done),
     };
@@ -141,7 +144,7 @@ fn github(done: &Done) -> String {
             Level::Note => "notice",
         };
         let file = finding.file.as_deref().unwrap_or_default();
-        let mut place = format!("file={}", property(file));
+        let mut place = format!("file={}", property(&printable(file)));
         if let Some(span) = finding.span.filter(|_| finding.within.is_empty()) {
             let _ = write!(place, ",line={},endLine={},col={}", span.line, span.end_line, span.column);
         }

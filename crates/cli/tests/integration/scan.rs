@@ -372,3 +372,89 @@ fn a_run_is_looked_at_for_secrets() {
         assert!(!kept.contains(&token) && !kept.contains(&secret()), "{kept}");
     }
 }
+
+#[test]
+fn a_commit_of_all_changes_is_scanned_by_the_hook() {
+    let world = World::new();
+    git_ok(&world, &["init", "-q"]);
+    commit(&world, "first");
+    world.expect(0, &["scan", "hook", "install"]);
+    write(&world, "src/main.c", &format!("// API_TOKEN=\"{}\"\n", secret()));
+    let path = std::env::var("PATH").unwrap_or_default();
+    let binary = Path::new(env!("CARGO_BIN_EXE_provost")).parent().expect("a folder");
+    for how in [&["-a"][..], &["src/main.c"]] {
+        let output = Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-m", "next"])
+            .args(how)
+            .current_dir(world.project())
+            .env_clear()
+            .env("PATH", format!("{}:{path}", binary.display()))
+            .env("HOME", world.root())
+            .env("PROVOST_HOME", world.root().join("home"))
+            .output()
+            .expect("git runs");
+        assert!(!output.status.success(), "{how:?}: {}", text_of(&output));
+    }
+    git_ok(&world, &["config", "core.hooksPath", "elsewhere"]);
+    assert_eq!(world.run(&["scan", "hook", "install"]).status.code(), Some(2));
+}
+
+#[test]
+fn another_name_of_a_file_does_not_weaken_the_scan_of_a_history() {
+    let world = World::new();
+    git_ok(&world, &["init", "-q"]);
+    write(&world, "config.env", &format!("DB_PASSWORD={}\n", secret()));
+    write(&world, "a/checksums.txt", &format!("DB_PASSWORD={}\n", secret()));
+    commit(&world, "two names");
+    json(&world, 1, &["--git"]);
+}
+
+#[test]
+fn a_mark_of_one_version_says_nothing_of_another() {
+    let world = World::new();
+    git_ok(&world, &["init", "-q"]);
+    let marked = format!("a = 1\nb_token = \"{}\" # provost:allow reason=\"test key only\"\n", secret());
+    write(&world, "conf.py", &marked);
+    let base = commit(&world, "marked");
+    let other = ["Zx8kQ2vT", "7pLm3wR9", "bH5d"].concat();
+    write(&world, "conf.py", &format!("a = 1\nb_token = \"{other}\"\n"));
+    commit(&world, "another");
+    write(&world, "conf.py", &marked);
+    commit(&world, "back");
+    json(&world, 0, &["--base", &base]);
+    json(&world, 1, &["--range", &format!("{base}..HEAD"), "--base", &base]);
+}
+
+#[test]
+fn a_repository_that_lacks_objects_is_not_clean() {
+    let world = World::new();
+    git_ok(&world, &["init", "-q"]);
+    write(&world, "data.txt", "plain\n");
+    commit(&world, "first");
+    let id = git_ok(&world, &["rev-parse", "HEAD:data.txt"]);
+    json(&world, 0, &["--git"]);
+    let objects = world.project().join(".git/objects");
+    let file = objects.join(&id[..2]).join(&id[2..]);
+    std::fs::remove_file(file).expect("removed");
+    json(&world, 3, &["--git"]);
+    // A replaced object hides nothing.
+    let world = World::new();
+    git_ok(&world, &["init", "-q"]);
+    write(&world, "app.env", "plain\n");
+    let first = commit(&world, "first");
+    let clean = git_ok(&world, &["rev-parse", "HEAD:app.env"]);
+    write(&world, "app.env", &format!("API_TOKEN={}\n", secret()));
+    commit(&world, "second");
+    let held = git_ok(&world, &["rev-parse", "HEAD:app.env"]);
+    git_ok(&world, &["replace", &held, &clean]);
+    json(&world, 1, &["--range", &format!("{first}..HEAD")]);
+    json(&world, 1, &["--git"]);
+}
+
+#[test]
+fn a_directory_that_looks_like_gits_is_scanned() {
+    let world = World::new();
+    write(&world, "assets/HEAD", "");
+    write(&world, "assets/objects/sub/c.env", &format!("API_TOKEN={}\n", secret()));
+    json(&world, 1, &["assets"]);
+}

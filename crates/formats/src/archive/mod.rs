@@ -6,6 +6,7 @@ mod pdf;
 mod seven;
 mod tarball;
 mod zipped;
+mod zstandard;
 
 use std::io::{Read, Seek};
 use std::ops::ControlFlow;
@@ -72,21 +73,69 @@ pub fn sniff(head: &[u8]) -> Option<Kind> {
         Some(Kind::SevenZip)
     } else if starts(b"\x1f\x8b\x08") {
         Some(Kind::Gzip)
-    } else if starts(b"BZh") && head.get(4..10).is_some_and(|b| b == b"\x31\x41\x59\x26\x53\x59") {
+    } else if starts(b"BZh")
+        && head.get(4..10).is_some_and(|b| b == b"\x31\x41\x59\x26\x53\x59" || b == b"\x17\x72\x45\x38\x50\x90")
+    {
         Some(Kind::Bzip2)
     } else if starts(b"\xfd7zXZ\0") {
         Some(Kind::Xz)
-    } else if starts(b"\x28\xb5\x2f\xfd") {
+    } else if starts(b"\x28\xb5\x2f\xfd")
+        || head.get(..4).is_some_and(|b| b[0] & 0xf0 == 0x50 && b[1..] == [0x2a, 0x4d, 0x18])
+    {
         Some(Kind::Zstd)
     } else if starts(b"!<arch>\n") {
         Some(Kind::Ar)
     } else if starts(b"%PDF-") {
         Some(Kind::Pdf)
-    } else if head.get(257..262).is_some_and(|b| b == b"ustar") {
+    } else if head.get(257..262).is_some_and(|b| b == b"ustar") || is_old_tar(head) {
         Some(Kind::Tar)
     } else {
         None
     }
+}
+
+/// Bytes at the end of a file that [`ends_like_zip`] wants to see: the end record with the longest comment.
+pub const ZIP_END: usize = 22 + 65_535;
+
+/// True when a ZIP's end record stands at the end (APPNOTE 4.3.16): what stands before the archive does not matter.
+pub fn ends_like_zip(bytes: &[u8]) -> bool {
+    let tail = &bytes[bytes.len().saturating_sub(ZIP_END)..];
+    memchr::memmem::rfind(tail, b"PK\x05\x06").is_some_and(|at| {
+        let comment = tail.get(at + 20..at + 22).map(|b| usize::from(u16::from_le_bytes([b[0], b[1]])));
+        comment.is_some_and(|length| at + 22 + length <= tail.len())
+    })
+}
+
+/// A container that is recognised and not read: what it is called.
+pub fn unread(head: &[u8]) -> Option<&'static str> {
+    let starts = |magic: &[u8]| head.starts_with(magic);
+    if starts(b"Rar!\x1a\x07") {
+        Some("a RAR archive")
+    } else if starts(b"MSCF\0\0\0\0") {
+        Some("a cabinet")
+    } else if starts(b"\x04\x22\x4d\x18") {
+        Some("an LZ4 frame")
+    } else if starts(b"\x1f\x9d") || starts(b"\x1f\xa0") {
+        Some("a compressed file (.Z)")
+    } else if starts(b"\x5d\0\0") && head.get(5..13).is_some_and(|size| size == [0xff; 8] || size[6..] == [0, 0]) {
+        Some("an LZMA file")
+    } else if starts(b"070701") || starts(b"070702") || starts(b"070707") {
+        Some("a cpio archive")
+    } else if starts(b"\x89LZO") {
+        Some("an LZO file")
+    } else {
+        None
+    }
+}
+
+/// True for a tar header without a mark (before POSIX): its checksum is right.
+fn is_old_tar(head: &[u8]) -> bool {
+    let Some(header) = head.get(..512) else { return false };
+    let field = header[148..156].iter().copied().filter(|b| (b'0'..=b'7').contains(b));
+    let claimed = field.fold(0_u32, |sum, digit| sum.wrapping_mul(8).wrapping_add(u32::from(digit - b'0')));
+    let sum: u32 =
+        header.iter().enumerate().map(|(at, b)| if (148..156).contains(&at) { 32 } else { u32::from(*b) }).sum();
+    claimed == sum && sum > 256 && header[0] != 0
 }
 
 /// A member of a container.
@@ -176,9 +225,8 @@ pub fn members(kind: Kind, source: Source<'_>, limit: usize, visit: &mut Visit<'
         Kind::Bzip2 => single(&mut bzip2::read::MultiBzDecoder::new(stream), visit),
         Kind::Xz => single(&mut lzma_rust2::XzReader::new(stream, true), visit),
         Kind::Zstd => {
-            let mut decoder = ruzstd::decoding::StreamingDecoder::new(stream)
-                .map_err(|e| ArchiveError::Broken { kind: "zstd", why: e.to_string() })?;
-            single(&mut decoder, visit);
+            let mut frames = zstandard::Frames::new(stream)?;
+            single(&mut frames, visit);
         }
     }
     Ok(())

@@ -5,6 +5,8 @@ use std::io::Read;
 
 use super::{ArchiveError, Member, Visit};
 
+/// Streams of one PDF that are looked at.
+const STREAMS: usize = 50_000;
 /// A PDF is looked at up to this size.
 const LARGEST: u64 = 64 << 20;
 
@@ -13,6 +15,8 @@ pub(super) fn members(source: &mut dyn Read, limit: usize, visit: &mut Visit<'_>
     let mut bytes = Vec::new();
     source.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|e| broken(e.to_string()))?;
     let cut = bytes.len() as u64 > LARGEST;
+    let limit = limit.min(STREAMS);
+    let mut inflate = flate2::Decompress::new(true);
     let mut seen = 0;
     let mut next = 0;
     while let Some(at) = memchr::memmem::find(&bytes[next..], b"stream") {
@@ -40,11 +44,37 @@ pub(super) fn members(source: &mut dyn Read, limit: usize, visit: &mut Visit<'_>
         }
         seen += 1;
         let member = Member { name: format!("stream {seen}"), claimed: None, special: None };
-        let mut decoder = flate2::bufread::ZlibDecoder::new(&bytes[start..]);
-        if visit(&member, Ok(&mut decoder)).is_break() {
+        inflate.reset(true);
+        let mut stream = Stream { inflate: &mut inflate, rest: &bytes[start..] };
+        if visit(&member, Ok(&mut stream)).is_break() {
             return Ok(());
         }
-        next = start + usize::try_from(decoder.total_in()).unwrap_or(0);
+        next = start + usize::try_from(inflate.total_in()).unwrap_or(0);
     }
     if cut { Err(broken(format!("only its first {LARGEST} bytes were looked at"))) } else { Ok(()) }
+}
+
+/// One compressed stream. The state is the file's: a new one for each of thousands of streams would cost more than they do.
+struct Stream<'s> {
+    inflate: &'s mut flate2::Decompress,
+    rest: &'s [u8],
+}
+
+impl Read for Stream<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            let (read_before, written_before) = (self.inflate.total_in(), self.inflate.total_out());
+            let status = self.inflate.decompress(self.rest, buffer, flate2::FlushDecompress::None);
+            let status = status.map_err(|error| std::io::Error::other(error.to_string()))?;
+            let read = usize::try_from(self.inflate.total_in() - read_before).unwrap_or(0);
+            let written = usize::try_from(self.inflate.total_out() - written_before).unwrap_or(0);
+            self.rest = &self.rest[read..];
+            if written > 0 || buffer.is_empty() || status == flate2::Status::StreamEnd {
+                return Ok(written);
+            }
+            if read == 0 {
+                return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the stream is cut"));
+            }
+        }
+    }
 }

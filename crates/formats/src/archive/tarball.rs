@@ -24,7 +24,8 @@ pub(super) fn members(source: &mut dyn Read, limit: usize, visit: &mut Visit<'_>
             long_name = name.or(long_name);
             continue;
         }
-        if kind.is_dir() || kind.is_gnu_longlink() || kind.is_pax_global_extensions() {
+        // A directory or a header of another kind holds nothing, unless someone put something there.
+        if entry.size() == 0 && (kind.is_dir() || kind.is_gnu_longlink() || kind.is_pax_global_extensions()) {
             continue;
         }
         if seen == limit {
@@ -39,10 +40,12 @@ pub(super) fn members(source: &mut dyn Read, limit: usize, visit: &mut Visit<'_>
             _ => None,
         };
         let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+        let link = entry.link_name_bytes().map(|name| lossy(&name)).unwrap_or_default();
+        let special = special.map(|what| format!("{what} to {link}")).filter(|_| entry.size() == 0);
         let member = Member {
             name: lossy(name.split(|&b| b == 0).next().unwrap_or_default()),
             claimed: Some(entry.size()),
-            special: special.map(str::to_owned),
+            special,
         };
         if visit(&member, Ok(&mut entry)).is_break() {
             break;

@@ -221,7 +221,13 @@ impl Place<'_> {
         if !bare {
             return None;
         }
+        // In an address `&` begins the next value; in settings it is a character like others.
+        let of_setting = self.kind == Kind::Settings
+            && self.name.start.checked_sub(1).is_none_or(|before| self.bytes[before].is_ascii_whitespace());
         let stops = |b: &u8| {
+            if of_setting && *b == b'&' {
+                return false;
+            }
             b.is_ascii_whitespace()
                 || matches!(
                     b,

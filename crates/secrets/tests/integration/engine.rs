@@ -181,3 +181,33 @@ fn confidence_decides_what_is_said() {
     let found = weak.try_text(b"API_TOKEN=your-token-goes-here-1234", "a.env");
     assert!(found.iter().all(|(_, _, sure)| *sure == Confidence::Weak), "{found:?}");
 }
+
+#[test]
+fn no_number_of_decoys_hides_a_secret() {
+    let mut text = "pwd=\"changeme\"\n".repeat(20_000);
+    text.push_str(&format!("API_TOKEN={}\n", value()));
+    assert_eq!(scan("most.env", text.as_bytes(), Limits::default()).len(), 1);
+    // Nor do decoys that are decoded.
+    let mut text = "\"%20password%3DchangeMe%31\"\n".repeat(20_000);
+    text.push_str(&format!("API_TOKEN={}\n", value()));
+    let found = scan("most.env", text.as_bytes(), Limits::default());
+    assert!(found.iter().any(|f| f.within.is_empty()), "{}", found.len());
+}
+
+#[test]
+fn a_false_armour_does_not_swallow_the_key_behind_it() {
+    let der: Vec<u8> = {
+        let mut key = vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22];
+        key.extend([0x04, 0x20]);
+        key.extend((1..=32_u8).map(|n| n.wrapping_mul(37)));
+        key
+    };
+    use base64::Engine as _;
+    let label = ["PRIVATE", "KEY"].join(" ");
+    let body = base64::engine::general_purpose::STANDARD.encode(&der);
+    let key = format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
+    for before in ["", "-----BEGIN PRIVATE KEY-----\n", "x\n-----BEGIN PRIVATE KEY-----\nnot a key\n\n"] {
+        let found = scan("k.pem", format!("{before}{key}").as_bytes(), Limits::default());
+        assert!(found.iter().any(|f| f.confidence == Some(Confidence::Verified)), "{before:?}: {found:?}");
+    }
+}
