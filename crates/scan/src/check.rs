@@ -72,6 +72,7 @@ pub trait Check: Sync {
         true
     }
 
-    /// Looks at some bytes. Findings need no file, container or commit: they get those of the piece.
-    fn check(&self, piece: &Piece<'_>, findings: &mut Vec<Finding>);
+    /// Looks at some bytes. Findings need no file, container or commit: they get those of the piece. Returns why not all
+    /// of them were looked at, when they were not.
+    fn check(&self, piece: &Piece<'_>, findings: &mut Vec<Finding>) -> Option<&'static str>;
 }

@@ -434,7 +434,9 @@ impl Feed<'_, '_> {
                 continue;
             }
             let before = self.findings.len();
-            check.check(piece, &mut self.findings);
+            if let Some(why) = check.check(piece, &mut self.findings) {
+                self.coverage.part(piece.place.to_string(), why);
+            }
             for finding in &mut self.findings[before..] {
                 finding.file = Some(piece.place.path.clone());
                 let decodings = std::mem::take(&mut finding.within);

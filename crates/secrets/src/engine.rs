@@ -12,7 +12,7 @@ use crate::validate::{Validator, Verdict};
 use crate::{decode, generic, url, validate, value};
 
 /// Matches kept of one piece, decoded ones among them. Beyond that weak ones are dropped, so that no number of decoys
-/// hides what counts; a piece with more that count is reported as scanned in part, long before.
+/// hides what counts; with more that count the piece is reported as scanned in part.
 const MOST: usize = 5_000;
 
 /// A search reaches at most so much further than needed, in bytes.
@@ -68,11 +68,12 @@ impl Engine {
         Self { rules, keywords, generic, depth }
     }
 
-    /// All secrets of a text, each span once, in order.
-    pub(crate) fn find(&self, bytes: &[u8], kind: Kind) -> Vec<Match> {
+    /// All secrets of a text, each span once, in order; false when there were too many to look at all of it.
+    pub(crate) fn find(&self, bytes: &[u8], kind: Kind) -> (Vec<Match>, bool) {
         let mut found = Vec::new();
         self.text(bytes, kind, 0, &mut found);
-        resolve(found, self)
+        let whole = found.len() < MOST || drop_weak(&mut found) < MOST;
+        (resolve(found, self), whole)
     }
 
     fn text(&self, bytes: &[u8], kind: Kind, depth: usize, found: &mut Vec<Match>) {

@@ -95,7 +95,7 @@ impl Secrets {
     /// The rules that a text alone is found by, with the secrets: for tests of rules, not for reports.
     #[doc(hidden)]
     pub fn try_text(&self, text: &[u8], path: &str) -> Vec<(String, Vec<u8>, Confidence)> {
-        let found = self.engine.find(text, context::kind(path));
+        let (found, _) = self.engine.find(text, context::kind(path));
         found.into_iter().map(|one| (self.id(&one).to_owned(), one.secret, one.confidence)).collect()
     }
 
@@ -185,8 +185,8 @@ impl Check for Secrets {
         "secrets"
     }
 
-    fn check(&self, piece: &Piece<'_>, findings: &mut Vec<Finding>) {
-        let found = self.engine.find(piece.bytes, context::kind(piece.place.innermost()));
+    fn check(&self, piece: &Piece<'_>, findings: &mut Vec<Finding>) -> Option<&'static str> {
+        let (found, whole) = self.engine.find(piece.bytes, context::kind(piece.place.innermost()));
         let mut lines = Lines { bytes: piece.bytes, offset: 0, line: 0, begin: 0 };
         for one in &found {
             // What ends before or after was or will be decided with another piece.
@@ -194,12 +194,15 @@ impl Check for Secrets {
             if one.confidence >= self.options.confidence && (decided || piece.seen == 0 && piece.last) {
                 findings.push(self.finding(piece, &mut lines, &found, one));
                 if findings.len() > MOST {
-                    return;
+                    return Some(TOO_MANY);
                 }
             }
         }
+        (!whole).then_some(TOO_MANY)
     }
 }
+
+const TOO_MANY: &str = "it holds too many secrets: not all of it was looked at";
 
 /// Findings made of one piece; a report keeps fewer of a file and says so.
 const MOST: usize = 2_500;

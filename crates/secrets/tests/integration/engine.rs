@@ -211,3 +211,18 @@ fn a_false_armour_does_not_swallow_the_key_behind_it() {
         assert!(found.iter().any(|f| f.confidence == Some(Confidence::Verified)), "{before:?}: {found:?}");
     }
 }
+
+#[test]
+fn a_piece_that_is_too_full_is_not_taken_for_scanned() {
+    // Thousands of one secret, decoded, are one finding: what follows them was not looked at, and that is said.
+    use base64::Engine as _;
+    let many = format!("API_TOKEN={}\n", value()).repeat(6_000);
+    let text = base64::engine::general_purpose::STANDARD.encode(many);
+    let secrets = secrets(Options::default());
+    let checks: [&dyn Check; 1] = [&secrets];
+    let tally = Tally::default();
+    let scanner = Scanner::new(&checks, Limits::default(), globset::GlobSet::empty(), false, &tally);
+    scanner.bytes(&Place::file("x.txt"), text.as_bytes());
+    let report = scanner.finish();
+    assert!(!report.findings.is_empty() && !report.coverage.is_complete());
+}
