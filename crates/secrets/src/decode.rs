@@ -6,6 +6,8 @@ use crate::validate;
 const BASE64: usize = 20;
 /// The same of hexadecimal digits.
 const HEX: usize = 32;
+/// Bytes that one part of a longer text has in common with the next; a multiple of four.
+const AGAIN: usize = 8 << 10;
 /// Lines of base64 are joined when they are so long.
 const LINE: usize = 40;
 /// The longest text that is decoded as one, in bytes.
@@ -80,10 +82,17 @@ fn runs(bytes: &[u8], found: &mut impl FnMut(Decoded)) {
 
 /// Decodes the run from `start` to `end`; returns where what belongs to it ends.
 fn run(bytes: &[u8], start: usize, mut end: usize, found: &mut impl FnMut(Decoded)) -> usize {
-    let text = &bytes[start..end];
-    if text.len() > LONGEST {
+    if end - start > LONGEST {
+        // Part by part, each a whole number of groups of four, with some of the part before.
+        let mut from = start;
+        while from < end {
+            let to = (from + LONGEST).min(end);
+            run(bytes, from, to, found);
+            from += LONGEST - AGAIN;
+        }
         return end;
     }
+    let text = &bytes[start..end];
     let mut push = |how, end: usize, bytes: Vec<u8>| {
         if is_text(&bytes) {
             found(Decoded { how, start, length: end - start, bytes });
@@ -96,10 +105,12 @@ fn run(bytes: &[u8], start: usize, mut end: usize, found: &mut impl FnMut(Decode
     // Paths and names decode to noise, which the first bytes show.
     let skip = text.iter().take_while(|b| matches!(b, b'/' | b'-' | b'_' | b'+')).count();
     let text = &text[skip..];
-    let is_noise = text.len() < BASE64 || !validate::decode(&text[..BASE64]).is_some_and(|bytes| is_text(&bytes));
-    if is_noise {
-        return end;
-    }
+    let reads =
+        |text: &[u8]| text.len() >= BASE64 && validate::decode(&text[..BASE64]).is_some_and(|bytes| is_text(&bytes));
+    // At the beginning of a piece the run may have begun before it: where its groups of four begin is not known.
+    let shifts = if start == 0 && text.len() > 4 * BASE64 { 4 } else { 1 };
+    let Some(shift) = (0..shifts).find(|shift| reads(&text[*shift..])) else { return end };
+    let text = &text[shift..];
     // Lines of base64 that follow one another (PEM, MIME, blocks of YAML) are one text: all of one length, the last shorter.
     let mut joined = text.to_vec();
     let width = text.len();
@@ -270,6 +281,13 @@ mod tests {
         use base64::Engine as _;
         let text = base64::engine::general_purpose::STANDARD.encode(secret);
         assert_eq!(decoded(format!("x: '{text}'").as_bytes()), [("base64", secret.to_owned())]);
+        let longest = "word ".repeat(300_000) + secret;
+        let text = base64::engine::general_purpose::STANDARD.encode(&longest);
+        assert!(decoded(text.as_bytes()).iter().any(|(_, text)| text.ends_with(secret)));
+        let cut = base64::engine::general_purpose::STANDARD.encode(&longest[longest.len() - 500..]);
+        for shift in 0..4 {
+            assert!(decoded(&cut.as_bytes()[shift..]).iter().any(|(_, text)| text.ends_with(secret)), "{shift}");
+        }
         let long = "line of text that is long enough to be cut into pieces by an encoder of mail";
         let text = base64::engine::general_purpose::STANDARD.encode(long);
         let (first, second) = text.split_at(76);
