@@ -8,6 +8,8 @@ use crate::value;
 /// Bytes before and after the secret that are shown at most.
 const BEFORE: usize = 80;
 const AFTER: usize = 40;
+/// So many secrets of a text are looked for once more on a line.
+const REPEATED: usize = 64;
 /// What stands for a secret.
 const MASK: &str = "••••••••";
 /// The longest beginning that `show` can give away.
@@ -59,6 +61,15 @@ fn masked(bytes: &[u8], from: usize, to: usize, all: &[Match], but: &Match) -> S
         .filter(|other| other.start < to && other.end > from && (other.start, other.end) != (but.start, but.end))
         .map(|other| (other.start.max(from), other.end.min(to)))
         .collect();
+    // The same values once more, where no name gave them away.
+    for secret in std::iter::once(&but.secret)
+        .chain(all.iter().map(|other| &other.secret))
+        .filter(|s| s.len() >= 4)
+        .take(REPEATED)
+    {
+        let again = memchr::memmem::find_iter(&bytes[from..to], secret);
+        others.extend(again.map(|at| (from + at, from + at + secret.len())));
+    }
     others.sort_unstable();
     for (start, end) in others {
         if start >= at {

@@ -82,6 +82,20 @@ fn the_place_is_right_and_the_secret_is_nowhere() {
 }
 
 #[test]
+fn a_secret_that_stands_twice_on_a_line_is_masked_twice() {
+    let value = ["EXAMPLE", "secretKey", "77x"].concat();
+    let text = format!("assword={value},host=a,password={value},host=b");
+    let weak = secrets(Options { confidence: Confidence::Weak, ..Options::default() });
+    let checks: [&dyn Check; 1] = [&weak];
+    let tally = Tally::default();
+    let scanner = Scanner::new(&checks, Limits::default(), globset::GlobSet::empty(), false, &tally);
+    scanner.bytes(&Place::file("a.env"), text.as_bytes());
+    let found = scanner.finish().findings;
+    let shown = serde_json::to_string(&found).expect("JSON");
+    assert!(!found.is_empty() && !shown.contains(&value), "{shown}");
+}
+
+#[test]
 fn pieces_of_a_long_file_lose_nothing_and_say_nothing_twice() {
     let value = value();
     let limits = Limits { piece: 4096, overlap: 512, ..Limits::default() };
