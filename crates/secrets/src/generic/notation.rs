@@ -36,6 +36,11 @@ impl Place<'_> {
         self.bytes.get(i).copied().unwrap_or(b'\n')
     }
 
+    /// What follows; nothing beyond the end.
+    fn rest(&self, i: usize) -> &[u8] {
+        self.bytes.get(i..).unwrap_or_default()
+    }
+
     fn blanks(&self, mut i: usize) -> usize {
         while matches!(self.at(i), b' ' | b'\t') && i < self.bytes.len() {
             i += 1;
@@ -114,7 +119,7 @@ impl Place<'_> {
             }
             _ if self.opens_element() && i > after_name => {
                 // <password encoding="base64">value</password>
-                let attributes = self.bytes[i..].iter().take(80).position(|b| matches!(b, b'>' | b'<' | b'\n'))?;
+                let attributes = self.rest(i).iter().take(80).position(|b| matches!(b, b'>' | b'<' | b'\n'))?;
                 if self.at(i + attributes) != b'>' {
                     return None;
                 }
@@ -135,7 +140,7 @@ impl Place<'_> {
 
     /// SQL: `IDENTIFIED BY 'x'`, `IDENTIFIED WITH plugin BY 'x'`.
     pub(super) fn identified_by(&self) -> Option<Literal> {
-        let rest = &self.bytes[self.name.end..];
+        let rest = self.rest(self.name.end);
         let rest = &rest[..rest.len().min(80)];
         let by = rest.windows(4).position(|w| w.eq_ignore_ascii_case(b" by "))?;
         let start = self.blanks(self.name.end + by + 4);
@@ -161,7 +166,7 @@ impl Place<'_> {
     }
 
     fn element(&self, from: usize) -> Option<(usize, usize)> {
-        let length = self.bytes[from..].iter().take(VALUE).position(|b| matches!(b, b'<' | b'\n'))?;
+        let length = self.rest(from).iter().take(VALUE).position(|b| matches!(b, b'<' | b'\n'))?;
         let text = &self.bytes[from..from + length];
         let skip = text.iter().take_while(|b| b.is_ascii_whitespace()).count();
         let length = text.trim_ascii().len();
@@ -197,7 +202,7 @@ impl Place<'_> {
         }
         if escaped && self.at(i) == b'\\' && matches!(self.at(i + 1), b'"' | b'\'') {
             let from = i + 2;
-            let length = self.bytes[from..].iter().take(VALUE).position(|b| matches!(b, b'\\' | b'"' | b'\n'))?;
+            let length = self.rest(from).iter().take(VALUE).position(|b| matches!(b, b'\\' | b'"' | b'\n'))?;
             return Some((from, from + length, true));
         }
         let quote = self.at(i);
@@ -247,7 +252,7 @@ impl Place<'_> {
                         | b'\\'
                 )
         };
-        let length = self.bytes[i..].iter().take(VALUE).position(stops).unwrap_or(self.bytes.len() - i);
+        let length = self.rest(i).iter().take(VALUE).position(stops).unwrap_or(self.rest(i).len());
         let ended_by = self.at(i + length);
         // A call, a template, a continued text: no value.
         if length == 0 || length >= VALUE || matches!(ended_by, b'(' | b'{' | b'<') {

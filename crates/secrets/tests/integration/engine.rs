@@ -190,6 +190,21 @@ fn text_that_means_harm_ends() {
 }
 
 #[test]
+fn text_may_end_anywhere() {
+    let whole = format!(
+        "password: str = \"x\" token=(b\"{0}\") \\\"secret\\\" : \\\"{0}\\\" <pass a=\"b\">{0}</pass> IDENTIFIED BY '{0}' \
+         --token {0} https://u:{0}@h/ key[\"x\"] = \"\"\"{0}\"\"\" pwd := String::from(\"{0}\") auth || \"{0}\"",
+        value()
+    );
+    let secrets = secrets(Options::default());
+    for end in 0..=whole.len() {
+        for name in ["a.py", "a.env", "a.txt", "a.xml"] {
+            let _ = secrets.try_text(&whole.as_bytes()[..end], name);
+        }
+    }
+}
+
+#[test]
 fn confidence_decides_what_is_said() {
     let weak = secrets(Options { confidence: Confidence::Weak, ..Options::default() });
     let found = weak.try_text(b"API_TOKEN=your-token-goes-here-1234", "a.env");
