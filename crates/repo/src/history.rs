@@ -326,8 +326,10 @@ pub fn objects(directory: &Path, only: Option<&Path>, rank: &Rank<'_>, visit: &V
                 continue;
             }
             match store.try_header(&id) {
+                Ok(Some((size, _))) if size > LARGEST as u64 => {
+                    failures.push((id.to_string(), format!("{size} bytes are too many")));
+                }
                 Ok(Some((_, Kind::Blob))) => loose_blobs.push((number, id)),
-                Ok(Some((size, _))) if size > LARGEST as u64 => failures.push((id.to_string(), "too large".into())),
                 Ok(_) => match store.try_find(&id, &mut buffer) {
                     Ok(Some(data)) => structure(data.kind, id, data.data),
                     Ok(None) => {}
@@ -355,13 +357,6 @@ pub fn objects(directory: &Path, only: Option<&Path>, rank: &Rank<'_>, visit: &V
         }
     }
     for (number, id) in loose_blobs {
-        match loose[number].try_header(&id) {
-            Ok(Some((size, _))) if size > LARGEST as u64 => {
-                failures.push((id.to_string(), format!("{size} bytes are too many")));
-                continue;
-            }
-            _ => {}
-        }
         match loose[number].try_find(&id, &mut buffer) {
             Ok(Some(data)) => blob(id, data.data),
             Ok(None) => {}

@@ -252,13 +252,11 @@ impl Feed<'_, '_> {
             }
             Origin::File(file) => {
                 let tail_is_zip = archive::sniff(&first).is_none() && ends_like_zip(file);
-                {
-                    let head: &[u8] = if tail_is_zip { b"PK\x05\x06" } else { &first };
-                    self.container(place, head, None, Some(&mut **file), false, depth);
-                    if let Err(error) = std::io::Seek::seek(file, std::io::SeekFrom::Start(first.len() as u64)) {
-                        self.coverage.fail(place.to_string(), &error.to_string());
-                        return;
-                    }
+                let head: &[u8] = if tail_is_zip { b"PK\x05\x06" } else { &first };
+                self.container(place, head, None, Some(&mut **file), false, depth);
+                if let Err(error) = std::io::Seek::seek(file, std::io::SeekFrom::Start(first.len() as u64)) {
+                    self.coverage.fail(place.to_string(), &error.to_string());
+                    return;
                 }
                 let rest = limits.file.saturating_sub(first.len() as u64);
                 self.own_bytes(place, &first, &mut Read::take(&mut **file, rest), begin);

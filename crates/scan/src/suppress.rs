@@ -133,6 +133,17 @@ pub enum State {
     Suppressed(String),
 }
 
+impl State {
+    /// Its name in reports and statements.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Known => "known",
+            Self::Suppressed(_) => "suppressed",
+        }
+    }
+}
+
 /// A finding and how it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {

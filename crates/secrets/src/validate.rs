@@ -212,6 +212,15 @@ fn jwt(secret: &[u8]) -> Verdict {
     Verdict::Verified("header and payload decode")
 }
 
+/// The value of a base32 digit (RFC 4648, section 6).
+fn base32(digit: u8) -> Option<u8> {
+    match digit {
+        b'A'..=b'Z' => Some(digit - b'A'),
+        b'2'..=b'7' => Some(digit - b'2' + 26),
+        _ => None,
+    }
+}
+
 /// Base32 of the six bytes after the prefix, without the highest bit, shifted by seven: the account.
 fn aws(secret: &[u8]) -> Option<()> {
     let body = secret.get(4..)?;
@@ -220,11 +229,7 @@ fn aws(secret: &[u8]) -> Option<()> {
     }
     let mut value: u128 = 0;
     for b in body {
-        let digit = match b {
-            b'A'..=b'Z' => b - b'A',
-            b'2'..=b'7' => b - b'2' + 26,
-            _ => return None,
-        };
+        let digit = base32(*b)?;
         value = value << 5 | u128::from(digit);
     }
     let first_six = (value >> 32) as u64;
@@ -308,11 +313,7 @@ fn strkey(secret: &[u8]) -> Option<()> {
     let mut count = 0;
     let mut bytes = Vec::new();
     for b in secret {
-        let digit = match b {
-            b'A'..=b'Z' => b - b'A',
-            b'2'..=b'7' => b - b'2' + 26,
-            _ => return None,
-        };
+        let digit = base32(*b)?;
         bits = bits << 5 | u64::from(digit);
         count += 5;
         if count >= 8 {

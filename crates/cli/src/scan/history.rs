@@ -40,7 +40,7 @@ type Version = (usize, Box<str>, Option<Span>);
 
 struct Kept {
     finding: Finding,
-    /// Objects or paths, and where in them.
+    /// Objects or paths, and where in them; the first in order stands first.
     places: Vec<(Box<str>, Option<Span>)>,
 }
 
@@ -78,9 +78,10 @@ impl<'a> Gather<'a> {
                     kept.0.insert(key, Kept { finding, places: vec![here] });
                 }
                 Some(one) => {
-                    let first = one.places.iter().min().is_none_or(|first| here < *first);
                     one.places.push(here);
-                    if first {
+                    let last = one.places.len() - 1;
+                    if one.places[last] < one.places[0] {
+                        one.places.swap(0, last);
                         one.finding = finding;
                     }
                 }

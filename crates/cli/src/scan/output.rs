@@ -80,13 +80,9 @@ fn json(args: &SecretsArgs, done: &Done) -> Value {
             if let Some(commit) = &finding.commit {
                 value["commit"] = json!(commit);
             }
-            match &judged.state {
-                State::New => value["state"] = "new".into(),
-                State::Known => value["state"] = "known".into(),
-                State::Suppressed(reason) => {
-                    value["state"] = "suppressed".into();
-                    value["reason"] = json!(reason);
-                }
+            value["state"] = judged.state.name().into();
+            if let State::Suppressed(reason) = &judged.state {
+                value["reason"] = json!(reason);
             }
             value
         })

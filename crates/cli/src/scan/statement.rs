@@ -7,7 +7,6 @@ use provost_attest::predicate::TEST_RESULT;
 use provost_attest::{FileList, ResourceDescriptor, Statement};
 use provost_evidence::NewRecord;
 use provost_model::{DigestSet, printable};
-use provost_scan::State;
 use provost_trace::{Selection, Snapshot};
 use serde_json::{Value, json};
 
@@ -120,11 +119,6 @@ pub(crate) fn attest(args: &SecretsArgs, subject: Subject, done: &Done, context:
         .iter()
         .map(|judged| {
             let finding = &judged.finding;
-            let state = match &judged.state {
-                State::New => "new",
-                State::Known => "known",
-                State::Suppressed(_) => "suppressed",
-            };
             json!({
                 "rule": finding.rule,
                 "fingerprint": finding.fingerprint,
@@ -133,7 +127,7 @@ pub(crate) fn attest(args: &SecretsArgs, subject: Subject, done: &Done, context:
                 "within": finding.within,
                 "line": finding.span.map(|span| span.line),
                 "commit": finding.commit,
-                "state": state,
+                "state": judged.state.name(),
             })
         })
         .collect();
