@@ -2,4 +2,5 @@
 
 pub mod archive;
 pub mod gitlab;
+pub mod lock;
 pub mod sarif;

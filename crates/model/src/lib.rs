@@ -7,6 +7,8 @@ mod digest;
 mod file;
 mod finding;
 mod observation;
+mod package;
+mod purl;
 mod requirement;
 mod run;
 mod text;
@@ -20,6 +22,10 @@ pub use observation::{
     BackEnd, Compared, Coverage, Execution, NameQuestion, NetworkEvent, NetworkKind, Observation, ObservedFile,
     ObservedProcess, Origin, Permission, Use, Violation,
 };
+pub use package::{
+    Completeness, Distribution, Ecosystem, Inventory, Package, PackageHash, PackageSource, Problem, Root, Scope, Scopes,
+};
+pub use purl::Purl;
 pub use requirement::{ALL_REQUIREMENTS, Requirement, Strength};
 pub use run::{Ending, EnvironmentFact, FactSource, Isolation, RunRecord, Tool};
 pub use text::{count, human_bytes, printable};

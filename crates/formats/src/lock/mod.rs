@@ -1,0 +1,79 @@
+//! Lockfiles, manifests and installed trees of language ecosystems: what each says, as an [`Inventory`].
+//!
+//! A reader takes one file. What stands beside it (a manifest that tells which packages were asked for) it may ask for by
+//! name, and has to do without where it is absent.
+
+use provost_model::Inventory;
+
+/// Bytes of a lockfile that are read at most.
+pub const MAXIMUM_BYTES: usize = 256 << 20;
+
+/// Packages of one file that are read at most.
+pub const MAXIMUM_PACKAGES: usize = 500_000;
+
+/// How deep data may nest.
+pub const MAXIMUM_DEPTH: usize = 128;
+
+/// One file to read.
+pub struct Input<'a> {
+    /// Its path, `/` between its parts.
+    pub path: &'a str,
+    /// Its content.
+    pub bytes: &'a [u8],
+    /// Content of a file relative to this one's directory (`package.json`, `../go.sum`), where there is one.
+    pub beside: &'a dyn Fn(&str) -> Option<Vec<u8>>,
+}
+
+impl Input<'_> {
+    /// The last part of its path.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(self.path)
+    }
+}
+
+/// Why a file cannot be read at all. Single entries that cannot be read are [problems](provost_model::Problem) of the
+/// inventory instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{what}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
+pub struct LockError {
+    /// Line, counted from 1, where it is known.
+    pub line: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl LockError {
+    /// An error of the file as a whole.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { line: None, what: what.into() }
+    }
+
+    /// An error at a line.
+    pub fn at(line: u64, what: impl Into<String>) -> Self {
+        Self { line: Some(line), what: what.into() }
+    }
+}
+
+/// What reads a file.
+pub type Read = fn(&Input<'_>) -> Result<Inventory, LockError>;
+
+/// A kind of file that tells of packages.
+pub struct Reader {
+    /// Id, kebab-case: `cargo-lock`, `npm-lock`.
+    pub id: &'static str,
+    /// True for the files that it reads, told by their path.
+    pub wants: fn(path: &str) -> bool,
+    /// Reads one.
+    pub read: Read,
+    /// Kinds that say more than this one: where one of them lies in the same directory, this one adds nothing
+    /// (`package.json` beside `package-lock.json`).
+    pub covered_by: &'static [&'static str],
+}
+
+/// Every reader.
+pub const READERS: &[&[Reader]] = &[];
+
+/// The reader of a file, told by its path.
+pub fn reader_of(path: &str) -> Option<&'static Reader> {
+    READERS.iter().flat_map(|group| group.iter()).find(|reader| (reader.wants)(path))
+}
