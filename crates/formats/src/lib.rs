@@ -3,4 +3,5 @@
 pub mod archive;
 pub mod gitlab;
 pub mod lock;
+pub mod osv;
 pub mod sarif;
