@@ -7,6 +7,7 @@ pub mod ci;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub(crate) mod deps;
 pub mod environment;
 pub mod evidence_file;
 pub mod exit;
@@ -50,6 +51,7 @@ Start:
   provost run -- make               build, with evidence
   provost verify ./artifact         is it what the policy allows?
   provost scan secrets              what should not be in this tree?
+  provost scan deps                 what is known against its dependencies?
 
 Exit codes: 0 passed, 1 denied or findings, 2 usage or configuration, 3 could not decide.
 `run` ends with the status of its command.";
@@ -64,8 +66,12 @@ enum Command {
     Verify(commands::verify::VerifyArgs),
     /// As `verify`, with every rule and the statements that support it.
     Explain(commands::verify::VerifyArgs),
-    /// Look for secrets in code, history, artifacts and logs.
+    /// Look for secrets, and for dependencies that should not be there.
     Scan(Box<commands::scan::ScanArgs>),
+    /// What a product is made of: list, explain and compare dependencies.
+    Deps(commands::deps::DepsCommand),
+    /// The advisories that dependencies are judged by.
+    Db(commands::db::DbArgs),
     /// Put all evidence for an artifact into one file for its consumers.
     Bundle(commands::bundle::BundleArgs),
     /// Make an envelope, bundle, statement, checkpoint, policy or key readable.
@@ -111,6 +117,8 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Verify(args) => commands::verify::run(args, &context, false),
         Command::Explain(args) => commands::verify::run(args, &context, true),
         Command::Scan(args) => commands::scan::run(args, &context),
+        Command::Deps(args) => commands::deps::run(args, &context),
+        Command::Db(args) => commands::db::run(args, &context),
         Command::Bundle(args) => commands::bundle::run(args, &context),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Log(args) => commands::log::run(args, &context),

@@ -47,7 +47,7 @@ pub type Visit<'v> = dyn Fn(Object<'_>) + Sync + 'v;
 /// The largest object that is read, in bytes.
 const LARGEST: usize = 512 << 20;
 
-fn problem(path: &Path) -> impl Fn(&dyn std::fmt::Display) -> RepoError {
+pub(crate) fn problem(path: &Path) -> impl Fn(&dyn std::fmt::Display) -> RepoError {
     let path = path.to_path_buf();
     move |why| RepoError::Unreadable { path: path.clone(), why: why.to_string() }
 }
@@ -102,7 +102,7 @@ impl Names<'_> {
 }
 
 /// The entries of a tree: mode, name, id (git's tree format).
-fn entries(mut bytes: &[u8], length: usize) -> impl Iterator<Item = (u32, &[u8], ObjectId)> {
+pub(crate) fn entries(mut bytes: &[u8], length: usize) -> impl Iterator<Item = (u32, &[u8], ObjectId)> {
     std::iter::from_fn(move || {
         let space = bytes.iter().position(|b| *b == b' ')?;
         let mode = u32::from_str_radix(std::str::from_utf8(&bytes[..space]).ok()?, 8).ok()?;
@@ -114,7 +114,7 @@ fn entries(mut bytes: &[u8], length: usize) -> impl Iterator<Item = (u32, &[u8],
     })
 }
 
-const DIRECTORY: u32 = 0o040_000;
+pub(crate) const DIRECTORY: u32 = 0o040_000;
 const SUBMODULE: u32 = 0o160_000;
 
 /// A pack, its entries told apart by kind.
@@ -636,7 +636,7 @@ fn commits(
     Ok(list)
 }
 
-fn tree_of(repository: &gix::Repository, commit: ObjectId) -> Result<Option<ObjectId>, gix::Error> {
+pub(crate) fn tree_of(repository: &gix::Repository, commit: ObjectId) -> Result<Option<ObjectId>, gix::Error> {
     let object = repository.find_object(commit)?.peel_tags_to_end()?;
     Ok(match object.kind {
         Kind::Commit => Some(object.into_commit().tree_id()?.detach()),

@@ -2,10 +2,13 @@
 //! repository's configuration names (filters, hooks, file-system monitors), since the repository may be hostile.
 
 pub mod history;
+mod tree;
 
 use std::path::{Path, PathBuf};
 
 use provost_model::FileName;
+
+pub use tree::{TreeFiles, merge_base};
 
 /// What can go wrong with a repository.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ mod coverage;
 mod feed;
 mod limits;
 mod suppress;
-mod walk;
+pub mod walk;
 
 #[cfg(test)]
 mod tests;

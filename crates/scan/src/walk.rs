@@ -9,7 +9,7 @@ use crate::coverage::Coverage;
 use crate::limits::Limits;
 
 /// Lists the regular files. The path is relative to `root`.
-pub(crate) fn files(root: &Path, exclude: &GlobSet, limits: &Limits, coverage: &mut Coverage) -> Vec<PathBuf> {
+pub fn files(root: &Path, exclude: &GlobSet, limits: &Limits, coverage: &mut Coverage) -> Vec<PathBuf> {
     let mut found = Vec::new();
     below(root, Path::new(""), 0, exclude, limits, coverage, &mut found);
     found

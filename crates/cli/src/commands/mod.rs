@@ -1,6 +1,8 @@
 //! The subcommands, one file each.
 
 pub mod bundle;
+pub mod db;
+pub mod deps;
 pub mod init;
 pub mod inspect;
 pub mod key;

@@ -37,6 +37,9 @@ enum What {
     /// Secrets: credentials in code, history, artifacts and logs.
     #[command(after_help = AFTER)]
     Secrets(Box<SecretsArgs>),
+    /// Dependencies: vulnerable, malicious, unmaintained, taken back.
+    #[command(after_help = super::deps::SCAN_AFTER)]
+    Deps(Box<super::deps::DepsArgs>),
     /// The rules that secrets are found by.
     Rules(RulesArgs),
     /// Scan what a commit or a push brings, from git's hooks.
@@ -221,6 +224,7 @@ pub fn run(args: &ScanArgs, context: &Context) -> Result<Exit> {
     match &args.what {
         None => scan::secrets(&args.all, context),
         Some(What::Secrets(args)) => scan::secrets(args, context),
+        Some(What::Deps(args)) => crate::deps::scan(args, context),
         Some(What::Rules(args)) => scan::rules::run(args),
         Some(What::Hook(args)) => scan::hook::run(args, context),
     }

@@ -1,0 +1,371 @@
+//! `provost db`: the advisories that dependencies are judged by.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+use provost_deps::{Builder, Database, Imported, Info, What};
+use provost_model::{Timestamp, count, human_bytes, printable};
+use serde_json::json;
+
+use crate::commands::Context;
+use crate::exit::Exit;
+use crate::{clock, render};
+
+/// Bytes of a file to import at most.
+const MAXIMUM_FILE: u64 = 8 << 30;
+
+/// Arguments of `db`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER)]
+pub struct DbArgs {
+    #[command(subcommand)]
+    what: What_,
+}
+
+const AFTER: &str = "\
+Examples:
+  provost db import crates.io/all.zip PyPI/all.zip   OSV's archives, as downloaded from its bucket
+  provost db import epss_scores-current.csv.gz       FIRST's EPSS scores
+  provost db import known_exploited_vulnerabilities.json
+  provost db status                                  what is in it, and how old
+  provost db show GHSA-q2q7-5pp4-w6pg                one advisory
+
+The database is one file in provost's own directory; PROVOST_DB or --db names another. Nothing is fetched by `import`:
+bring the files as you bring other inputs into your network.";
+
+#[derive(Debug, Subcommand)]
+enum What_ {
+    /// Import OSV archives, advisories, EPSS scores, the list of exploited vulnerabilities.
+    Import(ImportArgs),
+    /// What is in the database, and how old it is.
+    Status(StatusArgs),
+    /// Show an advisory by its id or an alias.
+    Show(ShowArgs),
+}
+
+/// Which database.
+#[derive(Debug, Clone, Args)]
+pub struct Which {
+    /// The advisory database.
+    #[arg(long = "db", value_name = "FILE", env = "PROVOST_DB")]
+    pub path: Option<PathBuf>,
+}
+
+impl Which {
+    /// Where it lies.
+    pub fn path(&self, context: &Context) -> PathBuf {
+        self.path.clone().unwrap_or_else(|| context.home.path().join("advisories.db"))
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// There is none, or it is damaged.
+    pub fn open(&self, context: &Context) -> Result<Database> {
+        let path = self.path(context);
+        if !path.exists() {
+            bail!(
+                "there is no advisory database at {}: make one with `provost db import FILE…` from OSV's archives \
+                 (osv-vulnerabilities.storage.googleapis.com/<ecosystem>/all.zip)",
+                path.display()
+            );
+        }
+        Ok(Database::open(&path)?)
+    }
+}
+
+#[derive(Debug, Args)]
+struct ImportArgs {
+    /// Archives (zip, tar, compressed or not), JSON or CSV files; directories are searched for .json files.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    which: Which,
+    /// Begin anew instead of adding to what is there.
+    #[arg(long)]
+    fresh: bool,
+    /// The day that the files were published (YYYY-MM-DD). Without it their age is that of the newest change within.
+    #[arg(long, value_name = "DAY")]
+    as_of: Option<String>,
+    /// A database that begins anew may be older than the one before, or know less.
+    #[arg(long)]
+    allow_older: bool,
+    /// Fail when an advisory cannot be read. Such are set aside and reported either way.
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Debug, Args)]
+struct StatusArgs {
+    #[command(flatten)]
+    which: Which,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    /// Fail when the data of an ecosystem is older than so many days.
+    #[arg(long, value_name = "DAYS")]
+    max_age: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct ShowArgs {
+    /// Ids or aliases.
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    which: Which,
+    /// As JSON, in the OSV format.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub fn run(args: &DbArgs, context: &Context) -> Result<Exit> {
+    match &args.what {
+        What_::Import(args) => import(args, context),
+        What_::Status(args) => status(args, context),
+        What_::Show(args) => show(args, context),
+    }
+}
+
+fn day(text: &str) -> Result<Timestamp> {
+    format!("{text}T00:00:00Z").parse().with_context(|| format!("`{text}` is no day: YYYY-MM-DD is expected"))
+}
+
+fn import(args: &ImportArgs, context: &Context) -> Result<Exit> {
+    let path = args.which.path(context);
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    }
+    let as_of = args.as_of.as_deref().map(day).transpose()?;
+    let now = clock::now();
+    if as_of.is_some_and(|as_of| as_of > now) {
+        bail!("--as-of lies in the future");
+    }
+    let begun = Instant::now();
+    let mut builder = Builder::new(&path, args.fresh, now)?;
+    let mut total = Imported::default();
+    for file in files(&args.files)? {
+        let bytes = crate::input::read(&file, MAXIMUM_FILE)?;
+        let name = file.display().to_string();
+        let (what, imported) = builder.import(&name, &bytes, as_of, now)?;
+        let what = match what {
+            What::Advisories => format!(
+                "{} new, {} changed, {} known{}",
+                imported.new,
+                imported.changed,
+                imported.known,
+                if imported.quarantined > 0 {
+                    format!(", {}", render::warning(&format!("{} set aside", imported.quarantined)))
+                } else {
+                    String::new()
+                }
+            ),
+            What::Epss => "EPSS scores".to_owned(),
+            What::Exploited => "list of exploited vulnerabilities".to_owned(),
+        };
+        anstream::print!("{}", render::line(&printable(&name), &what));
+        total.new += imported.new;
+        total.changed += imported.changed;
+        total.known += imported.known;
+        total.quarantined += imported.quarantined;
+    }
+    if args.fresh && path.exists() && !args.allow_older {
+        let old = Database::open(&path)?;
+        let back = builder.older_than(old.info());
+        if !back.is_empty() {
+            bail!(
+                "the new database would know less, or older things, of {}: nothing was changed (--allow-older permits it)",
+                back.join(", ")
+            );
+        }
+    }
+    let info = builder.finish()?;
+    let size = std::fs::metadata(&path).map(|m| m.len()).unwrap_or_default();
+    anstream::println!(
+        "{} in {:.1} s: {}, {}",
+        path.display(),
+        begun.elapsed().as_secs_f64(),
+        count(info.advisories, "advisory", "advisories"),
+        human_bytes(size)
+    );
+    for one in info.quarantined.iter().take(10) {
+        anstream::eprintln!("{} {}: {}", render::warning("set aside:"), printable(&one.name), printable(&one.why));
+    }
+    if info.quarantined_count > 10 {
+        anstream::eprintln!("{}", render::dim("`provost db status --json` names all that were set aside"));
+    }
+    Ok(if args.strict && total.quarantined > 0 { Exit::Denied } else { Exit::Pass })
+}
+
+/// The files to import: directories stand for the `.json` files below them.
+fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in paths {
+        let metadata = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+        if !metadata.is_dir() {
+            found.push(path.clone());
+            continue;
+        }
+        let before = found.len();
+        below(path, &mut found, 0)?;
+        if found.len() == before {
+            bail!("{} holds no .json files", path.display());
+        }
+    }
+    Ok(found)
+}
+
+fn below(directory: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
+    let mut entries = std::fs::read_dir(directory)
+        .with_context(|| format!("cannot read {}", directory.display()))?
+        .collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let kind = entry.file_type()?;
+        if kind.is_dir() && depth < 32 {
+            below(&entry.path(), found, depth + 1)?;
+        } else if kind.is_file() && entry.path().extension().is_some_and(|e| e == "json") {
+            found.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Whole days between two times.
+pub fn age(now: Timestamp, then: Timestamp) -> i64 {
+    (now.seconds() - then.seconds()).max(0) / 86_400
+}
+
+fn status(args: &StatusArgs, context: &Context) -> Result<Exit> {
+    let database = args.which.open(context)?;
+    let info = database.info();
+    let now = clock::now();
+    let old: Vec<&String> = match args.max_age {
+        Some(limit) => {
+            let too_old = |(_, one): &(&String, _)| age(now, as_of(one)) > i64::try_from(limit).unwrap_or(i64::MAX);
+            info.ecosystems.iter().filter(too_old).map(|(name, _)| name).collect()
+        }
+        None => Vec::new(),
+    };
+    if args.json {
+        anstream::println!("{:#}", json!({"path": database.path(), "database": info, "tooOld": old}));
+    } else {
+        anstream::print!("{}", describe(database.path(), info, now));
+        for name in &old {
+            anstream::eprintln!("{} the data of {name} is too old", render::error("too old:"));
+        }
+    }
+    Ok(if old.is_empty() { Exit::Pass } else { Exit::Denied })
+}
+
+fn as_of(one: &provost_deps::EcosystemInfo) -> Timestamp {
+    one.as_of
+}
+
+fn describe(path: &Path, info: &Info, now: Timestamp) -> String {
+    let mut out = String::new();
+    let days = |then| count(age(now, then).unsigned_abs(), "day", "days");
+    let _ = writeln!(out, "{}", render::bold(&path.display().to_string()));
+    out.push_str(&render::line("changed", &format!("{} ({} ago)", info.created, days(info.created))));
+    let withdrawn = if info.withdrawn > 0 { format!(", {} withdrawn", info.withdrawn) } else { String::new() };
+    out.push_str(&render::line("holds", &format!("{}{withdrawn}", count(info.advisories, "advisory", "advisories"))));
+    if info.quarantined_count > 0 {
+        out.push_str(&render::line("set aside", &info.quarantined_count.to_string()));
+    }
+    let width = info.ecosystems.keys().map(|name| name.chars().count()).max().unwrap_or(0).max(9);
+    let _ = writeln!(out, "\n  {:width$} {:>9} {:>9}  data as of", "ecosystem", "packages", "records");
+    for (name, one) in &info.ecosystems {
+        let _ = writeln!(
+            out,
+            "  {name:width$} {:>9} {:>9}  {} ({} ago)",
+            one.packages,
+            one.records,
+            &one.as_of.to_string()[..10],
+            days(one.as_of)
+        );
+    }
+    let _ = writeln!(out);
+    let none = "none: import FIRST's CSV".to_owned();
+    out.push_str(&render::line("EPSS", info.epss.as_ref().unwrap_or(&none)));
+    let none = "none: import CISA's catalogue".to_owned();
+    out.push_str(&render::line("exploited", info.exploited.as_ref().unwrap_or(&none)));
+    out.push_str(&render::line("digest", &info.digest));
+    out
+}
+
+fn show(args: &ShowArgs, context: &Context) -> Result<Exit> {
+    let database = args.which.open(context)?;
+    let mut exit = Exit::Pass;
+    for id in &args.ids {
+        let found = database.advisories(id)?;
+        if found.is_empty() {
+            anstream::eprintln!("{} the database has no advisory {}", render::error("none:"), printable(id));
+            exit = Exit::Denied;
+        }
+        for advisory in found {
+            if args.json {
+                anstream::println!("{}", serde_json::to_string_pretty(&advisory)?);
+            } else {
+                anstream::print!("{}", one(&advisory));
+            }
+        }
+    }
+    Ok(exit)
+}
+
+fn one(advisory: &provost_formats::osv::Advisory) -> String {
+    use provost_formats::osv::Event;
+    let mut out = String::new();
+    let _ = writeln!(out, "{}  {}", render::bold(&printable(&advisory.id)), printable(&advisory.summary));
+    if !advisory.aliases.is_empty() {
+        out.push_str(&render::line("also", &printable(&advisory.aliases.join(", "))));
+    }
+    if let Some(withdrawn) = &advisory.withdrawn {
+        out.push_str(&render::line("withdrawn", &printable(withdrawn)));
+    }
+    for severity in &advisory.severity {
+        let rating = provost_deps::rate(std::slice::from_ref(severity), None);
+        let score = rating.score.map(|score| format!(" ({score:.1} {})", rating.severity.name())).unwrap_or_default();
+        out.push_str(&render::line("severity", &printable(&format!("{}{score}", severity.score))));
+    }
+    for affected in &advisory.affected {
+        let Some(package) = &affected.package else { continue };
+        let ranges: Vec<String> = affected
+            .ranges
+            .iter()
+            .map(|range| {
+                let events = range.events.iter().map(|event| match event {
+                    Event::Introduced(version) => format!("from {version}"),
+                    Event::Fixed(version) => format!("before {version}"),
+                    Event::LastAffected(version) => format!("up to {version}"),
+                    Event::Limit(version) => format!("(below {version})"),
+                });
+                events.collect::<Vec<_>>().join(" ")
+            })
+            .collect();
+        let listed = match affected.versions.len() {
+            0 => String::new(),
+            n => format!("; {}", count(n as u64, "single version", "single versions")),
+        };
+        let text = format!("{} {}: {}{listed}", package.ecosystem, package.name, ranges.join("; "));
+        out.push_str(&render::line("affects", &printable(&text)));
+    }
+    for reference in advisory.references.iter().take(10) {
+        out.push_str(&render::line("see", &printable(&reference.url)));
+    }
+    if !advisory.details.is_empty() {
+        let _ = writeln!(out);
+        for line in advisory.details.lines() {
+            let _ = writeln!(out, "  {}", printable(line));
+        }
+    }
+    let _ = writeln!(out);
+    out
+}

@@ -1,0 +1,250 @@
+//! Findings about dependencies for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use provost_deps::{Fault, Kind, Severity};
+use provost_model::{Completeness, count, printable};
+use provost_scan::State;
+
+use super::{Done, Row, findings};
+use crate::commands::db;
+use crate::{clock, render};
+
+/// Gaps that are named; the rest is counted.
+const GAPS: usize = 5;
+
+/// What there is, source by source; the most severe of a source last, so that it stands nearest to the prompt.
+pub(crate) fn report(done: &Done) -> String {
+    let mut out = String::new();
+    for (index, source) in done.collected.sources.iter().enumerate() {
+        let rows: Vec<&Row> =
+            done.rows.iter().filter(|row| row.issue.source == index && row.state == State::New).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let packages = count(source.inventory.packages.len() as u64, "package", "packages");
+        let _ = writeln!(
+            out,
+            "{} {}",
+            render::bold(&printable(&source.path)),
+            render::dim(&format!("{}, {packages}{}", source.inventory.kind, completeness(source.inventory.completeness)))
+        );
+        for row in rows.iter().rev() {
+            out.push_str(&one(done, row));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn completeness(how: Completeness) -> &'static str {
+    match how {
+        Completeness::Graph => "",
+        Completeness::List => ", without what needs what",
+        Completeness::Declared => ", declared, not resolved",
+    }
+}
+
+/// How severe, in one word that is as wide as its column.
+fn severity(fault: &Fault) -> String {
+    let Fault::Advisory(one) = fault else { return render::dim(&format!("{:<12}", "note")) };
+    let text = match one.kind {
+        Kind::Malicious => "malicious".to_owned(),
+        Kind::Unmaintained => "unmaintained".to_owned(),
+        Kind::Unsound => "unsound".to_owned(),
+        Kind::Notice => "notice".to_owned(),
+        Kind::Vulnerability => match one.rating.score {
+            Some(score) => format!("{} {score:.1}", one.rating.severity.name()),
+            None => one.rating.severity.name().to_owned(),
+        },
+    };
+    let text = format!("{text:<12}");
+    match (one.kind, one.rating.severity) {
+        (Kind::Malicious, _) | (Kind::Vulnerability, Severity::Critical | Severity::High) => render::error(&text),
+        (Kind::Vulnerability, Severity::Medium | Severity::Unknown) => render::warning(&text),
+        _ => render::dim(&text),
+    }
+}
+
+fn one(done: &Done, row: &Row) -> String {
+    let mut out = String::new();
+    let source = &done.collected.sources[row.issue.source];
+    let package = &source.inventory.packages[row.issue.package];
+    let fixed = match &row.issue.fault {
+        Fault::Advisory(one) => match (&one.fixed, one.kind) {
+            (Some(fixed), _) => format!(" → {fixed}"),
+            (None, Kind::Vulnerability) => " → no fix known".to_owned(),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
+    let name = render::bold(&printable(&findings::name_of(package)));
+    let ids = match &row.issue.fault {
+        Fault::Advisory(one) => {
+            let cve = one.ids().skip(1).find(|id| id.starts_with("CVE-"));
+            one.id.clone() + &cve.map(|cve| format!(" {cve}")).unwrap_or_default()
+        }
+        Fault::Deprecated { .. } => "deprecated".to_owned(),
+        Fault::Yanked => "yanked".to_owned(),
+    };
+    let _ = writeln!(out, "  {} {name}{}  {}", severity(&row.issue.fault), printable(&fixed), printable(&ids));
+    let margin = " ".repeat(15);
+    let summary = match &row.issue.fault {
+        Fault::Advisory(one) => one.summary.clone(),
+        Fault::Deprecated { text } => text.clone(),
+        Fault::Yanked => String::new(),
+    };
+    if !summary.is_empty() {
+        let _ = writeln!(out, "{margin}{}", printable(&summary));
+    }
+    if let Fault::Advisory(one) = &row.issue.fault {
+        let mut extra = findings::reasons(one);
+        if one.rating.severity != Severity::Unknown {
+            extra.remove(0);
+        }
+        if !extra.is_empty() {
+            let text = extra.join("; ");
+            let exploited = one.exploited.is_some();
+            let text = if exploited { render::error(&printable(&text)) } else { render::dim(&printable(&text)) };
+            let _ = writeln!(out, "{margin}{text}");
+        }
+    }
+    if let Some(path) = findings::path_of(&done.collected, &row.issue) {
+        let _ = writeln!(out, "{margin}{} {}", render::dim("by:"), printable(&path));
+    }
+    if let Some(help) = &row.finding.help {
+        let _ = writeln!(out, "{margin}{} {}", render::dim("do:"), printable(help));
+    }
+    let mut last = format!("id: {}", &row.finding.fingerprint.to_hex()[..16]);
+    if package.scopes.is_development_only() {
+        last.push_str(" · for development only");
+    }
+    if let Some(why) = &row.tolerated {
+        let _ = write!(last, " · does not fail the scan ({why})");
+    }
+    let _ = writeln!(out, "{margin}{}", render::dim(&last));
+    out
+}
+
+/// The end: what was found, what was judged and what was not.
+pub(crate) fn summary(done: &Done, max_age: Option<u64>) -> String {
+    let mut out = String::new();
+    let counting: Vec<&Row> = done.rows.iter().filter(|row| row.counts()).collect();
+    let mut by_severity: BTreeMap<std::cmp::Reverse<Severity>, u64> = BTreeMap::new();
+    let mut malicious = 0;
+    for row in &counting {
+        match &row.issue.fault {
+            Fault::Advisory(one) if one.kind == Kind::Malicious => malicious += 1,
+            Fault::Advisory(one) if one.kind == Kind::Vulnerability => {
+                *by_severity.entry(std::cmp::Reverse(one.rating.severity)).or_default() += 1;
+            }
+            _ => *by_severity.entry(std::cmp::Reverse(Severity::None)).or_default() += 1,
+        }
+    }
+    let mut found = if counting.is_empty() {
+        if done.is_complete() { "nothing is known against them".to_owned() } else { "nothing found in what was judged".to_owned() }
+    } else {
+        let mut parts: Vec<String> = by_severity.iter().map(|(severity, n)| format!("{n} {}", severity.0.name())).collect();
+        if malicious > 0 {
+            parts.insert(0, format!("{malicious} malicious"));
+        }
+        render::error(&format!("{} found", count(counting.len() as u64, "issue", "issues"))) + &format!(": {}", parts.join(", "))
+    };
+    let of = |wanted: &dyn Fn(&Row) -> bool| done.rows.iter().filter(|row| wanted(row)).count();
+    for (number, word) in [
+        (of(&|row| row.state == State::New && row.tolerated.is_some()), "noted"),
+        (of(&|row| row.state == State::Known), "known from the baseline"),
+        (of(&|row| matches!(row.state, State::Suppressed(_))), "suppressed"),
+    ] {
+        if number > 0 {
+            let _ = write!(found, "; {number} {word}");
+        }
+    }
+    let packages = done.collected.packages() as u64;
+    let _ = writeln!(
+        out,
+        "{} in {} of {}: {found}",
+        count(packages, "package", "packages"),
+        count(done.collected.sources.len() as u64, "source", "sources"),
+        printable(&done.target)
+    );
+    let info = done.database.info();
+    let now = clock::now();
+    let ages: Vec<String> = done
+        .assessment
+        .ecosystems
+        .keys()
+        .filter_map(|name| Some(format!("{name} {}", count(db::age(now, info.ecosystems.get(name)?.as_of).unsigned_abs(), "day", "days"))))
+        .collect();
+    let age = if ages.is_empty() { String::new() } else { format!("; age of the data: {}", ages.join(", ")) };
+    let _ = writeln!(
+        out,
+        "{}",
+        render::dim(&format!(
+            "judged {} by {} in {:.2} s{age}",
+            done.assessment.judged,
+            count(info.advisories, "advisory", "advisories"),
+            done.elapsed.as_secs_f64()
+        ))
+    );
+    for (name, age) in &done.too_old {
+        let limit = max_age.unwrap_or_default();
+        let _ = writeln!(out, "{} the data of {name} is {age} days old, {limit} are permitted", render::error("too old:"));
+    }
+    gaps(&mut out, done);
+    for remark in &done.remarks {
+        let _ = writeln!(out, "{} {}", render::warning("note:"), printable(remark));
+    }
+    out
+}
+
+/// What was not judged, by reason: it is not free of anything.
+fn gaps(out: &mut String, done: &Done) {
+    let coverage = &done.collected.coverage;
+    for (number, list, word) in [
+        (coverage.failed, &coverage.failures, "could not be read"),
+        (coverage.partial, &coverage.parts, "could not be read"),
+    ] {
+        if number == 0 {
+            continue;
+        }
+        let what = if std::ptr::eq(list, &coverage.failures) { ("file", "files") } else { ("entry", "entries") };
+        let _ = writeln!(out, "{} {} {word}:", render::warning("not complete:"), count(number, what.0, what.1));
+        for gap in list.iter().take(GAPS) {
+            let _ = writeln!(out, "  {}: {}", printable(&gap.place), printable(&gap.why));
+        }
+        if number > GAPS as u64 {
+            let _ = writeln!(out, "  {}", render::dim("… the JSON report lists all"));
+        }
+    }
+    let mut reasons: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
+    for one in &done.assessment.undecided {
+        let name = &done.collected.sources[one.source].inventory.packages[one.package].name;
+        let why = if one.why.starts_with("only declared") { "only declared, not resolved to a version" } else { &one.why };
+        reasons.entry(why).or_insert((0, name)).0 += 1;
+    }
+    for (why, (number, first)) in reasons.iter().take(20) {
+        let example = if *number == 1 { (*first).to_owned() } else { format!("{first}, …") };
+        let _ = writeln!(
+            out,
+            "{} {} ({}): {}",
+            render::warning("not judged:"),
+            count(*number, "package", "packages"),
+            printable(&example),
+            printable(why)
+        );
+    }
+    for index in done.assessment.declared.iter().take(GAPS) {
+        let source = &done.collected.sources[*index];
+        let _ = writeln!(
+            out,
+            "{} {}: it says only what was asked for; what that brings is not known without a lockfile",
+            render::warning("not complete:"),
+            printable(&source.path)
+        );
+    }
+    if done.assessment.declared.len() > GAPS {
+        let _ = writeln!(out, "  {}", render::dim(&format!("… and {} more", done.assessment.declared.len() - GAPS)));
+    }
+}

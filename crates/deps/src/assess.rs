@@ -1,0 +1,151 @@
+//! What is wrong with the packages of an inventory.
+
+use std::collections::{BTreeMap, HashMap};
+
+use provost_model::{Completeness, Package};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::database::{Database, DatabaseError};
+use crate::ecosystem;
+use crate::inventory::{Collected, path_to};
+use crate::matching::{Answer, Vulnerability, judge};
+
+/// What is wrong with a package.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "what")]
+pub enum Fault {
+    /// An advisory is about this version.
+    Advisory(Box<Vulnerability>),
+    /// Its authors say that it should not be used any more.
+    Deprecated {
+        /// What they say.
+        text: String,
+    },
+    /// The version was taken back.
+    Yanked,
+}
+
+/// Something wrong with a package of a source.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Issue {
+    /// Index of the source.
+    pub source: usize,
+    /// Index of the package in it.
+    pub package: usize,
+    /// What is wrong.
+    #[serde(flatten)]
+    pub fault: Fault,
+    /// Indexes of the packages that lead to it, the directly needed one first and itself last; empty where that is not known.
+    pub path: Vec<usize>,
+}
+
+/// A package that could not be judged, or not wholly.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Undecided {
+    /// Index of the source.
+    pub source: usize,
+    /// Index of the package in it.
+    pub package: usize,
+    /// Why.
+    pub why: String,
+}
+
+/// The whole.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Assessment {
+    /// What is wrong, source by source, most severe first.
+    pub issues: Vec<Issue>,
+    /// What could not be judged.
+    pub undecided: Vec<Undecided>,
+    /// Packages that were judged wholly.
+    pub judged: usize,
+    /// Sources that say only what was asked for.
+    pub declared: Vec<usize>,
+    /// OSV's names of the ecosystems that packages were judged by, with their number.
+    pub ecosystems: BTreeMap<String, usize>,
+}
+
+/// What makes two packages the same to the database.
+fn key(package: &Package) -> String {
+    let source = match &package.source {
+        provost_model::PackageSource::Path { .. } => "path",
+        provost_model::PackageSource::Git { .. } => "git",
+        _ => "",
+    };
+    let (built, built_version) = match &package.built_from {
+        Some((name, version)) => (name.as_str(), version.as_deref().unwrap_or_default()),
+        None => ("", ""),
+    };
+    let distribution =
+        package.distribution.as_ref().map(|one| format!("{}:{}", one.id, one.version)).unwrap_or_default();
+    [
+        package.ecosystem.purl_type(),
+        &package.name,
+        package.version.as_deref().unwrap_or("\u{1}"),
+        source,
+        built,
+        built_version,
+        &distribution,
+    ]
+    .join("\0")
+}
+
+/// Judges every package against the database, each once however often it stands there.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, DatabaseError> {
+    let mut first: HashMap<String, usize> = HashMap::new();
+    let mut unique: Vec<&Package> = Vec::new();
+    let mut places: Vec<(usize, usize, usize)> = Vec::new();
+    for (source, found) in collected.sources.iter().enumerate() {
+        for (index, package) in found.inventory.packages.iter().enumerate() {
+            let number = *first.entry(key(package)).or_insert_with(|| {
+                unique.push(package);
+                unique.len() - 1
+            });
+            places.push((source, index, number));
+        }
+    }
+    let answers: Vec<Answer> =
+        unique.par_iter().with_min_len(64).map(|package| judge(database, package)).collect::<Result<_, _>>()?;
+    let mut assessment = Assessment::default();
+    for (source, found) in collected.sources.iter().enumerate() {
+        if found.inventory.completeness == Completeness::Declared && !found.inventory.packages.is_empty() {
+            assessment.declared.push(source);
+        }
+    }
+    for (source, index, number) in places {
+        let inventory = &collected.sources[source].inventory;
+        let package = &inventory.packages[index];
+        let answer = &answers[number];
+        if answer.undecided.is_empty() {
+            assessment.judged += 1;
+        }
+        let name = ecosystem::of_package(package).into_iter().find(|name| database.covers(name));
+        if let Some(name) = name {
+            *assessment.ecosystems.entry(name).or_default() += 1;
+        }
+        let undecided = answer.undecided.iter().map(|why| Undecided { source, package: index, why: why.clone() });
+        assessment.undecided.extend(undecided);
+        let mut faults: Vec<Fault> =
+            answer.vulnerabilities.iter().map(|one| Fault::Advisory(Box::new(one.clone()))).collect();
+        if let Some(text) = &package.deprecated {
+            faults.push(Fault::Deprecated { text: text.clone() });
+        }
+        if package.yanked {
+            faults.push(Fault::Yanked);
+        }
+        if !faults.is_empty() {
+            let path = path_to(inventory, index);
+            assessment.issues.extend(faults.into_iter().map(|fault| Issue {
+                source,
+                package: index,
+                fault,
+                path: path.clone(),
+            }));
+        }
+    }
+    Ok(assessment)
+}

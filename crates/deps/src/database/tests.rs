@@ -1,0 +1,225 @@
+//! The database against itself and against the archives of real advisories.
+
+use std::io::{Cursor, Read as _};
+use std::ops::ControlFlow;
+
+use provost_formats::archive::{self, Source as Bytes};
+use provost_formats::osv::{Event, RangeKind};
+use provost_model::{Ecosystem, Package};
+
+use super::*;
+use crate::ecosystem::order_of;
+use crate::matching::judge;
+
+fn now() -> Timestamp {
+    "2026-01-01T00:00:00Z".parse().expect("a time")
+}
+
+fn advisory(id: &str, modified: &str, body: &str) -> String {
+    format!(r#"{{"id":"{id}","modified":"{modified}",{body}}}"#)
+}
+
+fn about(ecosystem: &str, name: &str, events: &str) -> String {
+    format!(
+        r#""affected":[{{"package":{{"ecosystem":"{ecosystem}","name":"{name}"}},"ranges":[{{"type":"ECOSYSTEM","events":[{events}]}}]}}]"#
+    )
+}
+
+fn ids(database: &Database, ecosystem: Ecosystem, name: &str, version: &str) -> Vec<String> {
+    let package = Package::new(ecosystem, name, Some(version.to_owned()));
+    judge(database, &package).expect("judge").vulnerabilities.into_iter().map(|one| one.id).collect()
+}
+
+#[test]
+fn newer_forms_replace_older_ones_and_withdrawn_ones_say_nothing() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.db");
+    let range = about("npm", "left", r#"{"introduced":"0"},{"fixed":"2.0.0"}"#);
+    let narrower = about("npm", "left", r#"{"introduced":"0"},{"fixed":"1.5.0"}"#);
+    let import = |text: &str| {
+        let mut builder = Builder::new(&path, false, now()).expect("builder");
+        let (_, imported) = builder.import("test", text.as_bytes(), None, now()).expect("import");
+        builder.finish().expect("finish");
+        imported
+    };
+    assert_eq!(import(&advisory("GHSA-1", "2024-01-01T00:00:00Z", &range)).new, 1);
+    let database = Database::open(&path).expect("open");
+    assert_eq!(ids(&database, Ecosystem::Npm, "left", "1.7.0"), ["GHSA-1"]);
+    assert_eq!(import(&advisory("GHSA-1", "2024-02-01T00:00:00Z", &narrower)).changed, 1);
+    assert_eq!(import(&advisory("GHSA-1", "2024-01-01T00:00:00Z", &range)).known, 1, "an older form changes nothing");
+    let database = Database::open(&path).expect("open");
+    assert_eq!(ids(&database, Ecosystem::Npm, "left", "1.7.0"), [] as [&str; 0]);
+    assert_eq!(ids(&database, Ecosystem::Npm, "left", "1.2.0"), ["GHSA-1"]);
+    let withdrawn = format!(r#""withdrawn":"2024-03-01T00:00:00Z",{narrower}"#);
+    import(&advisory("GHSA-1", "2024-03-01T00:00:00Z", &withdrawn));
+    let database = Database::open(&path).expect("open");
+    assert_eq!(ids(&database, Ecosystem::Npm, "left", "1.2.0"), [] as [&str; 0]);
+    assert_eq!((database.info().advisories, database.info().withdrawn), (0, 1));
+    assert_eq!(database.advisories("GHSA-1").expect("read").len(), 1, "it can still be shown");
+}
+
+#[test]
+fn aliases_are_one_finding_with_every_id() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.db");
+    let mut builder = Builder::new(&path, false, now()).expect("builder");
+    let mut take = |id: &str, aliases: &str, events: &str| {
+        let body = format!(r#""aliases":[{aliases}],{}"#, about("PyPI", "Some_Thing", events));
+        let text = advisory(id, "2024-01-01T00:00:00Z", &body);
+        builder.import(id, text.as_bytes(), None, now()).expect("import");
+    };
+    take("GHSA-a", r#""CVE-1""#, r#"{"introduced":"0"},{"fixed":"2.0"}"#);
+    take("PYSEC-a", r#""CVE-1""#, r#"{"introduced":"0"},{"fixed":"2.1"}"#);
+    take("PYSEC-b", r#""CVE-2""#, r#"{"introduced":"0"}"#);
+    builder.import("epss.csv", b"#model_version:v1,score_date:2025-05-05T00:00:00Z\ncve,epss,percentile\nCVE-1,0.5,0.9\n", None, now()).expect("epss");
+    builder
+        .import("kev.json", br#"{"catalogVersion":"2025","vulnerabilities":[{"cveID":"CVE-2","dateAdded":"2024-05-06"}]}"#, None, now())
+        .expect("kev");
+    builder.finish().expect("finish");
+    let database = Database::open(&path).expect("open");
+    let package = Package::new(Ecosystem::PyPi, "some-thing", Some("1.0".to_owned()));
+    let found = judge(&database, &package).expect("judge").vulnerabilities;
+    assert_eq!(found.len(), 2);
+    let (exploited, other) = (&found[0], &found[1]);
+    assert_eq!((exploited.id.as_str(), exploited.exploited.as_deref()), ("PYSEC-b", Some("2024-05-06")));
+    assert_eq!(other.id, "PYSEC-a");
+    assert_eq!(other.aliases, ["CVE-1", "GHSA-a"]);
+    assert_eq!(other.fixed.as_deref(), Some("2.1"), "free of it by every database's word");
+    assert_eq!(other.epss.map(|epss| epss.score), Some(0.5));
+    assert_eq!(database.info().epss.as_deref(), Some("2025-05-05"));
+}
+
+#[test]
+fn a_broken_advisory_is_set_aside_and_the_others_count() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.db");
+    let good = advisory("GOOD-1", "2024-01-01T00:00:00Z", &about("npm", "a", r#"{"introduced":"0"}"#));
+    let bad = advisory("BAD-1", "2024-01-01T00:00:00Z", &about("npm", "a", r#"{"introduced":"0","fixed":"1"}"#));
+    let mut builder = Builder::new(&path, false, now()).expect("builder");
+    let text = format!("{good}\n{bad}\nnot json\n");
+    let (_, imported) = builder.import("lines", text.as_bytes(), None, now()).expect("import");
+    assert_eq!((imported.new, imported.quarantined), (1, 2));
+    let info = builder.finish().expect("finish");
+    assert_eq!(info.quarantined_count, 2);
+    assert!(info.quarantined[0].name.ends_with(":2"), "{:?}", info.quarantined);
+    assert_eq!(ids(&Database::open(&path).expect("open"), Ecosystem::Npm, "a", "1.0.0"), ["GOOD-1"]);
+}
+
+#[test]
+fn what_cannot_be_judged_is_said() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.db");
+    let mut builder = Builder::new(&path, false, now()).expect("builder");
+    let text = advisory("X-1", "2024-01-01T00:00:00Z", &about("npm", "a", r#"{"introduced":"0"}"#));
+    builder.import("x", text.as_bytes(), None, now()).expect("import");
+    builder.finish().expect("finish");
+    let database = Database::open(&path).expect("open");
+    let undecided = |package: &Package| judge(&database, package).expect("judge").undecided;
+    let mut package = Package::new(Ecosystem::Npm, "a", None);
+    assert!(undecided(&package)[0].contains("not resolved"));
+    package.version = Some("not a version".to_owned());
+    assert!(undecided(&package)[0].contains("none by the rules"));
+    package.name = "b".to_owned();
+    assert!(undecided(&package).is_empty(), "nothing is known about any version of it");
+    assert!(undecided(&Package::new(Ecosystem::Cargo, "a", Some("1.0.0".into())))[0].contains("crates.io"));
+}
+
+#[test]
+fn a_database_that_is_damaged_is_an_error_and_no_answer() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.db");
+    let mut builder = Builder::new(&path, false, now()).expect("builder");
+    for n in 0..50 {
+        let body = about("npm", &format!("p{n}"), r#"{"introduced":"0"}"#);
+        builder.import("x", advisory(&format!("X-{n}"), "2024-01-01T00:00:00Z", &body).as_bytes(), None, now()).expect("import");
+    }
+    builder.finish().expect("finish");
+    let whole = std::fs::read(&path).expect("read");
+    for cut in (0..whole.len()).step_by(97) {
+        std::fs::write(&path, &whole[..cut]).expect("write");
+        assert!(Database::open(&path).is_err(), "cut at {cut}");
+    }
+    for at in (0..whole.len()).step_by(13) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0xff;
+        std::fs::write(&path, &bytes).expect("write");
+        if let Ok(database) = Database::open(&path) {
+            for n in 0..50 {
+                let _ = database.lookup("npm", &format!("p{n}"));
+                let _ = database.advisories(&format!("X-{n}"));
+            }
+        }
+    }
+}
+
+/// The rule of the schema on every advisory of three real archives: each version that is listed is affected, each that is
+/// named as fixed is not.
+#[test]
+fn every_listed_version_is_affected_and_every_fixed_one_is_not() {
+    let Some(folder) = provost_testkit::vectors("osv") else { return };
+    let target = tempfile::tempdir().expect("folder");
+    let path = target.path().join("a.db");
+    let mut builder = Builder::new(&path, false, now()).expect("builder");
+    let mut all = Vec::new();
+    for name in ["Rust", "PyPI", "Go"] {
+        let bytes = std::fs::read(folder.join(format!("{name}.zip"))).expect("archive");
+        let (_, imported) = builder.import(name, &bytes, None, now()).expect("import");
+        assert!(imported.new > 1000 && imported.quarantined == 0, "{name}: {imported:?}");
+        archive::members(archive::Kind::Zip, Bytes::Seek(&mut Cursor::new(bytes)), 100_000, &mut |member, reader| {
+            let mut text = Vec::new();
+            if let Ok(reader) = reader {
+                reader.read_to_end(&mut text).expect("read");
+            }
+            if member.name.ends_with(".json") {
+                all.push(Advisory::parse(&text).expect("an advisory"));
+            }
+            ControlFlow::Continue(())
+        })
+        .expect("walk");
+    }
+    builder.finish().expect("finish");
+    let database = Database::open(&path).expect("open");
+    let (mut listed, mut fixed, mut missed, mut wrong) = (0, 0, Vec::new(), Vec::new());
+    for advisory in all.iter().filter(|one| !one.is_withdrawn()) {
+        for affected in &advisory.affected {
+            let Some(package) = &affected.package else { continue };
+            let ecosystem = order_of(&package.ecosystem);
+            let has = |version: &str| {
+                let wanted = Package::new(ecosystem, &package.name, Some(version.to_owned()));
+                let answer = judge(&database, &wanted).expect("judge");
+                answer.vulnerabilities.iter().any(|one| one.ids().any(|id| id == advisory.id))
+            };
+            for version in &affected.versions {
+                listed += 1;
+                if !has(version) {
+                    missed.push(format!("{} {} {version}", advisory.id, package.name));
+                }
+            }
+            for event in affected.ranges.iter().filter(|r| r.kind != RangeKind::Git).flat_map(|range| &range.events) {
+                let Event::Fixed(version) = event else { continue };
+                fixed += 1;
+                // Where the advisory itself lists the version, or another of its ranges holds it, it is affected.
+                let listed = advisory.affected.iter().any(|other| {
+                    other.package.as_ref() == Some(package)
+                        && (other.versions.contains(version) || in_other_range(other, ecosystem, version))
+                });
+                if !listed && has(version) {
+                    wrong.push(format!("{} {} {version}", advisory.id, package.name));
+                }
+            }
+        }
+    }
+    assert!(listed > 50_000 && fixed > 9_000, "{listed} {fixed}");
+    assert_eq!(missed, [] as [&str; 0], "{} of {listed} listed versions are missed", missed.len());
+    assert_eq!(wrong, [] as [&str; 0], "{} of {fixed} fixed versions are held to be affected", wrong.len());
+}
+
+fn in_other_range(affected: &provost_formats::osv::Affected, ecosystem: Ecosystem, version: &str) -> bool {
+    use provost_formats::{osv, version as order};
+    affected.ranges.iter().filter(|range| range.kind != RangeKind::Git).any(|range| {
+        osv::includes(&range.events, version, &|a, b| match range.kind {
+            RangeKind::SemVer => order::compare_semver(a, b),
+            _ => order::compare(ecosystem, a, b),
+        })
+    })
+}

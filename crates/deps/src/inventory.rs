@@ -1,0 +1,267 @@
+//! What a tree of files says about packages: every lockfile, manifest and installed package in it, each read by its reader.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use provost_formats::lock::{self, Input, Reader};
+use provost_model::{Completeness, Inventory};
+use provost_scan::{Coverage, Limits};
+use rayon::prelude::*;
+use serde::Serialize;
+
+/// Files by their path, wherever they lie: a directory, a commit, an image.
+pub trait Files: Sync {
+    /// Paths of the regular files, `/` between their parts, in order.
+    fn list(&self) -> &[String];
+
+    /// Content of one of them.
+    ///
+    /// # Errors
+    /// It cannot be read, or is too large; the message says which.
+    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+}
+
+/// A directory. Links are not followed.
+pub struct Directory {
+    root: PathBuf,
+    files: Vec<String>,
+}
+
+impl Directory {
+    /// Lists a directory; what cannot be listed is noted.
+    pub fn new(root: &Path, exclude: &globset::GlobSet, coverage: &mut Coverage) -> Self {
+        let mut seen = Coverage::default();
+        let files = provost_scan::walk::files(root, exclude, &Limits::default(), &mut seen);
+        // A link or socket is no lockfile: leaving it out leaves nothing out.
+        seen.skips.retain(|gap| gap.why == "excluded by request");
+        seen.skipped = seen.skips.len() as u64;
+        coverage.add(seen);
+        let files = files.into_iter().filter_map(|path| path.into_os_string().into_string().ok()).collect();
+        Self { root: root.to_owned(), files }
+    }
+}
+
+impl Files for Directory {
+    fn list(&self) -> &[String] {
+        &self.files
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        // Only what was listed is read: neither `..` nor a link leads out.
+        if self.files.binary_search_by(|known| Path::new(known).cmp(Path::new(path))).is_err() {
+            return Err("there is no such file".to_owned());
+        }
+        let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+        let opened = File::options().read(true).custom_flags(flags.bits()).open(self.root.join(path));
+        let mut file = opened.map_err(|error| error.to_string())?;
+        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return Err("not a regular file".to_owned());
+        }
+        let mut bytes = Vec::new();
+        file.by_ref()
+            .take(lock::MAXIMUM_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| error.to_string())?;
+        if bytes.len() > lock::MAXIMUM_BYTES {
+            return Err(format!("it has more than {} bytes", lock::MAXIMUM_BYTES));
+        }
+        Ok(bytes)
+    }
+}
+
+/// One file and what it says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Source {
+    /// Its path.
+    pub path: String,
+    /// Id of the reader.
+    pub reader: String,
+    /// What it says.
+    #[serde(flatten)]
+    pub inventory: Inventory,
+}
+
+/// All that was read, in order of path.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Collected {
+    /// The sources.
+    pub sources: Vec<Source>,
+    /// What was and was not read.
+    pub coverage: Coverage,
+}
+
+impl Collected {
+    /// Number of packages over all sources.
+    pub fn packages(&self) -> usize {
+        self.sources.iter().map(|source| source.inventory.packages.len()).sum()
+    }
+}
+
+/// Reads every file that a reader wants.
+pub fn collect(files: &dyn Files, coverage: Coverage) -> Collected {
+    let wanted: Vec<(&str, &'static Reader)> =
+        files.list().iter().filter_map(|path| Some((path.as_str(), lock::reader_of(path)?))).collect();
+    let mut present: BTreeMap<&str, BTreeSet<&'static str>> = BTreeMap::new();
+    for (path, reader) in &wanted {
+        present.entry(directory_of(path)).or_default().insert(reader.id);
+    }
+    let read: Vec<(Option<Source>, Coverage)> = wanted
+        .par_iter()
+        .map(|(path, reader)| {
+            let mut coverage = Coverage::default();
+            let here = present.get(directory_of(path));
+            if let Some(other) = reader.covered_by.iter().find(|id| here.is_some_and(|ids| ids.contains(*id))) {
+                coverage.skip((*path).to_owned(), &format!("{other} beside it says more"));
+                return (None, coverage);
+            }
+            (one(files, path, reader, &mut coverage), coverage)
+        })
+        .collect();
+    let mut collected = Collected { sources: Vec::new(), coverage };
+    for (source, coverage) in read {
+        collected.sources.extend(source);
+        collected.coverage.add(coverage);
+    }
+    drop_members_of_workspaces(&mut collected);
+    collected.coverage.sort();
+    collected
+}
+
+fn one(files: &dyn Files, path: &str, reader: &Reader, coverage: &mut Coverage) -> Option<Source> {
+    let bytes = match files.read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            coverage.fail(path.to_owned(), &error);
+            return None;
+        }
+    };
+    let directory = directory_of(path);
+    let beside = |name: &str| relative(directory, name).and_then(|path| files.read(&path).ok());
+    let read = (reader.read)(&Input { path, bytes: &bytes, beside: &beside });
+    let inventory = match read {
+        Ok(inventory) => inventory,
+        Err(error) => {
+            coverage.fail(path.to_owned(), &error.to_string());
+            return None;
+        }
+    };
+    coverage.scanned += 1;
+    coverage.bytes += bytes.len() as u64;
+    for problem in inventory.problems.iter().take(100) {
+        let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
+        coverage.part(format!("{path}{line}"), &problem.what);
+    }
+    if inventory.problems.len() > 100 {
+        coverage.part(path.to_owned(), &format!("{} more entries cannot be read", inventory.problems.len() - 100));
+    }
+    Some(Source { path: path.to_owned(), reader: reader.id.to_owned(), inventory })
+}
+
+/// A manifest of a member whose workspace has a lock adds nothing to it.
+fn drop_members_of_workspaces(collected: &mut Collected) {
+    let mut members: BTreeSet<(String, &'static str)> = BTreeSet::new();
+    for source in &collected.sources {
+        if source.inventory.completeness == Completeness::Declared {
+            continue;
+        }
+        let Some(id) = lock::READERS.iter().flat_map(|group| group.iter()).find(|r| r.id == source.reader).map(|r| r.id)
+        else {
+            continue;
+        };
+        for root in &source.inventory.roots {
+            if let Some(path) = relative(directory_of(&source.path), &format!("{}/x", root.path)) {
+                members.insert((directory_of(&path).to_owned(), id));
+            }
+        }
+    }
+    let mut dropped = Vec::new();
+    collected.sources.retain(|source| {
+        let covers = lock::reader_of(&source.path).map(|reader| reader.covered_by).unwrap_or_default();
+        let directory = directory_of(&source.path);
+        let covered = source.inventory.completeness == Completeness::Declared
+            && covers.iter().any(|id| members.contains(&(directory.to_owned(), *id)));
+        if covered {
+            dropped.push(source.path.clone());
+        }
+        !covered
+    });
+    for path in dropped {
+        collected.coverage.scanned -= 1;
+        collected.coverage.skip(path, "the lock of its workspace says more");
+    }
+}
+
+/// The directory of a path; empty for the root.
+pub fn directory_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
+/// A name relative to a directory, without `.` and `..`; none where it leads out of the tree.
+fn relative(directory: &str, name: &str) -> Option<String> {
+    if name.starts_with('/') {
+        return None;
+    }
+    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
+    for part in name.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            _ => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// The shortest way from a project to a package: names with versions, the project's own first. Empty where the inventory
+/// does not tell.
+pub fn path_to(inventory: &Inventory, package: usize) -> Vec<usize> {
+    let mut before: Vec<Option<usize>> = vec![None; inventory.packages.len()];
+    let mut seen = vec![false; inventory.packages.len()];
+    let mut waiting = std::collections::VecDeque::new();
+    for (index, _) in inventory.roots.iter().flat_map(|root| &root.dependencies) {
+        if let Some(known) = seen.get_mut(*index)
+            && !std::mem::replace(known, true)
+        {
+            waiting.push_back(*index);
+        }
+    }
+    while let Some(index) = waiting.pop_front() {
+        if index == package {
+            let mut path = vec![index];
+            let mut at = index;
+            while let Some(previous) = before[at] {
+                path.push(previous);
+                at = previous;
+            }
+            path.reverse();
+            return path;
+        }
+        for next in &inventory.packages[index].dependencies {
+            if let Some(known) = seen.get_mut(*next)
+                && !std::mem::replace(known, true)
+            {
+                before[*next] = Some(index);
+                waiting.push_back(*next);
+            }
+        }
+    }
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_never_lead_out_of_the_tree() {
+        assert_eq!(relative("a/b", "../c/./x").as_deref(), Some("a/c/x"));
+        assert_eq!(relative("a", "../../x"), None);
+        assert_eq!(relative("a", "/etc/passwd"), None);
+        assert_eq!(relative("", "x").as_deref(), Some("x"));
+    }
+}

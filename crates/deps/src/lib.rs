@@ -1,0 +1,23 @@
+//! What a product is made of, what is known to be wrong with it, and what follows from that.
+
+mod advice;
+mod assess;
+mod change;
+mod database;
+pub mod ecosystem;
+mod inventory;
+mod look_alike;
+mod matching;
+mod severity;
+
+pub use advice::advice;
+pub use assess::{Assessment, Fault, Issue, Undecided, assess};
+pub use change::{At, Change, Signal, changes, package_at, signals};
+pub use database::{
+    Builder, Database, DatabaseError, EcosystemInfo, Epss, Imported, Info, Kind, Quarantined, Record, SourceInfo, Symbols,
+    What, lookup_name,
+};
+pub use inventory::{Collected, Directory, Files, Source, collect, directory_of, path_to};
+pub use look_alike::{LookAlike, look_alike};
+pub use matching::{Answer, Vulnerability, judge};
+pub use severity::{Rating, Severity, rate};

@@ -1,0 +1,273 @@
+//! Packages against advisories: the rule of the OSV schema, and what it cannot decide.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use provost_formats::osv::{self, RangeKind};
+use provost_formats::version;
+use provost_model::{Ecosystem, Package, PackageSource};
+use serde::{Deserialize, Serialize};
+
+use crate::database::{Database, DatabaseError, Epss, Kind, Record, Symbols};
+use crate::ecosystem;
+use crate::severity::{Rating, rate};
+
+/// An advisory that is about a version of a package; one for all databases that speak of the same thing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Vulnerability {
+    /// Its id in the database that is nearest to the ecosystem.
+    pub id: String,
+    /// Its other ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// Ids of what it was made from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upstream: Vec<String>,
+    /// What it warns of.
+    pub kind: Kind,
+    /// One line.
+    pub summary: String,
+    /// How severe it is.
+    pub rating: Rating,
+    /// The smallest later version that is free of it, where one is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<String>,
+    /// First published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<String>,
+    /// Last changed.
+    pub modified: String,
+    /// Vulnerable functions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub symbols: Vec<Symbols>,
+    /// Operating systems that it is about; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub systems: Vec<String>,
+    /// How probable exploitation is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epss: Option<Epss>,
+    /// Known to be exploited since that day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exploited: Option<String>,
+    /// Where more is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+impl Vulnerability {
+    /// All ids that it goes by.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.id).chain(&self.aliases).chain(&self.upstream).map(String::as_str)
+    }
+}
+
+/// What the database has to say of a package.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Answer {
+    /// What is known against it, most severe first.
+    pub vulnerabilities: Vec<Vulnerability>,
+    /// Why it could not be judged, or not wholly.
+    pub undecided: Vec<String>,
+}
+
+/// Judges one package.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn judge(database: &Database, package: &Package) -> Result<Answer, DatabaseError> {
+    let mut answer = Answer::default();
+    if matches!(package.source, PackageSource::Path { .. }) {
+        // The project's own: what it is made of is in the inventory itself.
+        return Ok(answer);
+    }
+    let names = ecosystem::of_package(package);
+    let Some(name) = names.iter().find(|name| database.covers(name)) else {
+        answer.undecided.push(match (&package.distribution, names.first()) {
+            (_, Some(name)) => format!("the database has no advisories for {name}"),
+            (Some(distribution), None) => format!("no advisories are known for {}", distribution.id),
+            (None, None) => format!("no advisories are known for packages of the kind {}", package.ecosystem.purl_type()),
+        });
+        return Ok(answer);
+    };
+    let order = ecosystem::order_of(name);
+    let (source, source_version) = match (&package.built_from, package.ecosystem) {
+        (Some((source, version)), Ecosystem::Deb | Ecosystem::Apk) => (source.as_str(), version.as_ref()),
+        _ => (package.name.as_str(), None),
+    };
+    let records = database.lookup(name, source)?;
+    if records.is_empty() {
+        return Ok(answer);
+    }
+    let Some(wanted) = source_version.or(package.version.as_ref()) else {
+        let asked = package.requirement.as_deref().unwrap_or("any version");
+        answer.undecided.push(format!(
+            "only declared ({asked}), not resolved to a version: {} about it cannot be judged",
+            provost_model::count(records.len() as u64, "advisory", "advisories")
+        ));
+        return Ok(answer);
+    };
+    let judged = Judged { order, version: wanted, valid: version::is_valid(order, wanted), from_git: matches!(package.source, PackageSource::Git { .. }) };
+    let mut hits = Vec::new();
+    for record in records {
+        match judged.affects(&record) {
+            Decision::Yes => hits.push(record),
+            Decision::No => {}
+            Decision::Unknown(why) => answer.undecided.push(format!("{}: {why}", record.id)),
+        }
+    }
+    answer.vulnerabilities = grouped(hits, &judged);
+    for one in &mut answer.vulnerabilities {
+        for id in std::iter::once(&one.id).chain(&one.aliases).chain(&one.upstream).filter(|id| id.starts_with("CVE-")) {
+            if one.epss.is_none() {
+                one.epss = database.epss(id)?;
+            }
+            if one.exploited.is_none() {
+                one.exploited = database.exploited(id)?;
+            }
+        }
+    }
+    answer.vulnerabilities.sort_by(|a, b| severest_first(a, b));
+    Ok(answer)
+}
+
+/// Attacks first, then the exploited, then by severity.
+fn severest_first(a: &Vulnerability, b: &Vulnerability) -> Ordering {
+    let rank = |one: &Vulnerability| {
+        (one.kind == Kind::Malicious, one.exploited.is_some(), one.kind == Kind::Vulnerability, one.rating.severity)
+    };
+    rank(b).cmp(&rank(a)).then_with(|| a.id.cmp(&b.id))
+}
+
+enum Decision {
+    Yes,
+    No,
+    Unknown(&'static str),
+}
+
+struct Judged<'a> {
+    order: Ecosystem,
+    version: &'a str,
+    valid: bool,
+    from_git: bool,
+}
+
+impl Judged<'_> {
+    fn compare(&self, kind: RangeKind, a: &str, b: &str) -> Ordering {
+        match kind {
+            RangeKind::SemVer => version::compare_semver(a, b),
+            _ => version::compare(self.order, a, b),
+        }
+    }
+
+    fn affects(&self, record: &Record) -> Decision {
+        let same = |listed: &String| listed == self.version || self.compare(RangeKind::Ecosystem, listed, self.version).is_eq();
+        if record.versions.iter().any(same) {
+            return Decision::Yes;
+        }
+        let ordered = |range: &&osv::Range| range.kind != RangeKind::Git;
+        if !record.ranges.iter().any(|range| ordered(&range)) {
+            // Commits tell nothing of a version; where versions are listed, those count.
+            return if self.from_git && !record.ranges.is_empty() {
+                Decision::Unknown("it speaks of commits, and the repository's history is not at hand")
+            } else if record.ranges.is_empty() || !record.versions.is_empty() {
+                Decision::No
+            } else {
+                Decision::Unknown("it speaks of commits only")
+            };
+        }
+        if !self.valid {
+            return Decision::Unknown("the package's version is none by the rules of its ecosystem");
+        }
+        let hit = record
+            .ranges
+            .iter()
+            .filter(ordered)
+            .any(|range| osv::includes(&range.events, self.version, &|a, b| self.compare(range.kind, a, b)));
+        if hit { Decision::Yes } else { Decision::No }
+    }
+
+    fn fixed(&self, record: &Record) -> Option<String> {
+        let after = |range: &'_ osv::Range| {
+            let compare = |a: &str, b: &str| self.compare(range.kind, a, b);
+            osv::includes(&range.events, self.version, &compare)
+                .then(|| osv::fixed_after(&range.events, self.version, &compare).map(str::to_owned))
+                .flatten()
+        };
+        // A version is free of it when no range holds it: the greatest of the ranges' ends.
+        let ends = record.ranges.iter().filter(|range| range.kind != RangeKind::Git).filter_map(after);
+        ends.max_by(|a, b| self.compare(RangeKind::Ecosystem, a, b))
+    }
+}
+
+/// Which database's id is shown: the ecosystem's own first.
+fn preference(id: &str) -> usize {
+    const ORDER: &[&str] = &["MAL-", "RUSTSEC-", "GO-", "PYSEC-", "HSEC-", "DSA-", "DLA-", "DEBIAN-", "USN-", "UBUNTU-", "ALPINE-", "GHSA-", "CVE-"];
+    ORDER.iter().position(|prefix| id.starts_with(prefix)).unwrap_or(ORDER.len())
+}
+
+/// One vulnerability for all records that are aliases of one another.
+fn grouped(records: Vec<Record>, judged: &Judged<'_>) -> Vec<Vulnerability> {
+    let mut group_of: Vec<usize> = (0..records.len()).collect();
+    let mut first: HashMap<String, usize> = HashMap::new();
+    for (index, record) in records.iter().enumerate() {
+        // What informs (unmaintained) and what warns of a vulnerability stay apart, whatever they call one another.
+        for id in std::iter::once(&record.id).chain(&record.aliases) {
+            let key = format!("{:?}\0{id}", record.kind);
+            let other = *first.entry(key).or_insert(index);
+            let (a, b) = (root(&group_of, index), root(&group_of, other));
+            group_of[a.max(b)] = a.min(b);
+        }
+    }
+    let mut groups: Vec<(usize, Vec<&Record>)> = Vec::new();
+    for (index, record) in records.iter().enumerate() {
+        let root = root(&group_of, index);
+        match groups.iter_mut().find(|(known, _)| *known == root) {
+            Some((_, members)) => members.push(record),
+            None => groups.push((root, vec![record])),
+        }
+    }
+    groups.into_iter().map(|(_, members)| together(&members, judged)).collect()
+}
+
+fn root(group_of: &[usize], mut index: usize) -> usize {
+    while group_of[index] != index {
+        index = group_of[index];
+    }
+    index
+}
+
+fn together(members: &[&Record], judged: &Judged<'_>) -> Vulnerability {
+    let mut members = members.to_vec();
+    members.sort_by_key(|record| (preference(&record.id), record.id.clone()));
+    let main = members[0];
+    let mut aliases: Vec<String> =
+        members.iter().flat_map(|record| std::iter::once(&record.id).chain(&record.aliases)).cloned().collect();
+    aliases.sort();
+    aliases.dedup();
+    aliases.retain(|alias| *alias != main.id);
+    let mut upstream: Vec<String> = members.iter().flat_map(|record| &record.upstream).cloned().collect();
+    upstream.sort();
+    upstream.dedup();
+    let ratings = members.iter().map(|record| rate(&record.severity, record.word.as_deref()));
+    // The nearest database's rating counts; others fill in where it has none.
+    let rating = ratings.reduce(|a, b| if a.severity == crate::severity::Severity::Unknown { b } else { a });
+    let fixes = members.iter().filter_map(|record| judged.fixed(record));
+    let text = |one: fn(&Record) -> &str| members.iter().map(|record| one(record)).find(|text| !text.is_empty());
+    Vulnerability {
+        id: main.id.clone(),
+        aliases,
+        upstream,
+        kind: main.kind,
+        summary: text(|record| &record.summary).unwrap_or_default().to_owned(),
+        rating: rating.unwrap_or_default(),
+        fixed: fixes.max_by(|a, b| judged.compare(RangeKind::Ecosystem, a, b)),
+        published: members.iter().filter_map(|record| record.published.clone()).min(),
+        modified: members.iter().map(|record| record.modified.clone()).max().unwrap_or_default(),
+        symbols: members.iter().flat_map(|record| record.symbols.clone()).collect(),
+        systems: if members.iter().any(|r| r.systems.is_empty()) { Vec::new() } else { main.systems.clone() },
+        epss: None,
+        exploited: None,
+        url: members.iter().find_map(|record| record.url.clone()),
+    }
+}
