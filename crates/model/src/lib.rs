@@ -25,7 +25,7 @@ pub use observation::{
 pub use package::{
     Completeness, Distribution, Ecosystem, Inventory, Package, PackageHash, PackageSource, Problem, Root, Scope, Scopes,
 };
-pub use purl::Purl;
+pub use purl::{MAXIMUM_PURL_BYTES, Purl, PurlBuilder, PurlError};
 pub use requirement::{ALL_REQUIREMENTS, Requirement, Strength};
 pub use run::{Ending, EnvironmentFact, FactSource, Isolation, RunRecord, Tool};
 pub use text::{count, human_bytes, printable};

@@ -1,0 +1,3 @@
+//! The crate against foreign vectors.
+
+mod purl;
