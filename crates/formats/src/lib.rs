@@ -5,3 +5,4 @@ pub mod gitlab;
 pub mod lock;
 pub mod osv;
 pub mod sarif;
+pub mod system;

@@ -280,6 +280,13 @@ pub struct Package {
     /// The source package (name, version) that it was built from, where advisories are about that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built_from: Option<(String, Option<String>)>,
+    /// The module stream that it belongs to (rpm: `MODULARITYLABEL`, `name:stream:version:context`): advisories are about
+    /// one stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// Who made or maintains it, as it is stated there (rpm's vendor, dpkg's and apk's maintainer).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supplier: Option<String>,
     /// Files that belong to it, absolute or relative to the root of what was read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
@@ -307,6 +314,8 @@ impl Package {
             distribution: None,
             architecture: None,
             built_from: None,
+            module: None,
+            supplier: None,
             files: Vec::new(),
         }
     }
