@@ -14,9 +14,12 @@ pub fn advice(inventory: &Inventory, issue: &Issue) -> String {
     match &issue.fault {
         Fault::Advisory(one) => match one.kind {
             Kind::Malicious => {
-                "remove it, and treat every secret of the machines that installed it as known to the attacker".to_owned()
+                "remove it, and treat every secret of the machines that installed it as known to the attacker"
+                    .to_owned()
             }
-            Kind::Unmaintained => format!("replace it with something that is looked after{}", through(inventory, issue)),
+            Kind::Unmaintained => {
+                format!("replace it with something that is looked after{}", through(inventory, issue))
+            }
             _ => match &one.fixed {
                 Some(fixed) => upgrade(inventory, issue, package, fixed),
                 None => format!(
@@ -72,7 +75,9 @@ fn upgrade(inventory: &Inventory, issue: &Issue, package: &Package, fixed: &str)
 /// True when a version may replace another without a change of what is asked for, by the ecosystem's custom.
 fn is_compatible(ecosystem: Ecosystem, from: &str, to: &str) -> bool {
     let caret = match ecosystem {
-        Ecosystem::Cargo | Ecosystem::Npm | Ecosystem::Hex | Ecosystem::Pub | Ecosystem::Packagist => format!("^{from}"),
+        Ecosystem::Cargo | Ecosystem::Npm | Ecosystem::Hex | Ecosystem::Pub | Ecosystem::Packagist => {
+            format!("^{from}")
+        }
         // Minimal version selection: any later version of the same module path may be chosen. Systems' packages keep to
         // their release.
         Ecosystem::Go | Ecosystem::Deb | Ecosystem::Apk | Ecosystem::Rpm => {

@@ -115,7 +115,8 @@ pub fn package_at(collected: &Collected, at: At) -> &Package {
 /// Compares two states of a project.
 pub fn changes(before: &Collected, after: &Collected) -> Vec<Change> {
     let (old, new) = (packages(before), packages(after));
-    let known: BTreeSet<(Ecosystem, &str)> = old.keys().map(|(_, ecosystem, name)| (*ecosystem, name.as_str())).collect();
+    let known: BTreeSet<(Ecosystem, &str)> =
+        old.keys().map(|(_, ecosystem, name)| (*ecosystem, name.as_str())).collect();
     let keys: BTreeSet<&Key> = old.keys().chain(new.keys()).collect();
     let mut changes = Vec::new();
     for key in keys {
@@ -125,7 +126,9 @@ pub fn changes(before: &Collected, after: &Collected) -> Vec<Change> {
         // What stands on both sides in the same version is the same, unless its content is another.
         is.retain(|at| {
             let here = package_at(after, *at);
-            let Some(index) = was.iter().position(|one| package_at(before, *one).version == here.version) else { return true };
+            let Some(index) = was.iter().position(|one| package_at(before, *one).version == here.version) else {
+                return true;
+            };
             let earlier = was.remove(index);
             if let Some(what) = content_changed(package_at(before, earlier), here) {
                 changes.push(Change::Content { before: earlier, at: *at, what });
@@ -175,7 +178,9 @@ fn content_changed(before: &Package, after: &Package) -> Option<String> {
 fn source_name(source: &PackageSource) -> String {
     match source {
         PackageSource::Registry => "the registry".to_owned(),
-        PackageSource::OtherRegistry { url } | PackageSource::Url { url } | PackageSource::Git { url, .. } => url.clone(),
+        PackageSource::OtherRegistry { url } | PackageSource::Url { url } | PackageSource::Git { url, .. } => {
+            url.clone()
+        }
         PackageSource::Path { path } => path.clone(),
     }
 }
@@ -276,8 +281,20 @@ mod tests {
 
     #[test]
     fn added_removed_up_down_and_other_content() {
-        let before = state(&[("a", "1.0.0", "1"), ("b", "2.0.0", "2"), ("c", "1.0.0", "3"), ("d", "1.0.0", "4"), ("d", "2.0.0", "5")]);
-        let after = state(&[("a", "1.0.0", "9"), ("b", "1.9.0", "2"), ("e", "1.0.0", ""), ("d", "2.0.0", "5"), ("d", "3.0.0", "6")]);
+        let before = state(&[
+            ("a", "1.0.0", "1"),
+            ("b", "2.0.0", "2"),
+            ("c", "1.0.0", "3"),
+            ("d", "1.0.0", "4"),
+            ("d", "2.0.0", "5"),
+        ]);
+        let after = state(&[
+            ("a", "1.0.0", "9"),
+            ("b", "1.9.0", "2"),
+            ("e", "1.0.0", ""),
+            ("d", "2.0.0", "5"),
+            ("d", "3.0.0", "6"),
+        ]);
         let all = changes(&before, &after);
         let name = |at: &At| package_at(&after, *at).name.clone();
         let shown: Vec<String> = all

@@ -167,7 +167,8 @@ fn drop_members_of_workspaces(collected: &mut Collected) {
         if source.inventory.completeness == Completeness::Declared {
             continue;
         }
-        let Some(id) = lock::READERS.iter().flat_map(|group| group.iter()).find(|r| r.id == source.reader).map(|r| r.id)
+        let Some(id) =
+            lock::READERS.iter().flat_map(|group| group.iter()).find(|r| r.id == source.reader).map(|r| r.id)
         else {
             continue;
         };

@@ -14,8 +14,8 @@ pub use advice::advice;
 pub use assess::{Assessment, Fault, Issue, Undecided, assess};
 pub use change::{At, Change, Signal, changes, package_at, signals};
 pub use database::{
-    Builder, Database, DatabaseError, EcosystemInfo, Epss, Imported, Info, Kind, Quarantined, Record, SourceInfo, Symbols,
-    What, lookup_name,
+    Builder, Database, DatabaseError, EcosystemInfo, Epss, Imported, Info, Kind, Quarantined, Record, SourceInfo,
+    Symbols, What, lookup_name,
 };
 pub use inventory::{Collected, Directory, Files, Source, collect, directory_of, path_to};
 pub use look_alike::{LookAlike, look_alike};

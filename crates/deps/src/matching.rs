@@ -86,7 +86,9 @@ pub fn judge(database: &Database, package: &Package) -> Result<Answer, DatabaseE
         answer.undecided.push(match (&package.distribution, names.first()) {
             (_, Some(name)) => format!("the database has no advisories for {name}"),
             (Some(distribution), None) => format!("no advisories are known for {}", distribution.id),
-            (None, None) => format!("no advisories are known for packages of the kind {}", package.ecosystem.purl_type()),
+            (None, None) => {
+                format!("no advisories are known for packages of the kind {}", package.ecosystem.purl_type())
+            }
         });
         return Ok(answer);
     };
@@ -107,7 +109,12 @@ pub fn judge(database: &Database, package: &Package) -> Result<Answer, DatabaseE
         ));
         return Ok(answer);
     };
-    let judged = Judged { order, version: wanted, valid: version::is_valid(order, wanted), from_git: matches!(package.source, PackageSource::Git { .. }) };
+    let judged = Judged {
+        order,
+        version: wanted,
+        valid: version::is_valid(order, wanted),
+        from_git: matches!(package.source, PackageSource::Git { .. }),
+    };
     let mut hits = Vec::new();
     for record in records {
         match judged.affects(&record) {
@@ -118,7 +125,8 @@ pub fn judge(database: &Database, package: &Package) -> Result<Answer, DatabaseE
     }
     answer.vulnerabilities = grouped(hits, &judged);
     for one in &mut answer.vulnerabilities {
-        for id in std::iter::once(&one.id).chain(&one.aliases).chain(&one.upstream).filter(|id| id.starts_with("CVE-")) {
+        for id in std::iter::once(&one.id).chain(&one.aliases).chain(&one.upstream).filter(|id| id.starts_with("CVE-"))
+        {
             if one.epss.is_none() {
                 one.epss = database.epss(id)?;
             }
@@ -137,6 +145,13 @@ fn severest_first(a: &Vulnerability, b: &Vulnerability) -> Ordering {
         (one.kind == Kind::Malicious, one.exploited.is_some(), one.kind == Kind::Vulnerability, one.rating.severity)
     };
     rank(b).cmp(&rank(a)).then_with(|| a.id.cmp(&b.id))
+}
+
+/// True when a record is about a version, whatever package asks.
+#[cfg(test)]
+pub(crate) fn is_about(record: &Record, order: Ecosystem, version: &str) -> bool {
+    let judged = Judged { order, version, valid: version::is_valid(order, version), from_git: false };
+    matches!(judged.affects(record), Decision::Yes)
 }
 
 enum Decision {
@@ -161,7 +176,9 @@ impl Judged<'_> {
     }
 
     fn affects(&self, record: &Record) -> Decision {
-        let same = |listed: &String| listed == self.version || self.compare(RangeKind::Ecosystem, listed, self.version).is_eq();
+        let same = |listed: &String| {
+            listed == self.version || self.compare(RangeKind::Ecosystem, listed, self.version).is_eq()
+        };
         if record.versions.iter().any(same) {
             return Decision::Yes;
         }
@@ -202,7 +219,10 @@ impl Judged<'_> {
 
 /// Which database's id is shown: the ecosystem's own first.
 fn preference(id: &str) -> usize {
-    const ORDER: &[&str] = &["MAL-", "RUSTSEC-", "GO-", "PYSEC-", "HSEC-", "DSA-", "DLA-", "DEBIAN-", "USN-", "UBUNTU-", "ALPINE-", "GHSA-", "CVE-"];
+    const ORDER: &[&str] = &[
+        "MAL-", "RUSTSEC-", "GO-", "PYSEC-", "HSEC-", "DSA-", "DLA-", "DEBIAN-", "USN-", "UBUNTU-", "ALPINE-", "GHSA-",
+        "CVE-",
+    ];
     ORDER.iter().position(|prefix| id.starts_with(prefix)).unwrap_or(ORDER.len())
 }
 

@@ -66,7 +66,8 @@ impl std::str::FromStr for Severity {
         if text.eq_ignore_ascii_case("unknown") {
             return Ok(Self::Unknown);
         }
-        Self::of_word(text).ok_or_else(|| format!("`{text}` is no severity: critical, high, medium, low, none, unknown"))
+        Self::of_word(text)
+            .ok_or_else(|| format!("`{text}` is no severity: critical, high, medium, low, none, unknown"))
     }
 }
 
@@ -94,7 +95,9 @@ pub fn rate(severities: &[osv::Severity], word: Option<&str>) -> Rating {
     let computed = severities
         .iter()
         .filter(|one| one.kind.starts_with("CVSS_"))
-        .filter_map(|one| Some((one.kind.as_str(), cvss::score(&one.score).ok()?, one.score.as_str())))
+        .filter_map(|one| {
+            Some((one.kind.as_str(), one.score.parse::<cvss::Cvss>().ok()?.base().value(), one.score.as_str()))
+        })
         .max_by(|a, b| a.0.cmp(b.0).then(a.1.total_cmp(&b.1)));
     if let Some((_, score, vector)) = computed {
         let severity = Severity::of_score(score);

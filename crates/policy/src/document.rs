@@ -47,6 +47,8 @@ pub struct Policy {
     pub build: BuildRules,
     /// What the evidence must satisfy.
     pub evidence: EvidenceRules,
+    /// What a scan of the artifact must have found, or not.
+    pub scan: Option<ScanRules>,
     /// Modes that differ from a rule's own.
     pub modes: BTreeMap<String, Mode>,
     /// Users' own rules.
@@ -164,6 +166,68 @@ pub struct EvidenceRules {
     pub custody: Vec<String>,
 }
 
+/// How severe a vulnerability is, in the words of CVSS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// 0.0.
+    None,
+    /// 0.1 to 3.9.
+    Low,
+    /// 4.0 to 6.9.
+    Medium,
+    /// 7.0 to 8.9.
+    High,
+    /// 9.0 and more.
+    Critical,
+}
+
+/// What a scan of the artifact must have found, or not (SP 800-204D 5.2: DEPLOY-4).
+#[derive(Debug, Clone)]
+pub struct ScanRules {
+    /// Who may sign scans.
+    pub functionaries: Vec<String>,
+    /// A scan older than this many days does not count; 0: any age.
+    pub max_age_days: u64,
+    /// Nor one by data older than this many days; 0: any age.
+    pub max_database_age_days: u64,
+    /// A scan that did not read or judge everything counts too.
+    pub allow_incomplete: bool,
+    /// The least severity that is refused. Of unknown severity is refused always.
+    pub fail_on: Severity,
+    /// How many days after it became known a vulnerability of a severity is tolerated.
+    pub grace_days: BTreeMap<Severity, u64>,
+    /// Vulnerabilities without a fixed version are tolerated.
+    pub ignore_unfixed: bool,
+    /// What is needed for development only is tolerated.
+    pub ignore_development: bool,
+    /// Kinds beside vulnerabilities that are refused: `unmaintained`, `unsound`, `notice`. Attacks always are.
+    pub deny: Vec<String>,
+    /// Licences that are refused, SPDX ids.
+    pub denied_licences: Vec<String>,
+    /// The only licences that are permitted; empty: any that is not refused.
+    pub permitted_licences: Vec<String>,
+    /// Chain ids of base images, one of which an image must begin with; empty: any.
+    pub base_images: Vec<String>,
+    /// Rules of findings about an image that are refused.
+    pub deny_image: Vec<String>,
+    /// Exceptions.
+    pub exceptions: Vec<ScanException>,
+}
+
+/// A vulnerability that someone decided to live with.
+#[derive(Debug, Clone)]
+pub struct ScanException {
+    /// Its id or an alias.
+    pub id: String,
+    /// The package, a purl without version; any when absent.
+    pub package: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Until when.
+    pub until: Timestamp,
+}
+
 /// A user's rule.
 #[derive(Debug, Clone)]
 pub struct RegoRule {
@@ -224,6 +288,7 @@ struct Raw {
     build: RawBuild,
     #[serde(default)]
     evidence: RawEvidence,
+    scan: Option<Spanned<RawScan>>,
     #[serde(default)]
     rules: BTreeMap<Spanned<String>, Mode>,
     #[serde(default)]
@@ -289,6 +354,51 @@ struct RawEvidence {
     require_log: Option<bool>,
     max_age_days: u64,
     custody: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawScan {
+    functionaries: Vec<String>,
+    #[serde(default)]
+    max_age_days: u64,
+    #[serde(default)]
+    max_database_age_days: u64,
+    #[serde(default)]
+    allow_incomplete: bool,
+    #[serde(default = "lowest")]
+    fail_on: Severity,
+    #[serde(default)]
+    grace_days: BTreeMap<Severity, u64>,
+    #[serde(default)]
+    ignore_unfixed: bool,
+    #[serde(default)]
+    ignore_development: bool,
+    #[serde(default)]
+    deny: Vec<String>,
+    #[serde(default)]
+    denied_licences: Vec<String>,
+    #[serde(default)]
+    permitted_licences: Vec<String>,
+    #[serde(default)]
+    base_images: Vec<String>,
+    #[serde(default)]
+    deny_image: Vec<String>,
+    #[serde(default)]
+    exception: Vec<RawException>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawException {
+    id: String,
+    package: Option<String>,
+    reason: String,
+    until: String,
+}
+
+fn lowest() -> Severity {
+    Severity::None
 }
 
 #[derive(Deserialize)]
@@ -447,6 +557,7 @@ impl Checker<'_> {
         }
         let steps = self.steps(raw.step, &functionaries);
         let build = self.build(raw.build);
+        let scan = raw.scan.map(|scan| self.scan(scan, &functionaries));
         let mut modes = BTreeMap::new();
         for (name, mode) in raw.rules {
             if mode != Mode::Enforce && ALWAYS_ENFORCED.contains(&name.get_ref().as_str()) {
@@ -508,6 +619,7 @@ impl Checker<'_> {
                 steps,
                 build,
                 evidence,
+                scan,
                 modes,
                 rego,
                 examples,
@@ -646,6 +758,50 @@ impl Checker<'_> {
             });
         }
         steps
+    }
+
+    fn scan(&mut self, raw: Spanned<RawScan>, functionaries: &[Functionary]) -> ScanRules {
+        let at = raw.span().start;
+        let raw = raw.into_inner();
+        if raw.functionaries.is_empty() {
+            self.problem(at, "nobody may sign scans", "name at least one functionary");
+        }
+        for who in &raw.functionaries {
+            if !functionaries.iter().any(|f| f.name == *who) {
+                self.problem(at, format!("scans name `{who}`, who is no functionary"), "add a `[[functionary]]`");
+            }
+        }
+        for kind in &raw.deny {
+            if !["unmaintained", "unsound", "notice", "deprecated", "yanked"].contains(&kind.as_str()) {
+                let hint = "use unmaintained, unsound, notice, deprecated, yanked; attacks are refused always";
+                self.problem(at, format!("`{kind}` cannot be denied"), hint);
+            }
+        }
+        let mut exceptions = Vec::new();
+        for one in raw.exception {
+            if one.reason.trim().len() < 4 {
+                self.problem(at, format!("the exception for {} has no reason", one.id), "say why it is tolerated");
+            }
+            if let Some(until) = self.time(at, Some(one.until)) {
+                exceptions.push(ScanException { id: one.id, package: one.package, reason: one.reason, until });
+            }
+        }
+        ScanRules {
+            functionaries: raw.functionaries,
+            max_age_days: raw.max_age_days,
+            max_database_age_days: raw.max_database_age_days,
+            allow_incomplete: raw.allow_incomplete,
+            fail_on: raw.fail_on,
+            grace_days: raw.grace_days,
+            ignore_unfixed: raw.ignore_unfixed,
+            ignore_development: raw.ignore_development,
+            deny: raw.deny,
+            denied_licences: raw.denied_licences,
+            permitted_licences: raw.permitted_licences,
+            base_images: raw.base_images,
+            deny_image: raw.deny_image,
+            exceptions,
+        }
     }
 
     fn build(&mut self, raw: RawBuild) -> BuildRules {

@@ -8,6 +8,7 @@ mod document;
 mod error;
 mod evaluate;
 mod examples;
+mod licence;
 mod passed;
 mod rego;
 mod report;
@@ -15,7 +16,7 @@ mod rules;
 
 pub use document::{
     BuildRules, EvidenceRules, Example, Expectation, Functionary, Identity, LogKey, Mode, ObservationWanted, Policy,
-    RegoRule, Step,
+    RegoRule, ScanException, ScanRules, Severity, Step,
 };
 pub use error::{PolicyError, Problem};
 pub use evaluate::{Evidence, Facts, Item, evaluate, said_time};

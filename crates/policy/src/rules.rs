@@ -97,5 +97,30 @@ pub const RULES: &[RuleInfo] = &[
     rule("guard-kept", "the run did nothing against its guard", &["BUILD-2", "EVID-4", "BASE-4"], Enforce),
     rule("behaviour", "nothing suspicious was found in what the run did", &["EVID-4", "BUILD-3", "DEPLOY-5"], Warn),
     rule("nothing-left-running", "no process of the build outlived it", &["BUILD-3", "EVID-4"], Warn),
+    rule(
+        "scan-present",
+        "a scan of the artifact for vulnerable packages is there, signed by who may, and recent",
+        &["DEPLOY-4", "TRUST-6", "BASE-9"],
+        Enforce,
+    ),
+    rule(
+        "scan-complete",
+        "the scan read and judged everything, by data that is recent",
+        &["DEPLOY-4", "COMMIT-T4"],
+        Enforce,
+    ),
+    rule(
+        "vulnerabilities",
+        "no vulnerability, attack or neglect that the policy refuses was found",
+        &["DEPLOY-4", "COMMIT-T2", "COMMIT-T3"],
+        Enforce,
+    ),
+    rule("licences", "every licence is one that the policy permits", &["COMMIT-T2", "BASE-6"], Enforce),
+    rule(
+        "image",
+        "the image has a permitted base, and nothing about it that the policy refuses",
+        &["DEPLOY-3", "DEPLOY-4"],
+        Enforce,
+    ),
     rule("key-custody", "the signing key is kept as the policy asks", &["EVID-3", "UPD-6", "ATT-5"], Enforce),
 ];

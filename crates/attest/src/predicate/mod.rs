@@ -6,6 +6,7 @@ mod link;
 mod process;
 mod provenance;
 mod vsa;
+mod vulns;
 
 pub use environment::{Attribute, Environment};
 pub use files::{Artifacts, CacheState, GitState, Lockfile, Materials, Submodule};
@@ -15,6 +16,9 @@ pub use process::{
 };
 pub use provenance::{BuildDefinition, BuildMetadata, Builder, Provenance, RunDetails};
 pub use vsa::{PolicyReference, VerificationSummary, Verifier};
+pub use vulns::{
+    ImageFacts, Occurrence, ScanFacts, ScanMetadata, ScanResult, Scanner, ScannerDatabase, SeverityRating, Vulns,
+};
 
 /// SCAI attribute report v0.3: the environment attestation (SP 800-204D 5.1.1).
 pub const ENVIRONMENT: &str = "https://in-toto.io/attestation/scai/v0.3";
@@ -32,6 +36,12 @@ pub const LINK: &str = "https://in-toto.io/attestation/link/v0.3";
 pub const VSA: &str = "https://slsa.dev/verification_summary/v1";
 /// in-toto test result v0.1: what a scan found.
 pub const TEST_RESULT: &str = "https://in-toto.io/attestation/test-result/v0.1";
+/// in-toto vulnerabilities v0.2: what a scan of packages found.
+pub const VULNS: &str = "https://in-toto.io/attestation/vulns/v0.2";
+/// CycloneDX, as cosign and witness name it; a version may follow.
+pub const CYCLONEDX: &str = "https://cyclonedx.org/bom";
+/// SPDX 2.
+pub const SPDX: &str = "https://spdx.dev/Document";
 /// The build type of `provost run`, documented in `docs/predicates.md`.
 pub const RUN_BUILD_TYPE: &str = "urn:provost:build-type:run:v1";
 
@@ -45,6 +55,9 @@ pub fn short_name(predicate_type: &str) -> &str {
         PROVENANCE => "provenance",
         LINK => "link",
         VSA => "vsa",
+        VULNS => "vulns",
+        CYCLONEDX => "cyclonedx",
+        SPDX => "spdx",
         other => other,
     }
 }
@@ -59,6 +72,9 @@ pub fn by_short_name(name: &str) -> Option<&str> {
         "provenance" => PROVENANCE,
         "link" => LINK,
         "vsa" => VSA,
+        "vulns" => VULNS,
+        "cyclonedx" => CYCLONEDX,
+        "spdx" => SPDX,
         other if other.contains(':') => other,
         _ => return None,
     })

@@ -99,17 +99,15 @@ pub(crate) fn of(collected: &Collected, issue: &Issue) -> Finding {
     };
     let version = package.version.as_deref().unwrap_or_default();
     let rule = rule_of(&issue.fault);
-    let mut finding =
-        Finding::new(rule, level_of(&issue.fault), message, &[package.ecosystem.purl_type(), &package.name, version, &about])
-            .in_file(&source.path);
-    finding.span = package.line.map(|line| Span {
-        offset: 0,
-        length: 0,
-        line,
-        column: 1,
-        end_line: line,
-        end_column: 1,
-    });
+    let mut finding = Finding::new(
+        rule,
+        level_of(&issue.fault),
+        message,
+        &[package.ecosystem.purl_type(), &package.name, version, &about],
+    )
+    .in_file(&source.path);
+    finding.span =
+        package.line.map(|line| Span { offset: 0, length: 0, line, column: 1, end_line: line, end_column: 1 });
     if let Fault::Advisory(one) = &issue.fault {
         finding.why.extend(reasons(one));
     }

@@ -79,7 +79,11 @@ fn text(collected: &Collected) -> String {
             out,
             "{} {}",
             render::bold(&printable(&source.path)),
-            render::dim(&format!("{}, {}", inventory.kind, count(inventory.packages.len() as u64, "package", "packages")))
+            render::dim(&format!(
+                "{}, {}",
+                inventory.kind,
+                count(inventory.packages.len() as u64, "package", "packages")
+            ))
         );
         let width = inventory.packages.iter().map(|package| package.name.chars().count()).max().unwrap_or(0).min(60);
         let mut order: Vec<&Package> = inventory.packages.iter().collect();
@@ -134,19 +138,19 @@ pub(crate) fn why(args: &WhyArgs) -> Result<Exit> {
                     }
                 }
             }
-            let parents: Vec<String> = inventory
-                .packages
-                .iter()
-                .filter(|parent| parent.dependencies.contains(&index))
-                .map(name_of)
-                .collect();
+            let parents: Vec<String> =
+                inventory.packages.iter().filter(|parent| parent.dependencies.contains(&index)).map(name_of).collect();
             if parents.len() > 1 {
                 anstream::println!("  {} {}", render::dim("needed by:"), printable(&parents.join(", ")));
             }
         }
     }
     if found == 0 {
-        anstream::eprintln!("{} is in none of {}", printable(&args.name), count(collected.sources.len() as u64, "source", "sources"));
+        anstream::eprintln!(
+            "{} is in none of {}",
+            printable(&args.name),
+            count(collected.sources.len() as u64, "source", "sources")
+        );
         let _ = exit(&collected);
         return Ok(Exit::Denied);
     }

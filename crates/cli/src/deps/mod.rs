@@ -53,7 +53,9 @@ pub(crate) struct Done {
 impl Done {
     /// True when everything was read and judged.
     pub(crate) fn is_complete(&self) -> bool {
-        self.collected.coverage.is_complete() && self.assessment.undecided.is_empty() && self.assessment.declared.is_empty()
+        self.collected.coverage.is_complete()
+            && self.assessment.undecided.is_empty()
+            && self.assessment.declared.is_empty()
     }
 }
 
@@ -73,8 +75,7 @@ pub(crate) fn scan(args: &DepsArgs, context: &Context) -> Result<Exit> {
     let assessment = provost_deps::assess(&collected, &database)?;
     let (rows, remarks) = rows(&args.counting, &collected, &assessment, baseline.as_ref(), &suppressions);
     let too_old = too_old(args, &database, &assessment);
-    let done =
-        Done { target, collected, assessment, rows, remarks, elapsed: begun.elapsed(), database, too_old };
+    let done = Done { target, collected, assessment, rows, remarks, elapsed: begun.elapsed(), database, too_old };
     if let Some(path) = &args.write_baseline {
         let counting = done.rows.iter().filter(|row| row.tolerated.is_none()).map(|row| &row.finding);
         let text = Baseline::of(counting, None).to_json()?;
@@ -155,10 +156,7 @@ fn of_path(path: &Path, exclude: &GlobSet) -> Result<Collected> {
     }
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if provost_formats::lock::reader_of(&name).is_none() {
-        bail!(
-            "{} is no lockfile or manifest that is known (`provost deps formats` lists them)",
-            path.display()
-        );
+        bail!("{} is no lockfile or manifest that is known (`provost deps formats` lists them)", path.display());
     }
     // The files beside it may tell more about it; only it is asked for.
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -231,12 +229,9 @@ fn rows(
 /// How much a fault weighs in the order of a report.
 pub(crate) fn weight(fault: &Fault) -> (bool, bool, bool, Severity) {
     match fault {
-        Fault::Advisory(one) => (
-            one.kind == Kind::Malicious,
-            one.exploited.is_some(),
-            one.kind == Kind::Vulnerability,
-            one.rating.severity,
-        ),
+        Fault::Advisory(one) => {
+            (one.kind == Kind::Malicious, one.exploited.is_some(), one.kind == Kind::Vulnerability, one.rating.severity)
+        }
         _ => (false, false, false, Severity::None),
     }
 }

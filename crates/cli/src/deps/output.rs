@@ -153,7 +153,8 @@ fn sarif_log(done: &Done) -> Value {
     });
     let notes: Vec<Value> =
         gaps.chain(undecided).map(|text| json!({"level": "warning", "message": {"text": text}})).collect();
-    log["runs"][0]["invocations"] = json!([{"executionSuccessful": done.is_complete(), "toolExecutionNotifications": notes}]);
+    log["runs"][0]["invocations"] =
+        json!([{"executionSuccessful": done.is_complete(), "toolExecutionNotifications": notes}]);
     log
 }
 

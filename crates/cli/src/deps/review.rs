@@ -75,15 +75,8 @@ pub(crate) fn run(args: &DiffArgs, context: &Context) -> Result<Exit> {
     let a = if common { merge_base(&args.path, &a, &b)? } else { a };
     let (base, before) = read(&args.path, &a)?;
     let (head, after) = read(&args.path, &b)?;
-    let mut review = Review {
-        range: args.range.clone(),
-        base,
-        head,
-        lines: Vec::new(),
-        undecided: BTreeMap::new(),
-        before,
-        after,
-    };
+    let mut review =
+        Review { range: args.range.clone(), base, head, lines: Vec::new(), undecided: BTreeMap::new(), before, after };
     let all = changes(&review.before, &review.after);
     let (old, new) = if args.no_advisories {
         (None, None)
@@ -99,7 +92,9 @@ pub(crate) fn run(args: &DiffArgs, context: &Context) -> Result<Exit> {
             Change::Removed { .. } => None,
         };
         let earlier = match &change {
-            Change::Version { before, .. } | Change::Content { before, .. } | Change::Removed { before } => Some(*before),
+            Change::Version { before, .. } | Change::Content { before, .. } | Change::Removed { before } => {
+                Some(*before)
+            }
             Change::Added { .. } => None,
         };
         let ids_before: BTreeSet<String> = match (&old, earlier) {
@@ -212,7 +207,9 @@ fn signal_text(signal: &Signal) -> String {
         Signal::NoDigest => "has no digest, unlike the others".to_owned(),
         Signal::ContentChanged { what } => format!("the same version with other content: {what}"),
         Signal::Downgraded => "became older".to_owned(),
-        Signal::Confusion { own } => format!("its name is one of the project's own ({own}), but it comes from the public registry"),
+        Signal::Confusion { own } => {
+            format!("its name is one of the project's own ({own}), but it comes from the public registry")
+        }
     }
 }
 
@@ -256,7 +253,11 @@ fn text(review: &Review) -> String {
             let _ = writeln!(out, "      {} {}", render::error("brings"), printable(&issue_text(issue)));
         }
         if line.mends > 0 {
-            let _ = writeln!(out, "      {}", render::dim(&format!("mends {}", count(line.mends as u64, "issue", "issues"))));
+            let _ = writeln!(
+                out,
+                "      {}",
+                render::dim(&format!("mends {}", count(line.mends as u64, "issue", "issues")))
+            );
         }
     }
     let _ = writeln!(out, "{}", totals(review));

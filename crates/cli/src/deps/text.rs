@@ -28,7 +28,11 @@ pub(crate) fn report(done: &Done) -> String {
             out,
             "{} {}",
             render::bold(&printable(&source.path)),
-            render::dim(&format!("{}, {packages}{}", source.inventory.kind, completeness(source.inventory.completeness)))
+            render::dim(&format!(
+                "{}, {packages}{}",
+                source.inventory.kind,
+                completeness(source.inventory.completeness)
+            ))
         );
         for row in rows.iter().rev() {
             out.push_str(&one(done, row));
@@ -143,13 +147,19 @@ pub(crate) fn summary(done: &Done, max_age: Option<u64>) -> String {
         }
     }
     let mut found = if counting.is_empty() {
-        if done.is_complete() { "nothing is known against them".to_owned() } else { "nothing found in what was judged".to_owned() }
+        if done.is_complete() {
+            "nothing is known against them".to_owned()
+        } else {
+            "nothing found in what was judged".to_owned()
+        }
     } else {
-        let mut parts: Vec<String> = by_severity.iter().map(|(severity, n)| format!("{n} {}", severity.0.name())).collect();
+        let mut parts: Vec<String> =
+            by_severity.iter().map(|(severity, n)| format!("{n} {}", severity.0.name())).collect();
         if malicious > 0 {
             parts.insert(0, format!("{malicious} malicious"));
         }
-        render::error(&format!("{} found", count(counting.len() as u64, "issue", "issues"))) + &format!(": {}", parts.join(", "))
+        render::error(&format!("{} found", count(counting.len() as u64, "issue", "issues")))
+            + &format!(": {}", parts.join(", "))
     };
     let of = |wanted: &dyn Fn(&Row) -> bool| done.rows.iter().filter(|row| wanted(row)).count();
     for (number, word) in [
@@ -175,7 +185,12 @@ pub(crate) fn summary(done: &Done, max_age: Option<u64>) -> String {
         .assessment
         .ecosystems
         .keys()
-        .filter_map(|name| Some(format!("{name} {}", count(db::age(now, info.ecosystems.get(name)?.as_of).unsigned_abs(), "day", "days"))))
+        .filter_map(|name| {
+            Some(format!(
+                "{name} {}",
+                count(db::age(now, info.ecosystems.get(name)?.as_of).unsigned_abs(), "day", "days")
+            ))
+        })
         .collect();
     let age = if ages.is_empty() { String::new() } else { format!("; age of the data: {}", ages.join(", ")) };
     let _ = writeln!(
@@ -190,7 +205,8 @@ pub(crate) fn summary(done: &Done, max_age: Option<u64>) -> String {
     );
     for (name, age) in &done.too_old {
         let limit = max_age.unwrap_or_default();
-        let _ = writeln!(out, "{} the data of {name} is {age} days old, {limit} are permitted", render::error("too old:"));
+        let _ =
+            writeln!(out, "{} the data of {name} is {age} days old, {limit} are permitted", render::error("too old:"));
     }
     gaps(&mut out, done);
     for remark in &done.remarks {
@@ -221,7 +237,8 @@ fn gaps(out: &mut String, done: &Done) {
     let mut reasons: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
     for one in &done.assessment.undecided {
         let name = &done.collected.sources[one.source].inventory.packages[one.package].name;
-        let why = if one.why.starts_with("only declared") { "only declared, not resolved to a version" } else { &one.why };
+        let why =
+            if one.why.starts_with("only declared") { "only declared, not resolved to a version" } else { &one.why };
         reasons.entry(why).or_insert((0, name)).0 += 1;
     }
     for (why, (number, first)) in reasons.iter().take(20) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use provost_formats::osv::{self, Advisory, RangeKind};
@@ -11,7 +11,7 @@ use provost_model::{Hasher, Timestamp};
 
 use super::record::{Group, Record, hash, lookup_name};
 use super::{
-    BUCKETS, Database, DatabaseError, EcosystemInfo, ENTRY, Header, Info, MAGIC, Quarantined, Section, SourceInfo, inflate,
+    BUCKETS, Database, DatabaseError, EcosystemInfo, Header, Info, MAGIC, Quarantined, Section, SourceInfo, inflate,
 };
 use crate::ecosystem::order_of;
 
@@ -225,8 +225,7 @@ impl Builder {
         self.write_body_bytes(&packed)?;
         self.bodies_end += packed.len() as u64;
         let aliases = advisory.aliases.iter().take(1000).map(|alias| hash(&[alias])).collect();
-        self.known
-            .insert(advisory.id.clone(), Known { modified: advisory.modified, number, body, withdrawn, aliases });
+        self.known.insert(advisory.id.clone(), Known { modified: advisory.modified, number, body, withdrawn, aliases });
         Ok(())
     }
 
@@ -259,7 +258,9 @@ impl Builder {
     /// Ecosystems of an older database whose data would go back in time, or away.
     pub fn older_than(&self, old: &Info) -> Vec<String> {
         let here = |name: &String| self.as_of.get(name).copied();
-        let gone_back = |(name, one): (&String, &EcosystemInfo)| here(name).is_none_or(|time| time < one.as_of).then(|| name.clone());
+        let gone_back = |(name, one): (&String, &EcosystemInfo)| {
+            here(name).is_none_or(|time| time < one.as_of).then(|| name.clone())
+        };
         old.ecosystems.iter().filter_map(gone_back).collect()
     }
 
@@ -451,32 +452,13 @@ fn drop_told_versions(affected: &mut osv::Affected) {
     let order = order_of(&package.ecosystem);
     let ranges = &affected.ranges;
     affected.versions.retain(|version| {
-        !ranges.iter().any(|range| match range.kind {
-            RangeKind::Git => false,
-            RangeKind::SemVer => osv::includes(&range.events, version, &|a, b| version::compare_semver(a, b)),
-            RangeKind::Ecosystem => osv::includes(&range.events, version, &|a, b| version::compare(order, a, b)),
-        })
+        // One that breaks the rules of its ecosystem is judged by the list alone.
+        let ordered = version::is_valid(order, version);
+        !ordered
+            || !ranges.iter().any(|range| match range.kind {
+                RangeKind::Git => false,
+                RangeKind::SemVer => osv::includes(&range.events, version, &|a, b| version::compare_semver(a, b)),
+                RangeKind::Ecosystem => osv::includes(&range.events, version, &|a, b| version::compare(order, a, b)),
+            })
     });
 }
-
-/// SHA-256 and length of what a reader gives.
-pub(super) struct Digesting<R> {
-    inner: R,
-    pub(super) hasher: Hasher,
-}
-
-impl<R> Digesting<R> {
-    pub(super) fn new(inner: R) -> Self {
-        Self { inner, hasher: Hasher::new() }
-    }
-}
-
-impl<R: Read> Read for Digesting<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..length]);
-        Ok(length)
-    }
-}
-
-const _: () = assert!(ENTRY == 24);

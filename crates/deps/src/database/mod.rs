@@ -30,8 +30,8 @@ use provost_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use build::{Builder, Imported};
-pub use record::{Kind, Record, Symbols, lookup_name};
 use record::{Group, hash};
+pub use record::{Kind, Record, Symbols, lookup_name};
 pub use sources::What;
 
 const MAGIC: &[u8; 16] = b"provost advdb 1\n";

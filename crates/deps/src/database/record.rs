@@ -120,7 +120,8 @@ impl Record {
             .or_else(|| affected.ecosystem_specific["severity"].as_str())
             .or_else(|| affected.ecosystem_specific["urgency"].as_str());
         let url = advisory.database_specific["url"].as_str().or_else(|| {
-            let wanted = |kind: &str| advisory.references.iter().find(|one| one.kind == kind).map(|one| one.url.as_str());
+            let wanted =
+                |kind: &str| advisory.references.iter().find(|one| one.kind == kind).map(|one| one.url.as_str());
             wanted("ADVISORY").or_else(|| wanted("WEB")).or_else(|| advisory.references.first().map(|r| r.url.as_str()))
         });
         Self {

@@ -61,7 +61,13 @@ impl Builder {
                 return Err(source_error("no advisory in the OSV format is in it".to_owned()));
             }
             let as_of = as_of.or(newest).unwrap_or(Timestamp::from_seconds(0));
-            self.source(SourceInfo { name: name.to_owned(), sha256, imported: now, as_of, advisories: imported.readable() });
+            self.source(SourceInfo {
+                name: name.to_owned(),
+                sha256,
+                imported: now,
+                as_of,
+                advisories: imported.readable(),
+            });
         }
         Ok((what, imported))
     }
@@ -74,7 +80,9 @@ impl Builder {
                 let mut failed = None;
                 archive::members(kind, Source::Seek(&mut Cursor::new(bytes)), 1, &mut |_, reader| {
                     match reader {
-                        Ok(reader) => failed = reader.take(8 << 30).read_to_end(&mut inner).err().map(|e| e.to_string()),
+                        Ok(reader) => {
+                            failed = reader.take(8 << 30).read_to_end(&mut inner).err().map(|e| e.to_string())
+                        }
                         Err(error) => failed = Some(error.to_string()),
                     }
                     ControlFlow::Continue(())
@@ -152,7 +160,9 @@ impl Builder {
             return Ok(What::Advisories);
         }
         if !start.starts_with('{') {
-            return Err(wrong("neither OSV advisories, EPSS scores nor a list of exploited vulnerabilities".to_owned()));
+            return Err(wrong(
+                "neither OSV advisories, EPSS scores nor a list of exploited vulnerabilities".to_owned(),
+            ));
         }
         // One advisory, perhaps over many lines; or one a line.
         if serde_json::from_str::<serde::de::IgnoredAny>(start).is_ok() {
@@ -184,7 +194,12 @@ impl Builder {
                 (Ok(score), Ok(percentile)) if (0.0..=1.0).contains(&score) && (0.0..=1.0).contains(&percentile) => {
                     scores.push((hash(&[cve]), score, percentile));
                 }
-                _ => return Err(format!("line {}: `cve,score,percentile` with numbers from 0 to 1 is expected", index + 1)),
+                _ => {
+                    return Err(format!(
+                        "line {}: `cve,score,percentile` with numbers from 0 to 1 is expected",
+                        index + 1
+                    ));
+                }
             }
         }
         self.epss = scores;
@@ -208,7 +223,8 @@ impl Builder {
             added: String,
         }
         let catalogue: Catalogue = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let day = |text: &str| text.chars().filter(char::is_ascii_digit).take(8).collect::<String>().parse().unwrap_or(0);
+        let day =
+            |text: &str| text.chars().filter(char::is_ascii_digit).take(8).collect::<String>().parse().unwrap_or(0);
         self.exploited = catalogue.vulnerabilities.iter().map(|one| (hash(&[&one.cve]), day(&one.added))).collect();
         self.info.exploited = Some(catalogue.version);
         Ok(())

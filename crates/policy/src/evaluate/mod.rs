@@ -3,6 +3,7 @@
 mod build;
 mod process;
 mod runs;
+mod scan;
 mod signatures;
 mod user;
 
@@ -140,6 +141,7 @@ pub fn evaluate(policy: &Policy, evidence: &Evidence, facts: &Facts) -> Verdict 
         per_step.push(judge.step(step, &chosen));
     }
     rules.extend(per_step.into_iter().flatten());
+    judge.scan(&mut rules);
     judge.user_rules(&mut rules);
     let outcome = if rules.iter().any(RuleResult::fails) { Outcome::Failed } else { Outcome::Passed };
     let subjects = facts.artifact.map_or_else(

@@ -115,8 +115,18 @@ impl<'a> Judge<'a> {
         key: &KeyId,
         identity: &SignerIdentity,
     ) -> impl Iterator<Item = &'a Functionary> {
+        self.named(&step.functionaries, key, identity)
+    }
+
+    /// The functionaries of these names that a signer is.
+    pub(super) fn named(
+        &self,
+        names: &[String],
+        key: &KeyId,
+        identity: &SignerIdentity,
+    ) -> impl Iterator<Item = &'a Functionary> {
         let (key, identity) = (*key, identity.clone());
-        let names = step.functionaries.clone();
+        let names = names.to_vec();
         self.policy.functionaries.iter().filter(move |f| {
             names.contains(&f.name)
                 && match (&f.identity, &identity) {
