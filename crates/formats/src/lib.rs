@@ -4,3 +4,4 @@ pub mod archive;
 pub mod gitlab;
 pub mod lock;
 pub mod sarif;
+pub mod version;
