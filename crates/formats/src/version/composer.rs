@@ -59,22 +59,35 @@ pub(super) struct Numbers<'a> {
 /// What stands for `x` in a branch `1.x`.
 const WILDCARD: &[u8] = b"9999999";
 
-fn is_blank(c: char) -> bool {
+/// What PHP's `trim` takes away.
+pub(super) fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r' | '\0' | '\u{b}')
+}
+
+/// What `\s` matches in PHP.
+pub(super) fn is_space(c: char) -> bool {
+    c.is_ascii_whitespace() || c == '\u{b}'
+}
+
+/// `1.0` of `1.0 as 2.0`.
+pub(super) fn without_alias(text: &str) -> Option<&str> {
+    let (version, rest) = text.split_once(' ')?;
+    let alias = rest.trim_start_matches(' ').strip_prefix("as ")?.trim_start_matches(' ');
+    let fits = |part: &str| !part.is_empty() && !part.contains(|c: char| c == ',' || is_space(c));
+    (fits(version) && fits(alias)).then_some(version)
+}
+
+/// The name of a stability flag.
+pub(super) fn is_stability(name: &str) -> bool {
+    ["stable", "rc", "beta", "alpha", "dev"].iter().any(|one| name.eq_ignore_ascii_case(one))
 }
 
 /// Reads a version.
 pub(super) fn parse(text: &str) -> Option<Version<'_>> {
     let mut text = text.trim_matches(is_blank);
-    if let Some((version, alias)) = text.split_once(" ") {
-        let alias = alias.trim_start_matches(' ').strip_prefix("as ")?.trim_start_matches(' ');
-        if version.contains(',') || alias.is_empty() || alias.contains([',', ' ', '\t', '\n', '\r', '\u{b}', '\u{c}']) {
-            return None;
-        }
-        text = version;
-    }
+    text = without_alias(text).unwrap_or(text);
     if let Some((version, flag)) = text.rsplit_once('@')
-        && ["stable", "rc", "beta", "alpha", "dev"].iter().any(|one| flag.eq_ignore_ascii_case(one))
+        && is_stability(flag)
     {
         text = version;
     }
@@ -89,8 +102,8 @@ pub(super) fn parse(text: &str) -> Option<Version<'_>> {
     if let Some((version, build)) = text.split_once('+')
         && !version.is_empty()
         && !build.is_empty()
-        && !version.contains(|c: char| c == ',' || c.is_ascii_whitespace() || c == '\u{b}')
-        && !build.contains(|c: char| c.is_ascii_whitespace() || c == '\u{b}')
+        && !version.contains(|c: char| c == ',' || is_space(c))
+        && !build.contains(is_space)
     {
         text = version;
     }
@@ -115,7 +128,7 @@ fn classical(text: &[u8]) -> Option<Numbers<'_>> {
             _ => break,
         }
     }
-    modifiers(rest).map(|(stability, dev)| Numbers { numbers, date: b"", stability, dev })
+    modifiers(rest).map(|modifiers| Numbers::new(numbers, b"", modifiers))
 }
 
 fn without_v(text: &[u8]) -> &[u8] {
@@ -167,8 +180,26 @@ fn modifiers(text: &[u8]) -> Option<Modifiers<'_>> {
     if !rest.is_empty() {
         return None;
     }
-    // `-stable` says nothing, and Composer reads no further.
-    Some(if stability.is_some_and(|(place, _)| place == END) { (None, false) } else { (stability, dev) })
+    Some((stability, dev))
+}
+
+/// True where a text is nothing but what may stand behind the numbers and says how stable that is; `None` where it is not.
+pub(super) fn says_stability(text: &[u8]) -> Option<bool> {
+    modifiers(text).map(|(stability, dev)| stability.is_some() || dev)
+}
+
+/// True where a lower-case text ends with a hyphen and what may stand behind the numbers. Composer does not know `rc` there.
+pub(super) fn ends_with_modifier(lower: &str) -> bool {
+    let starts = lower.match_indices('-').map(|(at, _)| &lower.as_bytes()[at + 1..]);
+    starts.filter_map(modifiers).any(|(stability, _)| stability.is_none_or(|(place, _)| place != CANDIDATE))
+}
+
+/// True for a version that is none of the steps to a release.
+pub(super) fn is_stable(text: &str) -> bool {
+    match parse(text) {
+        Some(Version::Numbers(numbers)) => !numbers.dev && numbers.stability.is_none_or(|(place, _)| place >= END),
+        _ => false,
+    }
 }
 
 /// `20240131-123000`: four digits, one to six times two, up to two times one to three, with `.`, `:` or `-` between.
@@ -207,8 +238,7 @@ fn date(text: &[u8]) -> Option<Numbers<'_>> {
         }
     }
     let fits = ways[date.len()][1..].iter().flatten().any(|way| *way);
-    let (stability, dev) = modifiers(&rest[date.len()..]).filter(|_| fits)?;
-    Some(Numbers { numbers: [b""; 4], date, stability, dev })
+    modifiers(&rest[date.len()..]).filter(|_| fits).map(|modifiers| Numbers::new([b""; 4], date, modifiers))
 }
 
 /// `1.2.x-dev`.
@@ -237,6 +267,14 @@ fn branch(text: &[u8]) -> Option<Numbers<'_>> {
 }
 
 impl<'a> Numbers<'a> {
+    /// `-stable` says nothing, and Composer reads no further.
+    fn new(numbers: [&'a [u8]; 4], date: &'a [u8], (stability, dev): Modifiers<'a>) -> Self {
+        match stability {
+            Some((END, _)) => Self { numbers, date, stability: None, dev: false },
+            _ => Self { numbers, date, stability, dev },
+        }
+    }
+
     fn parts(&self) -> Parts<'a> {
         let mut parts = Parts::new(Part::Word(0));
         match self.date {
@@ -252,6 +290,30 @@ impl<'a> Numbers<'a> {
         }
         parts
     }
+}
+
+/// A version as Composer writes it: `1.2.0.0-beta2-dev`, `dev-main`.
+pub(super) fn normalise(text: &str) -> Option<String> {
+    let numbers = match parse(text)? {
+        Version::Branch(name) => return Some(format!("dev-{name}")),
+        Version::Numbers(numbers) => numbers,
+    };
+    let say = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let number = |digits: &&[u8]| if digits.is_empty() { "0".to_owned() } else { say(digits) };
+    let mut text = match numbers.date {
+        b"" => numbers.numbers.iter().map(number).collect::<Vec<_>>().join("."),
+        date => say(date).replace([':', '-'], "."),
+    };
+    if let Some((place, behind)) = numbers.stability {
+        let word = [(ALPHA, "alpha"), (BETA, "beta"), (CANDIDATE, "RC")].into_iter().find(|(one, _)| *one == place);
+        text.push('-');
+        text.push_str(word.map_or("patch", |(_, word)| word));
+        text.push_str(say(behind).trim_start_matches(['.', '-']));
+    }
+    if numbers.dev {
+        text.push_str("-dev");
+    }
+    Some(text)
 }
 
 /// Numbers and words of a text that nothing is known of.

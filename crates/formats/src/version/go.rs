@@ -28,6 +28,11 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
     })
 }
 
+/// The major version.
+pub(super) fn major(text: &str) -> &[u8] {
+    take_digits(&mut parts(text).0.numbers)
+}
+
 /// Identifiers of a prerelease; a toolchain's `rc2` is two of them.
 struct Identifiers<'a> {
     rest: Option<&'a [u8]>,

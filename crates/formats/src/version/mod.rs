@@ -20,9 +20,12 @@ mod go;
 mod maven;
 mod nuget;
 mod pep440;
+mod requirement;
 mod rpm;
 mod semver;
 mod text;
+
+pub use requirement::{MAXIMUM_REQUIREMENT, satisfies};
 
 /// Compares two versions of an ecosystem. Takes time in proportion to their length.
 pub fn compare(ecosystem: Ecosystem, a: &str, b: &str) -> Ordering {
@@ -161,6 +164,7 @@ mod tests {
                     }
                 }
                 std::hint::black_box(is_valid(ecosystem, &a));
+                std::hint::black_box(satisfies(ecosystem, &a, &b));
             }
         }
     }

@@ -98,6 +98,11 @@ pub(super) fn parse(text: &str) -> Option<Version<'_>> {
 }
 
 impl Version<'_> {
+    /// A development or pre-release.
+    pub(super) fn is_prerelease(&self) -> bool {
+        self.pre.is_some() || self.dev.is_some()
+    }
+
     /// Where the pre-release stands: a bare development release is below all of them, a release above.
     fn pre_order(&self) -> (u8, &[u8]) {
         match self.pre {
