@@ -6,3 +6,4 @@ pub mod lock;
 pub mod osv;
 pub mod sarif;
 pub mod system;
+pub mod version;
