@@ -1,6 +1,7 @@
 //! Foreign file formats, in and out. Bytes in, types out, and the other way round: no file, network or clock.
 
 pub mod archive;
+pub mod cvss;
 pub mod gitlab;
 pub mod lock;
 pub mod sarif;
