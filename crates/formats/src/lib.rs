@@ -3,5 +3,6 @@
 pub mod archive;
 pub mod cvss;
 pub mod gitlab;
+pub mod licence;
 pub mod lock;
 pub mod sarif;
