@@ -4,6 +4,7 @@
 mod bench;
 mod bigrams;
 mod conformance;
+mod cvss_oracle;
 mod scan_bench;
 mod self_check;
 mod truth;
@@ -20,6 +21,8 @@ cargo xtask truth [--rounds N] [--within 'WORDS'] [--observe BACK-END] [--keep] 
 cargo xtask scan-bench TREE [HISTORY]
                                   what scanning for secrets costs, beside peers (KINGFISHER, BETTERLEAKS, GITLEAKS)
 cargo xtask bigrams DIR           make the table that tells words from random text, from source code
+cargo xtask cvss-oracle [N]       N random CVSS vectors (100,000 unless said), held against the Python package cvss
+                                  (PYTHON names the interpreter; skipped where it does not have the package)
 cargo xtask self-check            build this project under itself and verify the result";
 
 fn main() -> Result<()> {
@@ -35,6 +38,8 @@ fn main() -> Result<()> {
         ["scan-bench", tree] => scan_bench::run(tree.as_ref(), None),
         ["scan-bench", tree, history] => scan_bench::run(tree.as_ref(), Some(history.as_ref())),
         ["bigrams", directory] => bigrams::run(directory),
+        ["cvss-oracle"] => cvss_oracle::run(100_000),
+        ["cvss-oracle", number] => cvss_oracle::run(number.parse()?),
         ["self-check"] => self_check::run(),
         [] => {
             println!("{HELP}");

@@ -1,7 +1,9 @@
 //! Foreign file formats, in and out. Bytes in, types out, and the other way round: no file, network or clock.
 
 pub mod archive;
+pub mod cvss;
 pub mod gitlab;
+pub mod licence;
 pub mod lock;
 pub mod osv;
 pub mod sarif;

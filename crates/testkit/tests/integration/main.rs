@@ -35,7 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("provost-testkit", &[]),
-    ("xtask", &["provost-model"]),
+    ("xtask", &["provost-model", "provost-formats"]),
 ];
 
 /// Foreign crates with one owner: nobody else may name them.
