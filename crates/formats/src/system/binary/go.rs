@@ -6,7 +6,7 @@ use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageHash, Pa
 use super::object::{Bytes, Fields, Format, Object, Section, leb128};
 use super::{MAXIMUM_RECORD, MAXIMUM_SEARCH};
 use crate::lock::{LockError, MAXIMUM_PACKAGES};
-use crate::system::{MAXIMUM_PROBLEMS, text};
+use crate::system::{MAXIMUM_PROBLEMS, problem, text};
 
 /// What the information begins with.
 const MAGIC: &[u8] = b"\xff Go buildinf:";
@@ -148,12 +148,16 @@ fn inventory(go: &str, info: &str) -> Inventory {
     let mut inventory = Inventory::new(format!("Go binary ({})", text(go).unwrap_or_default()), Completeness::List);
     let mut main: Option<Package> = None;
     let mut settings = Settings::default();
-    let mut last_is_main = false;
+    let (mut last_is_main, mut foreign) = (false, false);
     for (number, line) in (1..).zip(info.lines()) {
         let mut columns = line.split('\t');
         let kind = columns.next().unwrap_or_default();
         match kind {
-            "path" => {}
+            // `cmd/compile`, `command-line-arguments`: programs that may well be of Go's own packages alone.
+            "path" => {
+                foreign =
+                    columns.next().is_some_and(|path| path.split('/').next().is_some_and(|first| first.contains('.')))
+            }
             "mod" | "dep" => match module(&mut columns) {
                 Some(package) if kind == "mod" => {
                     last_is_main = true;
@@ -163,26 +167,26 @@ fn inventory(go: &str, info: &str) -> Inventory {
                     last_is_main = false;
                     inventory.packages.push(package);
                 }
-                Some(_) => inventory.problem(None, "more modules than are read"),
-                None => inventory.problem(Some(number), "a module without a path"),
+                Some(_) => problem(&mut inventory, None, "more modules than are read"),
+                None => problem(&mut inventory, Some(number), "a module without a path"),
             },
             "=>" => {
                 let replaced = if last_is_main { main.as_mut() } else { inventory.packages.last_mut() };
                 match (replaced, module(&mut columns)) {
                     (Some(old), Some(new)) => replace(old, new),
-                    _ => inventory.problem(Some(number), "a replacement of nothing"),
+                    _ => problem(&mut inventory, Some(number), "a replacement of nothing"),
                 }
             }
             "build" => settings.add(columns.next().unwrap_or_default()),
             "" => {}
-            _ => inventory.problem(Some(number), "a line of no known kind"),
+            _ => problem(&mut inventory, Some(number), "a line of no known kind"),
         }
         if inventory.problems.len() >= MAXIMUM_PROBLEMS {
             break;
         }
     }
-    if info.is_empty() {
-        inventory.problem(None, "built without modules: what is in it is not told");
+    if info.is_empty() || (foreign && main.is_none() && inventory.packages.is_empty()) {
+        problem(&mut inventory, None, "built without modules: what is in it is not told");
     }
     inventory.packages.push(standard_library(go));
     for package in inventory.packages.iter_mut().chain(&mut main) {

@@ -17,6 +17,7 @@ use self::object::{Bytes, Object};
 pub use self::symbols::{GoSymbols, MAXIMUM_NAMES, MAXIMUM_SYMBOLS};
 use crate::archive::ReadSeek;
 use crate::lock::LockError;
+use crate::system::problem;
 
 /// Bytes that [`sniff`] wants to see.
 pub const SNIFF: usize = 8;
@@ -28,7 +29,7 @@ pub const MAXIMUM_SEARCH: u64 = 1 << 30;
 pub const MAXIMUM_RECORD: u64 = 16 << 20;
 
 /// Bytes that a compressed record may unfold to.
-pub const MAXIMUM_INFLATED: u64 = 64 << 20;
+pub const MAXIMUM_INFLATED: u64 = 8 << 20;
 
 /// Recognises a binary by its first bytes (up to [`SNIFF`] of them).
 pub fn sniff(head: &[u8]) -> Option<Format> {
@@ -54,7 +55,7 @@ pub fn packages(source: &mut dyn ReadSeek) -> Option<Result<Inventory, LockError
     let error = error.or(done.err());
     match (found, error) {
         (Some(mut inventory), Some(error)) => {
-            inventory.problem(None, error.what);
+            problem(&mut inventory, None, error.what);
             Some(Ok(inventory))
         }
         (Some(inventory), None) => Some(Ok(inventory)),

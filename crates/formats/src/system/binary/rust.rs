@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::object::{Bytes, Object};
 use super::{MAXIMUM_INFLATED, MAXIMUM_RECORD};
 use crate::lock::{LockError, MAXIMUM_PACKAGES};
-use crate::system::{MAXIMUM_EDGES, text};
+use crate::system::{MAXIMUM_EDGES, problem, text};
 
 pub(super) fn read(bytes: &mut Bytes<'_>, object: &Object) -> Option<Result<Inventory, LockError>> {
     let section = object.section(".dep-v0")?;
@@ -40,13 +40,13 @@ fn list(packed: &[u8]) -> Result<Inventory, LockError> {
         let field = |name: &str| entry.get(name).and_then(Value::as_str).and_then(text);
         let Some(name) = field("name") else {
             // Its place is kept: others refer to it by number.
-            inventory.problem(None, format!("crate {index} has no name"));
+            problem(&mut inventory, None, format!("crate {index} has no name"));
             inventory.packages.push(Package::new(Ecosystem::Cargo, "", None));
             continue;
         };
         let mut package = Package::new(Ecosystem::Cargo, &*name, field("version"));
         if package.version.is_none() {
-            inventory.problem(None, format!("{name} has no version"));
+            problem(&mut inventory, None, format!("{name} has no version"));
         }
         package.source = match field("source").as_deref() {
             Some("crates.io") | None => PackageSource::Registry,
@@ -66,7 +66,7 @@ fn list(packed: &[u8]) -> Result<Inventory, LockError> {
                     package.dependencies.push(number);
                 }
                 Some(_) => {}
-                None => inventory.problem(None, format!("{name} needs a crate that is not listed")),
+                None => problem(&mut inventory, None, format!("{name} needs a crate that is not listed")),
             }
         }
         inventory.packages.push(package);
@@ -84,6 +84,5 @@ fn list(packed: &[u8]) -> Result<Inventory, LockError> {
         inventory.packages[index].direct = None;
         inventory.roots.push(Root { name: Some(name), version, path: String::new(), dependencies });
     }
-    inventory.problems.truncate(crate::system::MAXIMUM_PROBLEMS);
     Ok(inventory)
 }

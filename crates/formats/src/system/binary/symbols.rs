@@ -8,7 +8,7 @@ use super::object::{Bytes, Fields, Format, Object};
 use crate::lock::LockError;
 
 /// Functions of one binary that are kept at most.
-pub const MAXIMUM_SYMBOLS: usize = 4_000_000;
+pub const MAXIMUM_SYMBOLS: usize = 2_000_000;
 
 /// Bytes of the table of names at most.
 pub const MAXIMUM_NAMES: u64 = 256 << 20;
@@ -126,11 +126,8 @@ pub(super) fn read(bytes: &mut Bytes<'_>, object: &Object) -> Option<Result<GoSy
     if let Some(section) = names.into_iter().find_map(|name| object.section(name)) {
         return Some(table(bytes, section.offset, section.size));
     }
-    // Windows' binaries have no section for it, and those without sections none at all.
+    // Windows' binaries have no section for it, and some linkers put it into another.
     let places = if object.sections.is_empty() { &object.segments } else { &object.sections };
-    if object.format != Format::Pe && !object.sections.is_empty() {
-        return None;
-    }
     let (mut left, mut tries) = (MAXIMUM_SEARCH, 0);
     for place in places {
         let size = place.size.min(left);
