@@ -5,7 +5,7 @@ use base64::Engine as _;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageHash, Root, Scope};
 
 use super::graph::{Edges, Providers};
-use super::{FileBudget, Kind, Place, room, text};
+use super::{FileBudget, Kind, Place, problem, room, text};
 
 /// A package that is being read.
 #[derive(Default)]
@@ -38,7 +38,7 @@ pub(super) fn read(places: &[Place<'_>]) -> Inventory {
             }
             let entry = entry.get_or_insert_with(|| Entry { line: number, ..Entry::default() });
             let Some((key, value)) = line.split_once(':') else {
-                inventory.problem(Some(number), "no field of a package");
+                problem(&mut inventory, Some(number), "no field of a package");
                 continue;
             };
             reader.field(entry, key, value);
@@ -51,7 +51,7 @@ pub(super) fn read(places: &[Place<'_>]) -> Inventory {
         let found = found.flat_map(|need| reader.providers.of(name_of(need))).copied().collect();
         edges.set(&mut inventory, index, found);
     }
-    edges.note(&mut inventory);
+    edges.note(&reader.providers, &mut inventory);
     reader.files.note(&mut inventory);
     if let Some(world) = places.first().and_then(|place| place.root("etc/apk/world")) {
         asked_for(&mut inventory, &String::from_utf8_lossy(&world), &reader.providers);
@@ -93,14 +93,14 @@ impl Reader {
     fn close(&mut self, inventory: &mut Inventory, entry: Option<Entry>) {
         let Some(entry) = entry else { return };
         let Some(name) = entry.name else {
-            inventory.problem(Some(entry.line), "a package without a name");
+            problem(inventory, Some(entry.line), "a package without a name");
             return;
         };
         if !room(inventory) {
             return;
         }
         if entry.version.is_none() {
-            inventory.problem(Some(entry.line), format!("{name}: it has no version"));
+            problem(inventory, Some(entry.line), format!("{name}: it has no version"));
         }
         let index = inventory.packages.len();
         self.providers.add(&name, index);

@@ -1,5 +1,8 @@
 //! Stanzas of `Name: value` lines (`deb822(5)`).
 
+/// Fields of one stanza at most; lines beyond them are bad ones.
+const FIELDS: usize = 1000;
+
 /// One stanza: a package, mostly.
 pub(super) struct Stanza<'a> {
     /// Its first line, counted from 1.
@@ -43,7 +46,7 @@ pub(super) fn stanzas(content: &str) -> impl Iterator<Item = Stanza<'_>> {
                     (Some(from), Some((_, value))) => *value = content.get(from..at).unwrap_or_default(),
                     _ => stanza.bad = stanza.bad.or(Some(number)),
                 }
-            } else if let Some((name, value)) = line.split_once(':').filter(|(name, _)| !name.contains(' ')) {
+            } else if let Some((name, value)) = field(line).filter(|_| stanza.fields.len() < FIELDS) {
                 open = Some(start + name.len() + 1);
                 stanza.fields.push((name, value));
             } else {
@@ -53,6 +56,10 @@ pub(super) fn stanzas(content: &str) -> impl Iterator<Item = Stanza<'_>> {
         }
         stanza
     })
+}
+
+fn field(line: &str) -> Option<(&str, &str)> {
+    line.split_once(':').filter(|(name, _)| !name.contains(' '))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use provost_model::{Completeness, Ecosystem, Inventory, Package};
 
 use super::graph::{Edges, Providers};
-use super::{FileBudget, Kind, MAXIMUM_TEXT, Place, deb822, room, text};
+use super::{FileBudget, Kind, MAXIMUM_FILES, MAXIMUM_TEXT, Place, deb822, problem, room, text};
 
 /// Alternatives of one need that are looked at.
 const ALTERNATIVES: usize = 64;
@@ -15,6 +15,9 @@ const COPYRIGHT: usize = 1 << 20;
 
 /// What stands before the name of a common licence.
 const COMMON: &str = "/usr/share/common-licenses/";
+
+/// Lines of the list of diversions that are looked at.
+const DIVERSIONS: usize = 300_000;
 
 /// Licences of one package that are named.
 const LICENCES: usize = 64;
@@ -37,13 +40,17 @@ pub(super) fn read(kind: Kind, places: &[Place<'_>]) -> Inventory {
         for stanza in deb822::stanzas(&content) {
             let line = Some(stanza.line);
             if let Some(bad) = stanza.bad {
-                inventory.problem(Some(bad), format!("{}: no field and no continuation of one", place.input.name()));
+                problem(
+                    &mut inventory,
+                    Some(bad),
+                    format!("{}: no field and no continuation of one", place.input.name()),
+                );
             }
             if !stanza.field("Status").is_none_or(is_there) {
                 continue;
             }
             let Some(name) = stanza.field("Package").and_then(text) else {
-                inventory.problem(line, format!("{}: a package without a name", place.input.name()));
+                problem(&mut inventory, line, format!("{}: a package without a name", place.input.name()));
                 continue;
             };
             if !room(&mut inventory) {
@@ -51,7 +58,7 @@ pub(super) fn read(kind: Kind, places: &[Place<'_>]) -> Inventory {
             }
             let version = stanza.field("Version").and_then(text);
             if version.is_none() {
-                inventory.problem(line, format!("{name}: it has no version"));
+                problem(&mut inventory, line, format!("{name}: it has no version"));
             }
             let architecture = stanza.field("Architecture").and_then(text);
             let mut package = Package::new(ecosystem, &*name, version);
@@ -84,7 +91,7 @@ pub(super) fn read(kind: Kind, places: &[Place<'_>]) -> Inventory {
         let found = needs.relations.split(',').flat_map(|clause| satisfied_by(clause, &needs.architecture, &providers));
         edges.set(&mut inventory, index, found.copied().collect());
     }
-    edges.note(&mut inventory);
+    edges.note(&providers, &mut inventory);
     files.note(&mut inventory);
     if kind == Kind::Dpkg
         && let Some(states) = places.first().and_then(|place| place.root("var/lib/apt/extended_states"))
@@ -179,7 +186,12 @@ fn beside(
         };
         let sums = sums.unwrap_or_default();
         let sums = String::from_utf8_lossy(&sums);
-        found.extend(sums.lines().filter_map(|line| line.split_once(' ')).map(|(_, path)| absolute(path.trim_start())));
+        found.extend(
+            sums.lines()
+                .take(MAXIMUM_FILES)
+                .filter_map(|line| line.split_once(' '))
+                .map(|(_, path)| absolute(path.trim_start())),
+        );
         let configuration = conffiles.unwrap_or_default().lines();
         found.extend(configuration.filter_map(|line| line.split_ascii_whitespace().next()).map(absolute));
     }
@@ -208,7 +220,7 @@ fn absolute(path: &str) -> String {
 
 /// The lines of a list that are no directory with something in it: those stand before what is in them.
 fn without_directories(list: &str) -> Vec<String> {
-    let lines: Vec<&str> = list.lines().filter(|line| line.starts_with('/')).collect();
+    let lines: Vec<&str> = list.lines().take(MAXIMUM_FILES).filter(|line| line.starts_with('/')).collect();
     let parents: HashSet<&str> = lines.iter().filter_map(|line| Some(line.rsplit_once('/')?.0)).collect();
     let is_file = |line: &&&str| **line != "/." && !parents.contains(**line);
     lines.iter().filter(is_file).map(|line| (*line).to_owned()).collect()
@@ -218,7 +230,7 @@ fn without_directories(list: &str) -> Vec<String> {
 fn diversions(place: &Place<'_>) -> HashMap<String, (String, String)> {
     let bytes = place.beside("diversions").unwrap_or_default();
     let content = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = content.lines().collect();
+    let lines: Vec<&str> = content.lines().take(DIVERSIONS).collect();
     let entries = lines.chunks_exact(3).map(|three| (three[0].to_owned(), (three[1].to_owned(), three[2].to_owned())));
     entries.collect()
 }

@@ -4,17 +4,22 @@ use std::collections::HashMap;
 
 use provost_model::Inventory;
 
-use super::{MAXIMUM_EDGES, MAXIMUM_PROVIDERS};
+use super::{MAXIMUM_EDGES, MAXIMUM_NAMES, MAXIMUM_PROVIDERS, problem};
 
 /// Names, and the packages that go by them or provide them.
 #[derive(Default)]
 pub(super) struct Providers {
     by_name: HashMap<String, Vec<usize>>,
+    spent: bool,
 }
 
 impl Providers {
     /// A package provides this.
     pub(super) fn add(&mut self, name: &str, package: usize) {
+        if self.by_name.len() >= MAXIMUM_NAMES && !self.by_name.contains_key(name) {
+            self.spent = true;
+            return;
+        }
         let list = self.by_name.entry(name.to_owned()).or_default();
         if list.len() < MAXIMUM_PROVIDERS && !list.contains(&package) {
             list.push(package);
@@ -53,10 +58,17 @@ impl Edges {
         }
     }
 
-    /// Notes that edges were left out, where some were.
-    pub(super) fn note(&self, inventory: &mut Inventory) {
+    /// Notes that edges, or names that they would lead to, were left out, where some were.
+    pub(super) fn note(&self, providers: &Providers, inventory: &mut Inventory) {
+        if providers.spent {
+            problem(
+                inventory,
+                None,
+                format!("more than {MAXIMUM_NAMES} names of what is provided: the others are left out"),
+            );
+        }
         if self.spent {
-            inventory.problem(None, format!("more than {MAXIMUM_EDGES} dependencies: the others are left out"));
+            problem(inventory, None, format!("more than {MAXIMUM_EDGES} dependencies: the others are left out"));
         }
     }
 }

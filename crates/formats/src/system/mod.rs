@@ -31,6 +31,9 @@ pub const MAXIMUM_TEXT: usize = 4096;
 /// Edges of one inventory's graph that are kept at most.
 pub const MAXIMUM_EDGES: usize = 4_000_000;
 
+/// Names of what packages provide that are kept at most.
+pub const MAXIMUM_NAMES: usize = 1_000_000;
+
 /// Packages that a need is tied to at most, where several provide what is needed.
 pub const MAXIMUM_PROVIDERS: usize = 8;
 
@@ -147,11 +150,6 @@ pub fn read(kind: Kind, inputs: &[Input<'_>]) -> Result<Inventory, LockError> {
         // What is installed is there when the product runs.
         package.scopes = Scopes::only(Scope::Production);
     }
-    if inventory.problems.len() > MAXIMUM_PROBLEMS {
-        let more = inventory.problems.len() - MAXIMUM_PROBLEMS;
-        inventory.problems.truncate(MAXIMUM_PROBLEMS);
-        inventory.problem(None, format!("{more} more problems"));
-    }
     Ok(inventory)
 }
 
@@ -183,6 +181,15 @@ impl<'a> Place<'a> {
     }
 }
 
+/// Notes an entry that could not be read; after [`MAXIMUM_PROBLEMS`] of them, only that there are more.
+fn problem(inventory: &mut Inventory, line: Option<u64>, what: impl Into<String>) {
+    match inventory.problems.len().cmp(&MAXIMUM_PROBLEMS) {
+        std::cmp::Ordering::Less => inventory.problem(line, what),
+        std::cmp::Ordering::Equal => inventory.problem(None, "more problems, that are not told one by one"),
+        std::cmp::Ordering::Greater => {}
+    }
+}
+
 /// True when one more package may be added; where not, that is noted once.
 fn room(inventory: &mut Inventory) -> bool {
     if inventory.packages.len() < MAXIMUM_PACKAGES {
@@ -190,7 +197,7 @@ fn room(inventory: &mut Inventory) -> bool {
     }
     let what = format!("more than {MAXIMUM_PACKAGES} packages: the others are not read");
     if inventory.problems.last().is_none_or(|last| last.what != what) {
-        inventory.problem(None, what);
+        problem(inventory, None, what);
     }
     false
 }
@@ -231,7 +238,7 @@ impl FileBudget {
     /// Notes that files were left out, where some were.
     fn note(&self, inventory: &mut Inventory) {
         if self.spent {
-            inventory.problem(None, "more files than are kept: those of the last packages are left out");
+            problem(inventory, None, "more files than are kept: those of the last packages are left out");
         }
     }
 }

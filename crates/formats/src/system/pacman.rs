@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use provost_model::{Completeness, Ecosystem, Inventory, Package};
 
 use super::graph::{Edges, Providers};
-use super::{FileBudget, Kind, Place, room, text};
+use super::{FileBudget, Kind, MAXIMUM_FILES, Place, problem, room, text};
 
 pub(super) fn read(places: &[Place<'_>]) -> Inventory {
     let mut inventory = Inventory::new(Kind::Pacman.name(), Completeness::Graph);
@@ -18,7 +18,7 @@ pub(super) fn read(places: &[Place<'_>]) -> Inventory {
         let sections = sections(&content);
         let one = |name: &str| sections.get(name).and_then(|values| text(values.first()?));
         let Some(name) = one("NAME") else {
-            inventory.problem(None, format!("{}: a package without a name", place.input.path));
+            problem(&mut inventory, None, format!("{}: a package without a name", place.input.path));
             continue;
         };
         if !room(&mut inventory) {
@@ -26,7 +26,7 @@ pub(super) fn read(places: &[Place<'_>]) -> Inventory {
         }
         let mut package = Package::new(Ecosystem::Generic, &*name, one("VERSION"));
         if package.version.is_none() {
-            inventory.problem(None, format!("{name}: it has no version"));
+            problem(&mut inventory, None, format!("{name}: it has no version"));
         }
         package.built_from = Some((one("BASE").unwrap_or_else(|| name.clone()), package.version.clone()));
         package.architecture = one("ARCH");
@@ -54,7 +54,7 @@ pub(super) fn read(places: &[Place<'_>]) -> Inventory {
         let found = needs.iter().flat_map(|need| providers.of(need)).copied().collect();
         edges.set(&mut inventory, index, found);
     }
-    edges.note(&mut inventory);
+    edges.note(&providers, &mut inventory);
     files.note(&mut inventory);
     inventory
 }
@@ -66,7 +66,7 @@ fn name_of(need: &str) -> &str {
 fn sections(content: &str) -> HashMap<&str, Vec<&str>> {
     let mut found: HashMap<&str, Vec<&str>> = HashMap::new();
     let mut open = None;
-    for line in content.lines() {
+    for line in content.lines().take(MAXIMUM_FILES) {
         let line = line.trim();
         if let Some(name) =
             line.strip_prefix('%').and_then(|rest| rest.strip_suffix('%')).filter(|name| !name.is_empty())
