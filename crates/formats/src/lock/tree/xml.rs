@@ -1,0 +1,1 @@
+//! XML: as much of it as project files need.
