@@ -3,6 +3,19 @@
 //! A reader takes one file. What stands beside it (a manifest that tells which packages were asked for) it may ask for by
 //! name, and has to do without where it is absent.
 
+mod go_mod;
+mod go_sum;
+mod pdm;
+mod pep508;
+mod pipfile;
+mod poetry;
+mod pylock;
+mod pyproject;
+mod requirements;
+mod tables;
+mod text;
+mod uv;
+
 use provost_model::Inventory;
 
 /// Bytes of a lockfile that are read at most.
@@ -71,7 +84,17 @@ pub struct Reader {
 }
 
 /// Every reader.
-pub const READERS: &[&[Reader]] = &[];
+pub const READERS: &[&[Reader]] = &[
+    go_mod::READERS,
+    go_sum::READERS,
+    requirements::READERS,
+    poetry::READERS,
+    uv::READERS,
+    pdm::READERS,
+    pipfile::READERS,
+    pylock::READERS,
+    pyproject::READERS,
+];
 
 /// The reader of a file, told by its path.
 pub fn reader_of(path: &str) -> Option<&'static Reader> {
