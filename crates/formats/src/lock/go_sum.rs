@@ -99,13 +99,25 @@ fn read_sum(input: &Input<'_>) -> Result<Inventory, LockError> {
 fn read_vendor(input: &Input<'_>) -> Result<Inventory, LockError> {
     let content = text(input.bytes)?;
     let mut inventory = Inventory::new("vendor/modules.txt", Completeness::List);
+    // A module of which no package was copied is only named there for the sake of `go.mod`.
+    let mut waiting: Option<Package> = None;
     for (number, line) in (1..).zip(content.lines()) {
-        if line.starts_with("##") || !line.starts_with('#') {
-            continue; // annotations, and the packages that were copied
+        if !line.starts_with('#') {
+            if !line.trim().is_empty()
+                && let Some(package) = waiting.take()
+                && add(&mut inventory, package).is_none()
+            {
+                break;
+            }
+            continue;
         }
+        if line.starts_with("##") {
+            continue;
+        }
+        waiting = None;
         let words: Vec<&str> = line[1..].split_whitespace().collect();
         let package = match words.as_slice() {
-            [path, version] | [path, version, "=>", ..] if version.starts_with('v') => {
+            [path, version] | [path, version, "=>", _] | [path, version, "=>", _, _] if version.starts_with('v') => {
                 let mut package = Package::new(Ecosystem::Go, *path, Some(bare(version)));
                 match &words[2..] {
                     ["=>", by, by_version] => {
@@ -123,17 +135,14 @@ fn read_vendor(input: &Input<'_>) -> Result<Inventory, LockError> {
                 }
                 package
             }
-            // Replacements of any version are repeated at the end, and the workspace says that it is one.
+            // Replacements of any version are repeated at the end.
             [_, "=>", ..] => continue,
             _ => {
                 inventory.problem(Some(number), format!("{} names no module", quoted(line)));
                 continue;
             }
         };
-        let package = Package { line: Some(number), ..package };
-        if add(&mut inventory, package).is_none() {
-            break;
-        }
+        waiting = Some(Package { line: Some(number), ..package });
     }
     Ok(inventory)
 }
@@ -204,7 +213,7 @@ mod tests {
     #[test]
     fn vendored_modules() {
         let text = "## workspace\n# a.org/a v1.0.0\n## explicit; go 1.17\na.org/a/pkg\n# b.org/b v1.0.0 => c.org/c v1.1.0\n\
-            b.org/b\n# d.org/d v0.0.0 => ./d\n# b.org/b => c.org/c v1.1.0\n# what\n";
+            b.org/b\n# d.org/d v0.0.0 => ./d\nd.org/d\n# e.org/e v1.0.0\n# b.org/b => c.org/c v1.1.0\n# what\n";
         let read = read_alone(read_vendor, "vendor/modules.txt", text);
         assert_eq!(shown(&read), ["a.org/a 1.0.0", "c.org/c 1.1.0", "d.org/d -"]);
         assert_eq!(package(&read, "c.org/c").alias.as_deref(), Some("b.org/b"));

@@ -71,7 +71,8 @@ pub(super) fn parse(text: &str) -> Result<Requirement, &'static str> {
         None => (rest, None),
     };
     requirement.marker = marker.map(|marker| marker.trim().to_owned()).filter(|marker| !marker.is_empty());
-    let versions = versions.trim();
+    // No version holds `#`: a comment that pip would not see as one.
+    let versions = versions.split('#').next().unwrap_or_default().trim();
     let versions = versions.strip_prefix('(').and_then(|inside| inside.strip_suffix(')')).unwrap_or(versions).trim();
     if !versions.is_empty() && !versions.starts_with(['=', '<', '>', '!', '~']) {
         return Err("what follows the name is not a version");
@@ -80,12 +81,22 @@ pub(super) fn parse(text: &str) -> Result<Requirement, &'static str> {
     Ok(requirement)
 }
 
+/// True for version specifiers as they have to be (PEP 440): operators and versions.
+pub(super) fn are_versions(versions: &str) -> bool {
+    let sound = |one: &str| {
+        let one = one.trim();
+        let version = one.trim_start_matches(['=', '<', '>', '!', '~']).trim_start();
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'!' | b'+' | b'_' | b'*' | b'-');
+        version.len() < one.len() && !version.is_empty() && version.bytes().all(plain)
+    };
+    versions.is_empty() || versions.trim_end_matches(',').split(',').all(sound)
+}
+
 /// The one version that is asked for: `==1.2`, `===1.2`.
 pub(super) fn pinned(versions: &str) -> Option<&str> {
     let version = versions.trim().strip_prefix("==")?;
     let version = version.strip_prefix('=').unwrap_or(version).trim();
-    let plain = !version.is_empty() && !version.contains([',', '*', ' ', '\t']);
-    plain.then_some(version)
+    (are_versions(versions) && !version.contains([',', '*'])).then_some(version)
 }
 
 /// What a marker makes of a scope: packages of other platforms and of extras go in only sometimes.

@@ -1,6 +1,6 @@
 //! `pylock.toml` (PEP 751, lock-version 1.0).
 
-use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageHash, PackageSource, Scope, Scopes};
+use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageHash, PackageSource, Root, Scope, Scopes};
 use toml::de::DeTable;
 
 use super::pep508::{marked, normalised};
@@ -37,6 +37,17 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         package.line = Some(line);
         package.scopes = Scopes::only(scope(fields.string(&mut inventory, "marker")));
         package.source = source(&fields, &mut inventory);
+        if matches!(&package.source, PackageSource::Path { path } if path == ".") {
+            // The project itself.
+            let root = Root {
+                name: Some(package.name),
+                version: package.version,
+                path: String::new(),
+                dependencies: Vec::new(),
+            };
+            inventory.roots.push(root);
+            continue;
+        }
         let files = ["archive", "sdist"].into_iter().filter_map(|key| at(entry, &[key]));
         let wheels = fields.tables(&mut inventory, "wheels").into_iter().map(|(_, wheel)| wheel);
         package.hashes = files.chain(wheels).flat_map(hashes).collect();
@@ -138,12 +149,12 @@ version = "1"
             text,
             &[("pyproject.toml", "[project]\nname='x'\ndependencies=['attrs']")],
         );
-        assert_eq!(shown(&read), ["attrs 25.1", "cattrs 24.1", "local -", "vcs -", "away -"]);
+        assert_eq!(shown(&read), ["attrs 25.1", "cattrs 24.1", "vcs -", "away -"]);
         assert_eq!(needs(&read, "cattrs"), ["attrs"]);
         assert!(package(&read, "cattrs").scopes.is_development_only());
         assert_eq!(package(&read, "attrs").direct, Some(true));
         assert_eq!(package(&read, "attrs").hashes.len() + package(&read, "away").hashes.len(), 2);
-        assert_eq!(package(&read, "local").source, PackageSource::Path { path: ".".into() });
+        assert_eq!(read.roots[0].name.as_deref(), Some("local"));
         assert_eq!(read.problems.len(), 1);
     }
 

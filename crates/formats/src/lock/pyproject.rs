@@ -148,7 +148,12 @@ impl Project {
         let bare = text.trim().strip_prefix("-e ").unwrap_or(text).trim();
         let egg = bare.split_once("#egg=").map(|(url, egg)| format!("{egg} @ {url}"));
         match pep508::parse(egg.as_deref().unwrap_or(bare)) {
-            Ok(requirement) => self.asked.push(asked(requirement, scope, line)),
+            Ok(requirement) => {
+                if !pep508::are_versions(&requirement.versions) {
+                    problems.problem(Some(line), format!("{}: no version", quoted(text)));
+                }
+                self.asked.push(asked(requirement, scope, line));
+            }
             Err(why) => problems.problem(Some(line), format!("{}: {why}", quoted(&address(text)))),
         }
     }

@@ -10,6 +10,21 @@ use super::pep508::{self, Requirement, normalised, pinned};
 use super::text::{Names, add, address, directory, hash, join, quoted, settle, text};
 use super::{Input, LockError, Reader};
 
+/// Options of a line of its own that change nothing here.
+const OPTIONS: [&str; 11] = [
+    "--extra-index-url",
+    "--no-index",
+    "-f",
+    "--find-links",
+    "--no-binary",
+    "--only-binary",
+    "--prefer-binary",
+    "--require-hashes",
+    "--pre",
+    "--trusted-host",
+    "--use-feature",
+];
+
 /// Files that one file includes at most, itself counted.
 const MAXIMUM_FILES: usize = 64;
 
@@ -146,7 +161,8 @@ impl Reading<'_> {
                     self.index = Some(address(value)).filter(|url| !url.contains("://pypi.org/"));
                 }
                 "-e" | "--editable" => return self.package(value, number, file),
-                _ => {}
+                known if OPTIONS.contains(&known) => {}
+                other => self.inventory.problem(Some(number), format!("{} is no option", quoted(other))),
             }
             return None;
         }
@@ -185,7 +201,7 @@ impl Reading<'_> {
     }
 
     fn package(&mut self, line: &str, number: u64, file: &File<'_>) -> Option<usize> {
-        let (written, options) = match line.find(" --") {
+        let (written, options) = match line.find(" -") {
             Some(at) => (line[..at].trim(), &line[at..]),
             None => (line, ""),
         };
@@ -209,6 +225,10 @@ impl Reading<'_> {
         let mut package = Package::new(Ecosystem::PyPi, requirement.name.as_str(), version);
         package.line = Some(number);
         package.scopes = Scopes::only(pep508::marked(file.scope, requirement.marker.as_deref()));
+        if !pep508::are_versions(&requirement.versions) {
+            let what = format!("{}: {} is no version", requirement.name, quoted(&requirement.versions));
+            self.inventory.problem(Some(number), what);
+        }
         if !requirement.versions.is_empty() {
             package.requirement = Some(requirement.versions);
         }
