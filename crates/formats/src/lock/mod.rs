@@ -5,6 +5,9 @@
 
 mod go_mod;
 mod go_sum;
+mod gradle;
+mod gradle_script;
+mod maven;
 mod pdm;
 mod pep508;
 mod pipfile;
@@ -15,6 +18,7 @@ mod requirements;
 mod tables;
 mod text;
 mod uv;
+mod xml;
 
 use provost_model::Inventory;
 
@@ -87,6 +91,9 @@ pub struct Reader {
 pub const READERS: &[&[Reader]] = &[
     go_mod::READERS,
     go_sum::READERS,
+    maven::READERS,
+    gradle::READERS,
+    gradle_script::READERS,
     requirements::READERS,
     poetry::READERS,
     uv::READERS,
