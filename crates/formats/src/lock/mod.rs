@@ -3,6 +3,23 @@
 //! A reader takes one file. What stands beside it (a manifest that tells which packages were asked for) it may ask for by
 //! name, and has to do without where it is absent.
 
+mod go_mod;
+mod go_sum;
+mod gradle;
+mod gradle_script;
+mod maven;
+mod pdm;
+mod pep508;
+mod pipfile;
+mod poetry;
+mod pylock;
+mod pyproject;
+mod requirements;
+mod tables;
+mod text;
+mod uv;
+mod xml;
+
 use provost_model::Inventory;
 
 mod cargo;
@@ -81,6 +98,20 @@ pub struct Reader {
 
 /// Every reader.
 pub const READERS: &[&[Reader]] = &[cargo::READERS, javascript::READERS, npm::READERS, yarn::READERS];
+pub const READERS: &[&[Reader]] = &[
+    go_mod::READERS,
+    go_sum::READERS,
+    maven::READERS,
+    gradle::READERS,
+    gradle_script::READERS,
+    requirements::READERS,
+    poetry::READERS,
+    uv::READERS,
+    pdm::READERS,
+    pipfile::READERS,
+    pylock::READERS,
+    pyproject::READERS,
+];
 
 /// The reader of a file, told by its path.
 pub fn reader_of(path: &str) -> Option<&'static Reader> {
