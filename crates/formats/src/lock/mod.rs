@@ -97,8 +97,11 @@ pub struct Reader {
 }
 
 /// Every reader.
-pub const READERS: &[&[Reader]] = &[cargo::READERS, javascript::READERS, npm::READERS, yarn::READERS];
 pub const READERS: &[&[Reader]] = &[
+    cargo::READERS,
+    javascript::READERS,
+    npm::READERS,
+    yarn::READERS,
     go_mod::READERS,
     go_sum::READERS,
     maven::READERS,
