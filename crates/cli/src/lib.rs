@@ -70,6 +70,10 @@ enum Command {
     Scan(Box<commands::scan::ScanArgs>),
     /// What a product is made of: list, explain and compare dependencies.
     Deps(commands::deps::DepsCommand),
+    /// Bills of materials: make, compare, convert, check.
+    Sbom(commands::sbom::SbomArgs),
+    /// Judge stored SBOMs anew, by the advisories of today.
+    Recheck(commands::recheck::RecheckArgs),
     /// The advisories that dependencies are judged by.
     Db(commands::db::DbArgs),
     /// Put all evidence for an artifact into one file for its consumers.
@@ -118,6 +122,8 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Explain(args) => commands::verify::run(args, &context, true),
         Command::Scan(args) => commands::scan::run(args, &context),
         Command::Deps(args) => commands::deps::run(args, &context),
+        Command::Sbom(args) => commands::sbom::run(args),
+        Command::Recheck(args) => commands::recheck::run(args, &context),
         Command::Db(args) => commands::db::run(args, &context),
         Command::Bundle(args) => commands::bundle::run(args, &context),
         Command::Inspect(args) => commands::inspect::run(args),

@@ -1,6 +1,7 @@
 //! What is wrong with the packages of an inventory.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, RwLock};
 
 use provost_model::{Completeness, Package};
 use rayon::prelude::*;
@@ -91,6 +92,26 @@ fn key(package: &Package) -> String {
     .join("\0")
 }
 
+/// Answers that were given already, for many inventories of much the same packages.
+#[derive(Debug, Default)]
+pub struct Cache(RwLock<HashMap<String, Arc<Answer>>>);
+
+impl Cache {
+    /// Judges a package, unless that was done before.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn judge(&self, database: &Database, package: &Package) -> Result<Arc<Answer>, DatabaseError> {
+        let key = key(package);
+        if let Some(known) = self.0.read().unwrap_or_else(|e| e.into_inner()).get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let answer = Arc::new(judge(database, package)?);
+        self.0.write().unwrap_or_else(|e| e.into_inner()).insert(key, Arc::clone(&answer));
+        Ok(answer)
+    }
+}
+
 /// Judges every package against the database, each once however often it stands there.
 ///
 /// # Errors
@@ -99,7 +120,7 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
     let mut first: HashMap<String, usize> = HashMap::new();
     let mut unique: Vec<&Package> = Vec::new();
     let mut places: Vec<(usize, usize, usize)> = Vec::new();
-    for (source, found) in collected.sources.iter().enumerate() {
+    for (source, found) in collected.sources.iter().enumerate().filter(|(_, found)| found.managed.is_none()) {
         for (index, package) in found.inventory.packages.iter().enumerate() {
             let number = *first.entry(key(package)).or_insert_with(|| {
                 unique.push(package);

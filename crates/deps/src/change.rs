@@ -275,7 +275,7 @@ mod tests {
             }
             inventory.packages.push(package);
         }
-        let source = Source { path: "package-lock.json".into(), reader: "npm-lock".into(), inventory };
+        let source = Source { path: "package-lock.json".into(), reader: "npm-lock".into(), inventory, managed: None };
         Collected { sources: vec![source], ..Collected::default() }
     }
 

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::Read as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{Cursor, Read as _, Seek as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use provost_formats::archive::ReadSeek;
 use provost_formats::lock::{self, Input, Reader};
+use provost_formats::system;
 use provost_model::{Completeness, Inventory};
 use provost_scan::{Coverage, Limits};
 use rayon::prelude::*;
@@ -22,6 +24,19 @@ pub trait Files: Sync {
     /// # Errors
     /// It cannot be read, or is too large; the message says which.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// Those that may be programs or libraries; their content is looked at.
+    fn binaries(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// One of them, to be read from anywhere within.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn open(&self, path: &str) -> Result<Box<dyn ReadSeek>, String> {
+        Ok(Box::new(Cursor::new(self.read(path)?)))
+    }
 }
 
 /// A directory. Links are not followed.
@@ -44,22 +59,46 @@ impl Directory {
     }
 }
 
-impl Files for Directory {
-    fn list(&self) -> &[String] {
-        &self.files
-    }
-
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+impl Directory {
+    fn file(&self, path: &str) -> Result<File, String> {
         // Only what was listed is read: neither `..` nor a link leads out.
         if self.files.binary_search_by(|known| Path::new(known).cmp(Path::new(path))).is_err() {
             return Err("there is no such file".to_owned());
         }
         let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
         let opened = File::options().read(true).custom_flags(flags.bits()).open(self.root.join(path));
-        let mut file = opened.map_err(|error| error.to_string())?;
+        let file = opened.map_err(|error| error.to_string())?;
         if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
             return Err("not a regular file".to_owned());
         }
+        Ok(file)
+    }
+}
+
+impl Files for Directory {
+    fn list(&self) -> &[String] {
+        &self.files
+    }
+
+    fn binaries(&self) -> Vec<&str> {
+        let may_be = |path: &&str| {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let library =
+                name.contains(".so") || [".dll", ".exe", ".node", ".dylib"].iter().any(|end| name.ends_with(end));
+            library || {
+                let metadata = std::fs::symlink_metadata(self.root.join(path));
+                metadata.is_ok_and(|metadata| metadata.mode() & 0o111 != 0 && metadata.len() > 4096)
+            }
+        };
+        self.files.par_iter().with_min_len(512).map(String::as_str).filter(may_be).collect()
+    }
+
+    fn open(&self, path: &str) -> Result<Box<dyn ReadSeek>, String> {
+        Ok(Box::new(self.file(path)?))
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let mut file = self.file(path)?;
         let mut bytes = Vec::new();
         file.by_ref()
             .take(lock::MAXIMUM_BYTES as u64 + 1)
@@ -82,6 +121,10 @@ pub struct Source {
     /// What it says.
     #[serde(flatten)]
     pub inventory: Inventory,
+    /// The operating system's package that brought it, where one did: then that is what advisories are about, by the
+    /// distribution's own versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed: Option<String>,
 }
 
 /// All that was read, in order of path.
@@ -121,6 +164,9 @@ pub fn collect(files: &dyn Files, coverage: Coverage) -> Collected {
         })
         .collect();
     let mut collected = Collected { sources: Vec::new(), coverage };
+    let binaries = files.binaries();
+    let binaries = binaries.par_iter().with_min_len(16).map(|path| binary(files, path));
+    let read = read.into_iter().chain(databases(files)).chain(binaries.collect::<Vec<_>>());
     for (source, coverage) in read {
         collected.sources.extend(source);
         collected.coverage.add(coverage);
@@ -150,6 +196,12 @@ fn one(files: &dyn Files, path: &str, reader: &Reader, coverage: &mut Coverage) 
     };
     coverage.scanned += 1;
     coverage.bytes += bytes.len() as u64;
+    note_problems(path, &inventory, coverage);
+    Some(Source { path: path.to_owned(), reader: reader.id.to_owned(), inventory, managed: None })
+}
+
+/// Entries that could not be read make a source partial.
+fn note_problems(path: &str, inventory: &Inventory, coverage: &mut Coverage) {
     for problem in inventory.problems.iter().take(100) {
         let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
         coverage.part(format!("{path}{line}"), &problem.what);
@@ -157,7 +209,82 @@ fn one(files: &dyn Files, path: &str, reader: &Reader, coverage: &mut Coverage) 
     if inventory.problems.len() > 100 {
         coverage.part(path.to_owned(), &format!("{} more entries cannot be read", inventory.problems.len() - 100));
     }
-    Some(Source { path: path.to_owned(), reader: reader.id.to_owned(), inventory })
+}
+
+/// Reads the package databases of operating systems. Those that have a file for each package are read together.
+fn databases(files: &dyn Files) -> Vec<(Option<Source>, Coverage)> {
+    let mut groups: BTreeMap<(String, system::Kind), Vec<&str>> = BTreeMap::new();
+    for path in files.list() {
+        if let (Some(kind), Some(root)) = (system::wants(path), system::root_of(path)) {
+            let group = if kind.is_scattered() { root.to_owned() } else { path.clone() };
+            groups.entry((group, kind)).or_default().push(path);
+        }
+    }
+    groups
+        .into_iter()
+        .map(|((_, kind), paths)| {
+            let mut coverage = Coverage::default();
+            (database(files, kind, &paths, &mut coverage), coverage)
+        })
+        .collect()
+}
+
+fn database(files: &dyn Files, kind: system::Kind, paths: &[&str], coverage: &mut Coverage) -> Option<Source> {
+    let mut contents = Vec::new();
+    for path in paths {
+        match files.read(path) {
+            Ok(bytes) => contents.push((*path, bytes)),
+            Err(error) => coverage.fail((*path).to_owned(), &error),
+        }
+    }
+    let (first, _) = contents.first()?;
+    let lookups: Vec<_> = contents
+        .iter()
+        .map(|(path, _)| {
+            let directory = directory_of(path);
+            move |name: &str| relative(directory, name).and_then(|path| files.read(&path).ok())
+        })
+        .collect();
+    let inputs: Vec<Input<'_>> =
+        contents.iter().zip(&lookups).map(|((path, bytes), beside)| Input { path, bytes, beside }).collect();
+    match system::read(kind, &inputs) {
+        Ok(inventory) => {
+            coverage.scanned += contents.len() as u64;
+            coverage.bytes += contents.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+            note_problems(first, &inventory, coverage);
+            Some(Source { path: (*first).to_owned(), reader: kind.name().replace(' ', "-"), inventory, managed: None })
+        }
+        Err(error) => {
+            coverage.fail((*first).to_owned(), &error.to_string());
+            None
+        }
+    }
+}
+
+/// The packages that a program or library says it was made from.
+pub fn of_binary(path: &str, content: &mut dyn ReadSeek, coverage: &mut Coverage) -> Option<Source> {
+    match system::binary::packages(content)? {
+        Ok(inventory) => {
+            coverage.scanned += 1;
+            note_problems(path, &inventory, coverage);
+            Some(Source { path: path.to_owned(), reader: "binary".to_owned(), inventory, managed: None })
+        }
+        Err(error) => {
+            coverage.part(path.to_owned(), &format!("what it says of its packages cannot be read: {error}"));
+            None
+        }
+    }
+}
+
+fn binary(files: &dyn Files, path: &str) -> (Option<Source>, Coverage) {
+    let mut coverage = Coverage::default();
+    let Ok(mut content) = files.open(path) else { return (None, coverage) };
+    let mut head = [0; system::binary::SNIFF];
+    let known = content.read_exact(&mut head).is_ok() && system::binary::sniff(&head).is_some();
+    if !known || content.rewind().is_err() {
+        return (None, coverage);
+    }
+    (of_binary(path, content.as_mut(), &mut coverage), coverage)
 }
 
 /// A manifest of a member whose workspace has a lock adds nothing to it.
@@ -266,3 +393,5 @@ mod tests {
         assert_eq!(relative("", "x").as_deref(), Some("x"));
     }
 }
+/// TEMP
+pub fn of_java_archive(_path: &str, _bytes: &[u8], _coverage: &mut Coverage) -> Option<Source> { None }

@@ -2,6 +2,7 @@
 
 mod advice;
 mod assess;
+mod bom;
 mod change;
 mod database;
 pub mod ecosystem;
@@ -11,13 +12,14 @@ mod matching;
 mod severity;
 
 pub use advice::advice;
-pub use assess::{Assessment, Fault, Issue, Undecided, assess};
+pub use assess::{Assessment, Cache, Fault, Issue, Undecided, assess};
+pub use bom::{from_bom, to_bom};
 pub use change::{At, Change, Signal, changes, package_at, signals};
 pub use database::{
     Builder, Database, DatabaseError, EcosystemInfo, Epss, Imported, Info, Kind, Quarantined, Record, SourceInfo,
     Symbols, What, lookup_name,
 };
-pub use inventory::{Collected, Directory, Files, Source, collect, directory_of, path_to};
+pub use inventory::{Collected, Directory, Files, Source, collect, directory_of, of_binary, of_java_archive, path_to};
 pub use look_alike::{LookAlike, look_alike};
 pub use matching::{Answer, Vulnerability, judge};
 pub use severity::{Rating, Severity, rate};

@@ -9,3 +9,5 @@ pub mod osv;
 pub mod sarif;
 pub mod system;
 pub mod version;
+pub mod sbom;
+mod json;

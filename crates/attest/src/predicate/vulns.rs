@@ -117,6 +117,8 @@ pub struct ScanFacts {
     pub target: String,
     /// Everything was read and judged.
     pub complete: bool,
+    /// Everything was read, whether or not it could be judged: what later advisories can make of it is the whole.
+    pub read_whole: bool,
     /// Why not, where it was not; the first of the reasons.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<String>,

@@ -249,8 +249,9 @@ fn status(args: &StatusArgs, context: &Context) -> Result<Exit> {
     let now = clock::now();
     let old: Vec<&String> = match args.max_age {
         Some(limit) => {
-            let too_old = |(_, one): &(&String, _)| age(now, as_of(one)) > i64::try_from(limit).unwrap_or(i64::MAX);
-            info.ecosystems.iter().filter(too_old).map(|(name, _)| name).collect()
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let old = info.ecosystems.iter().filter(|(_, one)| age(now, one.as_of) > limit);
+            old.map(|(name, _)| name).collect()
         }
         None => Vec::new(),
     };
@@ -263,10 +264,6 @@ fn status(args: &StatusArgs, context: &Context) -> Result<Exit> {
         }
     }
     Ok(if old.is_empty() { Exit::Pass } else { Exit::Denied })
-}
-
-fn as_of(one: &provost_deps::EcosystemInfo) -> Timestamp {
-    one.as_of
 }
 
 fn describe(path: &Path, info: &Info, now: Timestamp) -> String {

@@ -56,18 +56,20 @@ pub struct Counting {
     pub deny: Vec<Deny>,
 }
 
-/// Arguments of `scan deps`.
+impl Counting {
+    /// Everything that is known counts.
+    pub(crate) fn everything() -> Self {
+        Self { fail_on: Severity::None, ignore_unfixed: false, production: false, deny: Vec::new() }
+    }
+}
+
+/// What scans of packages have in common.
 #[derive(Debug, Args)]
-pub struct DepsArgs {
-    /// Directories, lockfiles and manifests.
-    #[arg(value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
+pub struct Judging {
+    /// Which advisories.
     #[command(flatten)]
     pub which: Which,
-    /// Leave out files that match.
-    #[arg(long, value_name = "GLOB", help_heading = "What to scan")]
-    pub exclude: Vec<String>,
-
+    /// What counts.
     #[command(flatten)]
     pub counting: Counting,
     /// Cannot decide when the data of an ecosystem is older than so many days.
@@ -82,9 +84,9 @@ pub struct DepsArgs {
     /// Suppressions, each with a reason.
     #[arg(long, value_name = "FILE", help_heading = "What counts")]
     pub suppressions: Option<PathBuf>,
-    /// The commit that the change is based on: its `.provost/suppressions.toml` counts.
-    #[arg(long, value_name = "COMMIT", help_heading = "What counts")]
-    pub base: Option<String>,
+    /// VEX documents (OpenVEX, CycloneDX) of whoever you trust to say what does not matter here.
+    #[arg(long, value_name = "FILE", help_heading = "What counts")]
+    pub vex: Vec<PathBuf>,
     /// A scan that could not judge everything may still pass.
     #[arg(long, help_heading = "What counts")]
     pub allow_partial: bool,
@@ -95,9 +97,76 @@ pub struct DepsArgs {
     /// Write there instead of standard output.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
+    /// Write an SBOM of what was found: CycloneDX 1.6 JSON; SPDX 2.3 where the name ends with `.spdx.json`.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub sbom: Option<PathBuf>,
+    /// Sign a statement of the scan and put it into the evidence log, with the SBOM.
+    #[arg(long, help_heading = "Output")]
+    pub attest: bool,
     /// No summary.
     #[arg(short, long, help_heading = "Output")]
     pub quiet: bool,
+}
+
+/// Arguments of `scan deps`.
+#[derive(Debug, Args)]
+pub struct DepsArgs {
+    /// Directories, lockfiles, manifests, SBOMs, programs.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Leave out files that match.
+    #[arg(long, value_name = "GLOB", help_heading = "What to scan")]
+    pub exclude: Vec<String>,
+    /// The commit that the change is based on: its `.provost/suppressions.toml` counts.
+    #[arg(long, value_name = "COMMIT", help_heading = "What counts")]
+    pub base: Option<String>,
+    /// The artifact that these packages went into, a file or `sha256:…`: the statement speaks of it. Without, it speaks of
+    /// the files that were read.
+    #[arg(long, value_name = "ARTIFACT", requires = "attest", help_heading = "Output")]
+    pub of: Vec<String>,
+    /// What counts, and how it is written.
+    #[command(flatten)]
+    pub judging: Judging,
+}
+
+pub(crate) const IMAGE_AFTER: &str = "\
+Examples:
+  provost scan image app.tar                     what `docker save` or `skopeo copy … oci-archive:` wrote
+  provost scan image ./oci-layout --platform linux/arm64
+  provost scan image registry.example.org/app:1.2   from a registry, digests checked
+  provost scan image ./rootfs --fail-on high --ignore-unfixed
+  provost scan image app.tar --attest            sign what was found, for `provost verify sha256:<manifest>`
+
+Every layer is read once, without running anything: packages, secrets (in hidden files too), and what is dangerous about the
+image itself. Exit codes: 0 nothing counts, 1 issues, 2 usage, 3 not everything could be read or judged.";
+
+/// Arguments of `scan image`.
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    /// A file or directory (OCI layout, archive, root file system), or a reference to a registry.
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+    /// Which image, where a file holds several: a tag, or a digest.
+    #[arg(long, value_name = "NAME", help_heading = "What to scan")]
+    pub name: Option<String>,
+    /// Which platform, where an index holds several: `linux/amd64`.
+    #[arg(long, value_name = "PLATFORM", help_heading = "What to scan")]
+    pub platform: Option<String>,
+    /// Do not look for secrets.
+    #[arg(long, help_heading = "What to scan")]
+    pub no_secrets: bool,
+    /// Lockfiles in the image count too, and not only what is installed.
+    #[arg(long, help_heading = "What to scan")]
+    pub lockfiles: bool,
+    /// Chain ids of permitted base images; an image that begins with none of them is a finding.
+    #[arg(long, value_name = "SHA256", help_heading = "What counts")]
+    pub base_image: Vec<String>,
+    /// Findings about the image itself that count, by rule: `image-root-user`, … or `all`. Secrets always do.
+    #[arg(long, value_name = "RULE", value_delimiter = ',', help_heading = "What counts")]
+    pub deny_image: Vec<String>,
+    /// What counts, and how it is written.
+    #[command(flatten)]
+    pub judging: Judging,
 }
 
 /// Arguments of `deps`.
@@ -171,11 +240,13 @@ pub struct DiffArgs {
     /// The repository.
     #[arg(value_name = "PATH", default_value = ".")]
     pub path: PathBuf,
+    /// Which advisories.
     #[command(flatten)]
     pub which: Which,
     /// Without advisories: only what changed.
     #[arg(long)]
     pub no_advisories: bool,
+    /// What counts.
     #[command(flatten)]
     pub counting: Counting,
     /// Names that belong to the project itself: one that comes from the public registry is an alarm. `*` stands for any

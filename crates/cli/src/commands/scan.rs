@@ -40,6 +40,9 @@ enum What {
     /// Dependencies: vulnerable, malicious, unmaintained, taken back.
     #[command(after_help = super::deps::SCAN_AFTER)]
     Deps(Box<super::deps::DepsArgs>),
+    /// A container image: its packages, secrets in every layer, and what is dangerous about it.
+    #[command(after_help = super::deps::IMAGE_AFTER)]
+    Image(Box<super::deps::ImageArgs>),
     /// The rules that secrets are found by.
     Rules(RulesArgs),
     /// Scan what a commit or a push brings, from git's hooks.
@@ -225,6 +228,7 @@ pub fn run(args: &ScanArgs, context: &Context) -> Result<Exit> {
         None => scan::secrets(&args.all, context),
         Some(What::Secrets(args)) => scan::secrets(args, context),
         Some(What::Deps(args)) => crate::deps::scan(args, context),
+        Some(What::Image(args)) => crate::deps::image::scan(args, context),
         Some(What::Rules(args)) => scan::rules::run(args),
         Some(What::Hook(args)) => scan::hook::run(args, context),
     }

@@ -1,10 +1,16 @@
 //! Dependencies, wired: what is read, what is known against it, what counts, output.
 
+pub(crate) mod bom;
 mod findings;
+pub(crate) mod image;
 pub(crate) mod list;
 mod output;
+pub(crate) mod recheck;
 pub(crate) mod review;
+pub(crate) mod sbom;
+mod statement;
 mod text;
+mod vex;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,14 +18,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use provost_deps::{Assessment, Collected, Database, Directory, Fault, Issue, Kind, Severity, collect};
-use provost_model::{Finding, Package};
+use provost_attest::ResourceDescriptor;
+use provost_attest::predicate::ImageFacts;
+use vex::VexStatement;
+use provost_model::{Finding, Package, Timestamp};
 use provost_scan::{Baseline, Coverage, Judgement, State, Suppressions, judge};
 
 use crate::commands::Context;
 use crate::commands::db;
-use crate::commands::deps::{Counting, Deny, DepsArgs};
+use crate::commands::deps::{Counting, Deny, DepsArgs, Judging};
 use crate::exit::Exit;
 use crate::{clock, input};
+pub(crate) use vex::Vex;
 
 /// An issue and what follows from it.
 pub(crate) struct Row {
@@ -28,6 +38,8 @@ pub(crate) struct Row {
     pub state: State,
     /// Why it does not fail the scan, where it does not.
     pub tolerated: Option<String>,
+    /// What a VEX statement says of it.
+    pub vex: Option<Vex>,
 }
 
 impl Row {
@@ -39,64 +51,156 @@ impl Row {
 
 /// A scan that is done.
 pub(crate) struct Done {
+    /// What was scanned, in words.
     pub target: String,
     pub collected: Collected,
     pub assessment: Assessment,
     pub rows: Vec<Row>,
+    /// Findings beside packages, for images: secrets, and what is dangerous about the image itself.
+    pub others: Vec<Other>,
+    pub image: Option<ImageFacts>,
     pub remarks: Vec<String>,
+    pub began: Timestamp,
     pub elapsed: Duration,
     pub database: Database,
     /// Ecosystems whose data is older than permitted, with their age in days.
     pub too_old: Vec<(String, i64)>,
 }
 
+/// A finding that is not about a package.
+pub(crate) struct Other {
+    pub finding: Finding,
+    pub state: State,
+    pub counts: bool,
+}
+
 impl Done {
     /// True when everything was read and judged.
     pub(crate) fn is_complete(&self) -> bool {
-        self.collected.coverage.is_complete()
-            && self.assessment.undecided.is_empty()
-            && self.assessment.declared.is_empty()
+        self.collected.coverage.is_complete() && self.assessment.undecided.is_empty() && self.assessment.declared.is_empty()
+    }
+
+    /// True when something fails the scan.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.rows.iter().any(Row::counts) || self.others.iter().any(|other| other.counts && other.state == State::New)
+    }
+}
+
+/// What is known before anything is judged.
+pub(crate) struct Known {
+    pub database: Database,
+    pub baseline: Option<Baseline>,
+    pub suppressions: Suppressions,
+    pub vex: Vec<VexStatement>,
+}
+
+impl Known {
+    pub(crate) fn load(judging: &Judging, context: &Context) -> Result<Self> {
+        let baseline = match &judging.baseline {
+            Some(path) => {
+                let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+                Some(Baseline::parse(&bytes).with_context(|| format!("{} cannot be used", path.display()))?)
+            }
+            None => None,
+        };
+        let mut suppressions = Suppressions::default();
+        if let Some(path) = &judging.suppressions {
+            let parsed = Suppressions::parse(&input::read_text(path)?, &path.display().to_string());
+            suppressions.0.extend(parsed.with_context(|| format!("{} cannot be used", path.display()))?.0);
+        }
+        let database = judging.which.open(context)?;
+        Ok(Self { database, baseline, suppressions, vex: vex::load(&judging.vex)? })
     }
 }
 
 /// Scans for dependencies that should not be there.
 pub(crate) fn scan(args: &DepsArgs, context: &Context) -> Result<Exit> {
-    let begun = Instant::now();
-    let database = args.which.open(context)?;
-    let baseline = match &args.baseline {
-        Some(path) => {
-            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            Some(Baseline::parse(&bytes).with_context(|| format!("{} cannot be used", path.display()))?)
-        }
-        None => None,
-    };
-    let suppressions = suppressions(args)?;
+    let (began, begun) = (clock::now(), Instant::now());
+    let mut known = Known::load(&args.judging, context)?;
+    base_suppressions(args, &mut known.suppressions)?;
+    let subjects = if args.judging.attest { statement::subjects(args)? } else { Vec::new() };
     let (target, collected) = gather_paths(&args.paths, &args.exclude)?;
-    let assessment = provost_deps::assess(&collected, &database)?;
-    let (rows, remarks) = rows(&args.counting, &collected, &assessment, baseline.as_ref(), &suppressions);
-    let too_old = too_old(args, &database, &assessment);
-    let done = Done { target, collected, assessment, rows, remarks, elapsed: begun.elapsed(), database, too_old };
-    if let Some(path) = &args.write_baseline {
-        let counting = done.rows.iter().filter(|row| row.tolerated.is_none()).map(|row| &row.finding);
-        let text = Baseline::of(counting, None).to_json()?;
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    output::write(args, &done)?;
-    Ok(exit(args, &done))
+    let done = judge_all(&args.judging, known, target, collected, began, begun)?;
+    finish(&args.judging, &done, &subjects, context)
 }
 
-fn exit(args: &DepsArgs, done: &Done) -> Exit {
-    if args.write_baseline.is_none() && done.rows.iter().any(Row::counts) {
+/// Judges what was collected.
+pub(crate) fn judge_all(
+    judging: &Judging,
+    known: Known,
+    target: String,
+    collected: Collected,
+    began: Timestamp,
+    begun: Instant,
+) -> Result<Done> {
+    let mut done = judge_known(&judging.counting, known, target, collected, began, begun)?;
+    done.too_old = too_old(judging, &done.database, &done.assessment);
+    Ok(done)
+}
+
+/// The same, whatever the age of the data.
+pub(crate) fn judge_known(
+    counting: &Counting,
+    known: Known,
+    target: String,
+    collected: Collected,
+    began: Timestamp,
+    begun: Instant,
+) -> Result<Done> {
+    let Known { database, baseline, suppressions, vex } = known;
+    let assessment = provost_deps::assess(&collected, &database)?;
+    let (rows, remarks) = rows(counting, &collected, &assessment, baseline.as_ref(), &suppressions, &vex);
+    Ok(Done {
+        target,
+        collected,
+        assessment,
+        rows,
+        others: Vec::new(),
+        image: None,
+        remarks,
+        began,
+        elapsed: begun.elapsed(),
+        database,
+        too_old: Vec::new(),
+    })
+}
+
+/// Writes what was asked for.
+pub(crate) fn finish(
+    judging: &Judging,
+    done: &Done,
+    subjects: &[ResourceDescriptor],
+    context: &Context,
+) -> Result<Exit> {
+    if let Some(path) = &judging.write_baseline {
+        let counting = done.rows.iter().filter(|row| row.tolerated.is_none()).map(|row| &row.finding);
+        let others = done.others.iter().filter(|other| other.counts).map(|other| &other.finding);
+        let text = Baseline::of(counting.chain(others), None).to_json()?;
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if let Some(path) = &judging.sbom {
+        let text = bom::write(&bom::of(&done.target, &done.collected, done.image.as_ref(), done.began), bom::form_of(path))?;
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    output::write(judging, done)?;
+    if judging.attest {
+        statement::attest(done, subjects, context)?;
+    }
+    Ok(exit(judging, done))
+}
+
+fn exit(judging: &Judging, done: &Done) -> Exit {
+    if judging.write_baseline.is_none() && done.is_denied() {
         Exit::Denied
-    } else if !done.too_old.is_empty() || (!done.is_complete() && !args.allow_partial) {
+    } else if !done.too_old.is_empty() || (!done.is_complete() && !judging.allow_partial) {
         Exit::Undecided
     } else {
         Exit::Pass
     }
 }
 
-fn too_old(args: &DepsArgs, database: &Database, assessment: &Assessment) -> Vec<(String, i64)> {
-    let Some(limit) = args.max_age else { return Vec::new() };
+fn too_old(judging: &Judging, database: &Database, assessment: &Assessment) -> Vec<(String, i64)> {
+    let Some(limit) = judging.max_age else { return Vec::new() };
     let now = clock::now();
     let info = database.info();
     let ages = assessment.ecosystems.keys().filter_map(|name| {
@@ -106,14 +210,9 @@ fn too_old(args: &DepsArgs, database: &Database, assessment: &Assessment) -> Vec
     ages.collect()
 }
 
-/// Suppressions that were named, and those of the base.
-fn suppressions(args: &DepsArgs) -> Result<Suppressions> {
+/// Suppressions of the base that a change is made on: what the change brings itself does not count.
+fn base_suppressions(args: &DepsArgs, all: &mut Suppressions) -> Result<()> {
     const FILE: &str = ".provost/suppressions.toml";
-    let mut all = Suppressions::default();
-    if let Some(path) = &args.suppressions {
-        let parsed = Suppressions::parse(&input::read_text(path)?, &path.display().to_string());
-        all.0.extend(parsed.with_context(|| format!("{} cannot be used", path.display()))?.0);
-    }
     let root = args.paths.first().map_or(Path::new("."), |path| path.as_path());
     if let Some(base) = &args.base
         && let Some(bytes) = provost_repo::history::file_at(root, base, FILE)?
@@ -122,7 +221,7 @@ fn suppressions(args: &DepsArgs) -> Result<Suppressions> {
         let parsed = Suppressions::parse(&String::from_utf8_lossy(&bytes), &source);
         all.0.extend(parsed.with_context(|| format!("{source} cannot be used"))?.0);
     }
-    Ok(all)
+    Ok(())
 }
 
 /// Reads what was asked for; returns its name, and what came of it.
@@ -156,7 +255,7 @@ fn of_path(path: &Path, exclude: &GlobSet) -> Result<Collected> {
     }
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if provost_formats::lock::reader_of(&name).is_none() {
-        bail!("{} is no lockfile or manifest that is known (`provost deps formats` lists them)", path.display());
+        return single(path);
     }
     // The files beside it may tell more about it; only it is asked for.
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -164,6 +263,34 @@ fn of_path(path: &Path, exclude: &GlobSet) -> Result<Collected> {
     let mut found = collect(&files, Coverage::default());
     for source in &mut found.sources {
         source.path = path.display().to_string();
+    }
+    Ok(found)
+}
+
+/// A file that is no lockfile: a program that tells what it was made from, or an SBOM.
+fn single(path: &Path) -> Result<Collected> {
+    let shown = path.display().to_string();
+    let mut found = Collected::default();
+    let mut file = std::fs::File::open(path).with_context(|| format!("cannot read {shown}"))?;
+    if let Some(source) = provost_deps::of_binary(&shown, &mut file, &mut found.coverage) {
+        found.sources.push(source);
+        return Ok(found);
+    }
+    let bytes = input::read(path, provost_formats::sbom::MAXIMUM_BYTES as u64)?;
+    if matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'<')) || bytes.starts_with(b"SPDXVersion") {
+        let bom = provost_formats::sbom::read(&bytes).with_context(|| format!("{shown} cannot be used"))?;
+        found.coverage.scanned += 1;
+        found.sources.push(bom::source(&shown, &bom));
+        for problem in bom.problems.iter().take(100) {
+            found.coverage.part(shown.clone(), problem);
+        }
+        return Ok(found);
+    }
+    if found.coverage.is_complete() {
+        bail!(
+            "{shown} is no lockfile or manifest that is known (`provost deps formats` lists them), no SBOM, and no program \
+             that tells what it was made from"
+        );
     }
     Ok(found)
 }
@@ -206,6 +333,7 @@ fn rows(
     assessment: &Assessment,
     baseline: Option<&Baseline>,
     suppressions: &Suppressions,
+    vex: &[VexStatement],
 ) -> (Vec<Row>, Vec<String>) {
     let findings = assessment.issues.iter().map(|issue| findings::of(collected, issue)).collect();
     let Judgement { findings, remarks, .. } = judge(findings, baseline, suppressions, &clock::now());
@@ -214,12 +342,16 @@ fn rows(
         .zip(&assessment.issues)
         .map(|(judged, issue)| {
             let package = &collected.sources[issue.source].inventory.packages[issue.package];
-            let tolerated = tolerated(counting, package, &issue.fault);
+            let vex = vex::of(vex, package, &issue.fault);
+            let tolerated = match &vex {
+                Some(Vex { status, why }) if status.settles() => Some(format!("VEX: {}{why}", status.name())),
+                _ => tolerated(counting, package, &issue.fault),
+            };
             let mut finding = judged.finding;
             if tolerated.is_some() {
                 finding.level = provost_model::Level::Note;
             }
-            Row { issue: issue.clone(), finding, state: judged.state, tolerated }
+            Row { issue: issue.clone(), finding, state: judged.state, tolerated, vex }
         })
         .collect();
     rows.sort_by_key(|row| (row.issue.source, std::cmp::Reverse(weight(&row.issue.fault)), row.issue.package));

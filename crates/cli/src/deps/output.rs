@@ -9,11 +9,11 @@ use provost_scan::State;
 use serde_json::{Value, json};
 
 use super::{Done, findings, text};
-use crate::commands::deps::DepsArgs;
+use crate::commands::deps::Judging;
 use crate::commands::scan::Format;
 
 /// Writes the report where it was asked for, and the summary for people to standard error.
-pub(crate) fn write(args: &DepsArgs, done: &Done) -> Result<()> {
+pub(crate) fn write(args: &Judging, done: &Done) -> Result<()> {
     let report = match args.format {
         Format::Text => text::report(done),
         Format::Json => format!("{:#}\n", json(done)),
@@ -76,6 +76,7 @@ fn json(done: &Done) -> Value {
                 "state": row.state.name(),
                 "counts": row.counts(),
                 "tolerated": row.tolerated,
+                "vex": row.vex.as_ref().map(|vex| json!({"status": vex.status.name(), "why": vex.why})),
             })
         })
         .collect();
@@ -103,6 +104,25 @@ fn json(done: &Done) -> Value {
             })
         })
         .collect();
+    let others: Vec<Value> = done
+        .others
+        .iter()
+        .map(|other| {
+            json!({
+                "rule": other.finding.rule,
+                "level": other.finding.level,
+                "message": other.finding.message,
+                "path": other.finding.file,
+                "within": other.finding.within,
+                "line": other.finding.span.map(|span| span.line),
+                "why": other.finding.why,
+                "help": other.finding.help,
+                "fingerprint": other.finding.fingerprint,
+                "state": other.state.name(),
+                "counts": other.counts,
+            })
+        })
+        .collect();
     json!({
         "tool": {"name": "provost", "version": env!("CARGO_PKG_VERSION")},
         "target": done.target,
@@ -110,6 +130,8 @@ fn json(done: &Done) -> Value {
         "sources": sources,
         "judged": done.assessment.judged,
         "issues": issues,
+        "findings": others,
+        "image": done.image,
         "notJudged": undecided,
         "coverage": done.collected.coverage,
         "remarks": done.remarks,
@@ -125,20 +147,22 @@ fn json(done: &Done) -> Value {
 }
 
 fn sarif_log(done: &Done) -> Value {
-    let all: Vec<Finding> = done.rows.iter().map(|row| row.finding.clone()).collect();
+    let others = done.others.iter().map(|other| (&other.finding, &other.state));
+    let states: Vec<(&Finding, &State)> = done.rows.iter().map(|row| (&row.finding, &row.state)).chain(others).collect();
+    let all: Vec<Finding> = states.iter().map(|(finding, _)| (*finding).clone()).collect();
     let used: std::collections::BTreeSet<&str> = all.iter().map(|finding| finding.rule.as_str()).collect();
     let rules: Vec<_> = findings::RULES.iter().copied().filter(|rule| used.contains(rule.id)).collect();
     let directory = std::env::current_dir().unwrap_or_default();
     let mut log = sarif::log(env!("CARGO_PKG_VERSION"), &rules, &all, &directory.to_string_lossy());
-    for (row, result) in done.rows.iter().zip(log["runs"][0]["results"].as_array_mut().into_iter().flatten()) {
-        match &row.state {
+    for (index, result) in log["runs"][0]["results"].as_array_mut().into_iter().flatten().enumerate() {
+        match states[index].1 {
             State::New => result["baselineState"] = "new".into(),
             State::Known => result["baselineState"] = "unchanged".into(),
             State::Suppressed(reason) => {
                 result["suppressions"] = json!([{"kind": "external", "justification": reason}]);
             }
         }
-        if let provost_deps::Fault::Advisory(one) = &row.issue.fault {
+        if let Some(provost_deps::Fault::Advisory(one)) = done.rows.get(index).map(|row| &row.issue.fault) {
             result["properties"] = json!({"ids": one.ids().collect::<Vec<_>>()});
             if let Some(score) = one.rating.score {
                 result["properties"]["security-severity"] = format!("{score:.1}").into();
@@ -163,8 +187,9 @@ fn github(done: &Done) -> String {
     let value = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| value(text).replace(':', "%3A").replace(',', "%2C");
     let mut out = String::new();
-    for row in done.rows.iter().filter(|row| row.counts()) {
-        let finding = &row.finding;
+    let rows = done.rows.iter().filter(|row| row.counts()).map(|row| &row.finding);
+    let others = done.others.iter().filter(|other| other.counts && other.state == State::New).map(|other| &other.finding);
+    for finding in rows.chain(others) {
         let command = match finding.level {
             Level::Error => "error",
             Level::Warning => "warning",

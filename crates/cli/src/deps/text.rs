@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use provost_deps::{Fault, Kind, Severity};
-use provost_model::{Completeness, count, printable};
+use provost_model::{Completeness, Finding, Level, count, printable};
 use provost_scan::State;
 
 use super::{Done, Row, findings};
@@ -37,6 +37,44 @@ pub(crate) fn report(done: &Done) -> String {
         for row in rows.iter().rev() {
             out.push_str(&one(done, row));
         }
+        out.push('\n');
+    }
+    let new = |counts: bool| {
+        done.others.iter().filter(move |other| other.state == State::New && other.counts == counts).map(|other| &other.finding)
+    };
+    out.push_str(&noted(new(false)));
+    let mut counting: Vec<&Finding> = new(true).collect();
+    crate::scan::most_serious_first(&mut counting);
+    for finding in counting.iter().rev() {
+        out.push_str(&crate::scan::text::one(finding));
+    }
+    out
+}
+
+/// Findings about an image that do not count, a few of each rule.
+fn noted<'d>(findings: impl Iterator<Item = &'d Finding>) -> String {
+    let mut by_rule: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        by_rule.entry(&finding.rule).or_default().push(finding);
+    }
+    let mut out = String::new();
+    if !by_rule.is_empty() {
+        let _ = writeln!(out, "{}", render::bold("About the image"));
+    }
+    for (rule, found) in by_rule {
+        let level = match found[0].level {
+            Level::Error => render::error("error  "),
+            Level::Warning => render::warning("warning"),
+            Level::Note => render::dim("note   "),
+        };
+        for finding in found.iter().take(3) {
+            let _ = writeln!(out, "  {level} {} {}", printable(&finding.message), render::dim(&format!("[{rule}]")));
+        }
+        if found.len() > 3 {
+            let _ = writeln!(out, "  {level} {}", render::dim(&format!("… and {} more [{rule}]", found.len() - 3)));
+        }
+    }
+    if !out.is_empty() {
         out.push('\n');
     }
     out
@@ -162,6 +200,17 @@ pub(crate) fn summary(done: &Done, max_age: Option<u64>) -> String {
             + &format!(": {}", parts.join(", "))
     };
     let of = |wanted: &dyn Fn(&Row) -> bool| done.rows.iter().filter(|row| wanted(row)).count();
+    let others = done.others.iter().filter(|other| other.counts && other.state == State::New).count() as u64;
+    if others > 0 {
+        let secrets = done.others.iter().filter(|o| o.counts && o.state == State::New && !o.finding.rule.starts_with("image-"));
+        let secrets = secrets.count() as u64;
+        if secrets > 0 {
+            let _ = write!(found, "; {}", render::error(&count(secrets, "secret", "secrets")));
+        }
+        if others > secrets {
+            let _ = write!(found, "; {} about the image", render::error(&count(others - secrets, "issue", "issues")));
+        }
+    }
     for (number, word) in [
         (of(&|row| row.state == State::New && row.tolerated.is_some()), "noted"),
         (of(&|row| row.state == State::Known), "known from the baseline"),

@@ -5,10 +5,10 @@ pub(crate) mod hook;
 mod marks;
 pub(crate) mod of_run;
 mod output;
-mod progress;
+pub(crate) mod progress;
 pub(crate) mod rules;
 mod statement;
-mod text;
+pub(crate) mod text;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -219,4 +219,10 @@ fn scan(args: &SecretsArgs, secrets: &Secrets) -> Result<(String, Report)> {
 /// Findings by how sure they are, for summaries.
 pub(crate) fn most_serious_first(findings: &mut [&Finding]) {
     findings.sort_by_key(|finding| std::cmp::Reverse((finding.confidence, finding.level)));
+}
+
+/// The search for secrets as `scan image` does it: the built-in rules, what is likely.
+pub(crate) fn for_images(context: &Context) -> Result<Secrets> {
+    let key = own_key(&context.home)?;
+    Ok(Secrets::new(RuleSet::built_in()?, Options { key, confidence: provost_model::Confidence::Likely, ..Options::default() }))
 }

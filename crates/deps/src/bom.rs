@@ -1,0 +1,65 @@
+//! Between inventories and software bills of materials.
+
+use std::collections::HashMap;
+
+use provost_formats::sbom::{Aggregate, Bom, BomBuilder, Component, ComponentKind};
+use provost_model::{Completeness, Ecosystem, Inventory, Root, Scope};
+
+use crate::inventory::Collected;
+
+/// The bill of materials of what was collected. `bom` brings what the document says of itself, `subject` what it is of.
+/// `whole` is true when everything that belongs to the subject was looked at.
+pub fn to_bom(bom: Bom, subject: Component, collected: &Collected, whole: bool) -> Bom {
+    let mut builder = BomBuilder::new(bom, subject);
+    for source in &collected.sources {
+        builder.add(&source.path, &source.inventory);
+    }
+    let complete = whole && collected.coverage.is_complete();
+    builder.finish(if complete { Aggregate::Complete } else { Aggregate::Incomplete })
+}
+
+/// The packages of a bill of materials.
+pub fn from_bom(bom: &Bom) -> Inventory {
+    let said = bom.stated();
+    let completeness = if bom.dependencies.is_empty() { Completeness::List } else { Completeness::Graph };
+    let mut inventory = Inventory::new(bom.format.clone(), completeness);
+    let is_package = |component: &Component| {
+        component.purl.is_some()
+            || (component.package.ecosystem != Ecosystem::Generic
+                && !matches!(component.kind, ComponentKind::File | ComponentKind::OperatingSystem))
+    };
+    let mut index_of: HashMap<&str, usize> = HashMap::new();
+    for component in bom.components.iter().filter(|component| is_package(component)) {
+        index_of.insert(&component.reference, inventory.packages.len());
+        let mut package = component.package.clone();
+        package.licence = component.licence().map(|licence| licence.to_string()).or(package.licence);
+        inventory.packages.push(package);
+    }
+    for (reference, needs) in &bom.dependencies {
+        let needs = needs.iter().filter_map(|need| index_of.get(need.as_str()).copied());
+        match index_of.get(reference.as_str()) {
+            Some(index) => inventory.packages[*index].dependencies = needs.collect(),
+            None => {
+                // The subject, or a project of it: who asks for packages.
+                let component = bom.component(reference);
+                let dependencies: Vec<(usize, Scope)> = needs.map(|need| (need, Scope::Production)).collect();
+                if !dependencies.is_empty() {
+                    inventory.roots.push(Root {
+                        name: component.map(|one| one.package.name.clone()),
+                        version: component.and_then(|one| one.package.version.clone()),
+                        path: String::new(),
+                        dependencies,
+                    });
+                }
+            }
+        }
+    }
+    if said.components.is_incomplete() {
+        inventory.problem(None, "it says of itself that it is not complete");
+    }
+    let unnamed = bom.components.iter().filter(|one| one.purl.is_none() && one.kind == ComponentKind::Library).count();
+    if unnamed > 0 {
+        inventory.problem(None, format!("{unnamed} libraries have no package URL: what they are cannot be told"));
+    }
+    inventory
+}
