@@ -2,5 +2,7 @@
 
 pub mod archive;
 pub mod gitlab;
+pub mod layer;
 pub mod lock;
+pub mod oci;
 pub mod sarif;
