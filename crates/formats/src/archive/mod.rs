@@ -232,6 +232,21 @@ pub fn members(kind: Kind, source: Source<'_>, limit: usize, visit: &mut Visit<'
     Ok(())
 }
 
+/// The bytes of a compressed file, unpacked as they are read. Kinds that [are no single stream](Kind::is_single) are read
+/// as they are.
+///
+/// # Errors
+/// It does not begin as such a file does.
+pub fn unpacked<'a>(kind: Kind, source: Box<dyn Read + Send + 'a>) -> Result<Box<dyn Read + Send + 'a>, ArchiveError> {
+    Ok(match kind {
+        Kind::Gzip => Box::new(flate2::read::MultiGzDecoder::new(source)),
+        Kind::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(source)),
+        Kind::Xz => Box::new(lzma_rust2::XzReader::new(source, true)),
+        Kind::Zstd => Box::new(zstandard::Frames::new(source)?),
+        Kind::Zip | Kind::Tar | Kind::SevenZip | Kind::Ar | Kind::Pdf => source,
+    })
+}
+
 fn lossy(name: &[u8]) -> String {
     let name = &name[..name.len().min(4096)];
     String::from_utf8_lossy(name).into_owned()

@@ -7,15 +7,15 @@ use ruzstd::decoding::FrameDecoder;
 use super::ArchiveError;
 
 /// Reads frame after frame as one stream.
-pub(super) struct Frames<'r> {
-    source: BufReader<&'r mut dyn Read>,
+pub(super) struct Frames<R> {
+    source: BufReader<R>,
     decoder: FrameDecoder,
     /// A frame is being read.
     open: bool,
 }
 
-impl<'r> Frames<'r> {
-    pub(super) fn new(source: &'r mut dyn Read) -> std::result::Result<Self, ArchiveError> {
+impl<R: Read> Frames<R> {
+    pub(super) fn new(source: R) -> std::result::Result<Self, ArchiveError> {
         let mut frames = Self { source: BufReader::new(source), decoder: FrameDecoder::new(), open: false };
         let broken = |why: Error| ArchiveError::Broken { kind: "zstd", why: why.to_string() };
         frames.open = frames.next().map_err(broken)?;
@@ -41,7 +41,7 @@ impl<'r> Frames<'r> {
     }
 }
 
-impl Read for Frames<'_> {
+impl<R: Read> Read for Frames<R> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         use ruzstd::decoding::BlockDecodingStrategy;
         while self.open && !buffer.is_empty() {
