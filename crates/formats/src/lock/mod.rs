@@ -3,6 +3,8 @@
 //! A reader takes one file. What stands beside it (a manifest that tells which packages were asked for) it may ask for by
 //! name, and has to do without where it is absent.
 
+mod gemfile_lock;
+mod gemspec;
 mod go_mod;
 mod go_sum;
 mod gradle;
@@ -94,6 +96,8 @@ pub const READERS: &[&[Reader]] = &[
     maven::READERS,
     gradle::READERS,
     gradle_script::READERS,
+    gemfile_lock::READERS,
+    gemspec::READERS,
     requirements::READERS,
     poetry::READERS,
     uv::READERS,

@@ -37,6 +37,15 @@ fn utf8(bytes: &[u8]) -> Result<&str, LockError> {
     })
 }
 
+/// As [`text`]; bytes that are not UTF-8 are replaced. For files whose fields are of use without the others.
+pub(super) fn lossy(bytes: &[u8]) -> Result<Cow<'_, str>, LockError> {
+    match text(bytes) {
+        Err(error) if bytes.len() > MAXIMUM_BYTES => Err(error),
+        Err(_) => Ok(String::from_utf8_lossy(bytes)),
+        read => read,
+    }
+}
+
 /// True when the last part of a path is this name.
 pub(super) fn named(path: &str, name: &str) -> bool {
     path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/'))
