@@ -144,7 +144,8 @@ fn required(
         }
         let parts: Vec<&str> = strings(&call).into_iter().filter(|part| !part.is_empty() && *part != "..").collect();
         let path = parts.join("/");
-        let path = path.trim_start_matches('/').trim_start_matches("./").trim_start_matches("../").trim_end_matches(".rb");
+        let path =
+            path.trim_start_matches('/').trim_start_matches("./").trim_start_matches("../").trim_end_matches(".rb");
         paths.push(format!("{path}.rb"));
         paths.push(format!("lib/{path}.rb"));
     }

@@ -9,6 +9,9 @@ mod go_mod;
 mod go_sum;
 mod gradle;
 mod gradle_script;
+mod installed;
+pub mod jar;
+mod jar_names;
 mod maven;
 mod pdm;
 mod pep508;
@@ -16,6 +19,7 @@ mod pipfile;
 mod poetry;
 mod pylock;
 mod pyproject;
+mod python_installed;
 mod requirements;
 mod tables;
 mod text;
@@ -105,6 +109,8 @@ pub const READERS: &[&[Reader]] = &[
     pipfile::READERS,
     pylock::READERS,
     pyproject::READERS,
+    python_installed::READERS,
+    installed::READERS,
 ];
 
 /// The reader of a file, told by its path.
