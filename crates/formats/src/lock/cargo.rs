@@ -281,8 +281,9 @@ impl Projects {
         for member in named("members").iter().chain(named("default-members")).filter_map(Node::text) {
             match member.split_once('*') {
                 None => waiting.extend(join("", member)),
-                Some((directory, "")) if directory.is_empty() || directory.ends_with('/') => {
-                    patterns.extend(join("", directory));
+                Some((before, after)) if !after.contains(['*', '/']) => {
+                    let (directory, start) = before.rsplit_once('/').unwrap_or(("", before));
+                    patterns.extend(join("", directory).map(|directory| (directory, start, after)));
                 }
                 Some(_) => {}
             }
@@ -298,9 +299,11 @@ impl Projects {
                     continue;
                 }
                 let short = name.split_once(['-', '_']).map(|(_, rest)| rest);
-                let directories = [Some(name), short].into_iter().flatten();
-                let candidates = patterns.iter().flat_map(|pattern| directories.clone().map(|d| within(pattern, d)));
-                waiting.extend(candidates);
+                for (directory, start, end) in &patterns {
+                    let fitting = [Some(name), short].into_iter().flatten();
+                    let fitting = fitting.filter(|name| name.starts_with(start) && name.ends_with(end));
+                    waiting.extend(fitting.map(|name| within(directory, name)));
+                }
                 projects.walk(input, workspace, &mut waiting, &mut seen);
             }
         }
@@ -398,7 +401,7 @@ source = "git+https://git.example/fork?branch=main#0123456789abcdef"
 name = "app"
 version.workspace = true
 [workspace]
-members = ["tools/*"]
+members = ["tools/help*"]
 [workspace.package]
 version = "0.1.0"
 [workspace.dependencies]

@@ -14,7 +14,7 @@ pub(crate) const READERS: &[Reader] = &[Reader {
     id: "npm-manifest",
     wants: |path| super::named(path, "package.json") && !path.split('/').any(|part| part == "node_modules"),
     read,
-    covered_by: &["npm-lock", "yarn-lock", "pnpm-lock", "bun-lock"],
+    covered_by: &["npm-lock", "npm-shrinkwrap", "yarn-lock", "pnpm-lock", "bun-lock"],
 }];
 
 /// One dependency that a `package.json` (or its copy in a lock) asks for.

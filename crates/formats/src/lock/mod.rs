@@ -5,11 +5,13 @@
 
 use provost_model::Inventory;
 
+mod bun;
 mod cargo;
 mod cargo_manifest;
 mod graph;
 mod javascript;
 mod npm;
+mod pnpm;
 mod source;
 mod tree;
 mod yarn;
@@ -80,7 +82,8 @@ pub struct Reader {
 }
 
 /// Every reader.
-pub const READERS: &[&[Reader]] = &[cargo::READERS, javascript::READERS, npm::READERS, yarn::READERS];
+pub const READERS: &[&[Reader]] =
+    &[bun::READERS, cargo::READERS, javascript::READERS, npm::READERS, pnpm::READERS, yarn::READERS];
 
 /// The reader of a file, told by its path.
 pub fn reader_of(path: &str) -> Option<&'static Reader> {

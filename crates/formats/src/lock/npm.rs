@@ -12,12 +12,16 @@ use super::tree::{Fields, Node, Value, decode, json, shown};
 use super::{Input, LockError, Reader};
 
 /// What npm writes.
-pub(crate) const READERS: &[Reader] = &[Reader {
-    id: "npm-lock",
-    wants: |path| super::named(path, "package-lock.json") || super::named(path, "npm-shrinkwrap.json"),
-    read,
-    covered_by: &[],
-}];
+pub(crate) const READERS: &[Reader] = &[
+    Reader { id: "npm-shrinkwrap", wants: |path| super::named(path, "npm-shrinkwrap.json"), read, covered_by: &[] },
+    // Where both are there, npm reads the other one (docs.npmjs.com, npm-shrinkwrap.json).
+    Reader {
+        id: "npm-lock",
+        wants: |path| super::named(path, "package-lock.json"),
+        read,
+        covered_by: &["npm-shrinkwrap"],
+    },
+];
 
 /// Directories that a package's path may have.
 const MAXIMUM_DIRECTORIES: usize = 256;
@@ -90,6 +94,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
             tree.within(&mut inventory, root, "", 0);
         }
     }
+    tree.name_projects(&mut inventory);
     let mut optional = OptionalEdges::new();
     for at in 0..tree.entries.len() {
         tree.connect(&mut inventory, at, &mut optional);
@@ -191,6 +196,20 @@ impl<'n, 'a> Tree<'n, 'a> {
                 if path.is_empty() { format!("node_modules/{name}") } else { format!("{path}/node_modules/{name}") };
             self.insert(Cow::Owned(own.clone()), node, Place::Package(inventory.packages.len() - 1));
             self.within(inventory, node, &own, depth + 1);
+        }
+    }
+
+    /// A workspace is called as the link to it is, where its entry does not say otherwise.
+    fn name_projects(&self, inventory: &mut Inventory) {
+        for entry in &self.entries {
+            if let Place::Link(target) = &entry.place
+                && let Some((_, name)) = entry.path.rsplit_once("node_modules/")
+                && let Some(target) = self.by_path.get(target.as_ref())
+                && let Place::Root(root) = self.entries[*target].place
+                && self.entries[*target].node.get("name").is_none()
+            {
+                inventory.roots[root].name = Some(name.to_owned());
+            }
         }
     }
 
@@ -397,7 +416,7 @@ mod tests {
     "node_modules/p": { "version": "1.0.0", "peer": true },
     "node_modules/t": { "version": "1.0.0", "dev": true, "dependencies": { "@s/b": "2" }, "optionalDependencies": { "to": "1" } },
     "node_modules/to": { "version": "1.0.0", "dev": true, "optional": true },
-    "node_modules/ws": { "resolved": "packages/ws", "link": true },
+    "node_modules/@s/ws": { "resolved": "packages/ws", "link": true },
     "packages/ws": { "version": "0.1.0", "dependencies": { "c": "^1.0.0" } },
     "packages/ws/node_modules/c": { "version": "1.5.0" },
     "node_modules/bad": 1
@@ -442,7 +461,7 @@ mod tests {
         assert_eq!(find(&inventory, "real", "2.0.0").alias.as_deref(), Some("al"));
         assert!(matches!(find(&inventory, "c", "1.0.0").source, PackageSource::Git { revision: Some(_), .. }));
         let roots: Vec<_> = inventory.roots.iter().map(|root| (root.name.as_deref(), root.path.as_str())).collect();
-        assert_eq!(roots, [(Some("app"), ""), (Some("ws"), "packages/ws")]);
+        assert_eq!(roots, [(Some("app"), ""), (Some("@s/ws"), "packages/ws")]);
         let problems: Vec<_> = inventory.problems.iter().map(|problem| problem.what.as_str()).collect();
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[0].contains("bad") && problems[1].contains("`gone`"));

@@ -206,9 +206,9 @@ pub(crate) struct Fields<'n, 'a, 'p> {
 }
 
 impl<'n, 'a, 'p> Fields<'n, 'a, 'p> {
-    /// Of an entry. Where it is no table, that is a problem, and there are no fields.
+    /// Of an entry. Nothing at all is an empty table; where it is anything else, that is a problem.
     pub(crate) fn of(node: &'n Node<'a>, entry: &'p str, problems: &'p mut Vec<Problem>) -> Option<Self> {
-        if matches!(node.value, Value::Table(_)) {
+        if matches!(node.value, Value::Table(_) | Value::Null) {
             return Some(Self { node, entry, problems });
         }
         let what = format!("`{}` is {}, not a table", shown(entry), node.kind());
