@@ -1,5 +1,6 @@
 //! `bun.lock`: JSON with comments (oven-sh/bun, `src/install/lockfile/bun.lock.zig`).
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Problem, Root, Scope};
@@ -7,7 +8,7 @@ use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, 
 use super::graph::{OptionalEdges, Unknown, full, spread};
 use super::javascript::{asks, split_name, tarball, wanted};
 use super::source::{integrity, public};
-use super::tree::{Fields, Node, Value, decode, json, shown};
+use super::tree::{Fields, Node, Value, decode, json, note, shown, tell};
 use super::{Input, LockError, MAXIMUM_DEPTH, Reader};
 
 /// What bun writes.
@@ -25,6 +26,12 @@ pub(crate) const READERS: &[Reader] = &[
     },
 ];
 
+/// Bytes that a package's key may have.
+const MAXIMUM_KEY: usize = 8192;
+
+/// Bytes of keys that are tried for what packages need, together: thousands of times what large locks take.
+const MAXIMUM_TRIED: usize = 1 << 30;
+
 /// What lies under a key.
 #[derive(Clone, Copy)]
 enum Place {
@@ -37,6 +44,7 @@ struct Lock<'n, 'a> {
     by_key: HashMap<&'n str, Place>,
     /// Packages, their keys and what is said of them.
     packages: Vec<(usize, &'n str, &'n Node<'a>)>,
+    tried: Cell<usize>,
 }
 
 fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
@@ -64,7 +72,10 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
     for (path, node) in workspaces {
         lock.workspace(&mut inventory, path, node);
     }
-    inventory.problems.append(&mut problems);
+    tell(&mut inventory.problems, &mut problems);
+    if lock.tried.get() >= MAXIMUM_TRIED {
+        note(&mut inventory.problems, None, "keys too long and too many: what packages need was not followed further");
+    }
     let unknown = if inventory.roots.is_empty() { Unknown::Projects } else { Unknown::Nothing };
     spread(&mut inventory, &optional, &unknown);
     Ok(inventory)
@@ -74,14 +85,15 @@ impl<'n, 'a> Lock<'n, 'a> {
     /// One package: a list of `name@version`, then what its kind has: registry, what it needs, digest.
     fn add(&mut self, inventory: &mut Inventory, key: &'n str, node: &'n Node<'a>) {
         let line = Some(u64::from(node.line));
-        let problem =
-            |inventory: &mut Inventory, what: &str| inventory.problem(line, format!("`{}`: {what}", shown(key)));
+        let problem = |inventory: &mut Inventory, what: &str| {
+            note(&mut inventory.problems, line, format!("`{}`: {what}", shown(key)))
+        };
         let items = node.items();
         let Some((name, Some(reference))) = items.first().and_then(Node::text).map(split_name) else {
             return problem(inventory, "does not begin with a name and a version");
         };
-        if key.split('/').count() > MAXIMUM_DEPTH {
-            return problem(inventory, "too many packages in a key");
+        if key.len() > MAXIMUM_KEY || key.split('/').count() > MAXIMUM_DEPTH {
+            return problem(inventory, "a key too long");
         }
         if reference.starts_with("workspace:") || reference == "root:" {
             self.by_key.insert(key, Place::Root);
@@ -118,7 +130,8 @@ impl<'n, 'a> Lock<'n, 'a> {
     /// The package that `name` means to the package under a key: its own, or one further up.
     fn find(&self, key: &str, name: &str) -> Option<Place> {
         let mut above = key;
-        while !above.is_empty() {
+        while !above.is_empty() && self.tried.get() < MAXIMUM_TRIED {
+            self.tried.set(self.tried.get() + above.len() + name.len());
             if let Some(place) = self.by_key.get(format!("{above}/{name}").as_str()) {
                 return Some(*place);
             }
@@ -148,7 +161,7 @@ impl<'n, 'a> Lock<'n, 'a> {
                     }
                 }
             }
-            inventory.problems.append(&mut problems);
+            tell(&mut inventory.problems, &mut problems);
         }
     }
 
@@ -163,7 +176,11 @@ impl<'n, 'a> Lock<'n, 'a> {
                 dependencies: Vec::new(),
             };
             for ask in asks(&mut fields) {
-                let key = if path.is_empty() { "" } else { name.unwrap_or_default() };
+                let key = if path.is_empty() {
+                    ""
+                } else {
+                    name.filter(|name| name.len() <= MAXIMUM_KEY).unwrap_or_default()
+                };
                 match self.find(key, ask.name) {
                     Some(Place::Package(to)) => {
                         root.dependencies.push((to, ask.scope));
@@ -179,7 +196,7 @@ impl<'n, 'a> Lock<'n, 'a> {
             }
             inventory.roots.push(root);
         }
-        inventory.problems.append(&mut problems);
+        tell(&mut inventory.problems, &mut problems);
     }
 }
 

@@ -6,7 +6,7 @@ use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, 
 
 use super::graph::full;
 use super::source::{git, public};
-use super::tree::{Fields, Node, decode, json};
+use super::tree::{Fields, Node, decode, json, tell};
 use super::{Input, LockError, Reader};
 
 /// What every package manager for JavaScript reads.
@@ -116,7 +116,7 @@ pub(crate) fn wanted(text: &str) -> Wanted<'_> {
 }
 
 /// The version, where a range is one alone.
-fn exact(range: &str) -> Option<&str> {
+pub(crate) fn exact(range: &str) -> Option<&str> {
     let version = range.trim();
     let version = version.strip_prefix('=').unwrap_or(version);
     let version = version.strip_prefix('v').unwrap_or(version);
@@ -190,7 +190,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
     let name = fields.text("name").map(str::to_owned);
     let version = fields.text("version").map(str::to_owned);
     let asks = asks(&mut fields);
-    inventory.problems.append(&mut problems);
+    tell(&mut inventory.problems, &mut problems);
     let mut root = Root { name, version, path: String::new(), dependencies: Vec::new() };
     let mut known: HashMap<(&str, &str), usize> = HashMap::new();
     for ask in &asks {

@@ -8,9 +8,13 @@ use provost_model::Inventory;
 mod bun;
 mod cargo;
 mod cargo_manifest;
+mod composer;
+mod dotnet;
 mod graph;
 mod javascript;
+mod msbuild;
 mod npm;
+mod nuget;
 mod pnpm;
 mod source;
 mod tree;
@@ -82,8 +86,18 @@ pub struct Reader {
 }
 
 /// Every reader.
-pub const READERS: &[&[Reader]] =
-    &[bun::READERS, cargo::READERS, javascript::READERS, npm::READERS, pnpm::READERS, yarn::READERS];
+pub const READERS: &[&[Reader]] = &[
+    bun::READERS,
+    cargo::READERS,
+    composer::READERS,
+    dotnet::READERS,
+    javascript::READERS,
+    msbuild::READERS,
+    npm::READERS,
+    nuget::READERS,
+    pnpm::READERS,
+    yarn::READERS,
+];
 
 /// The reader of a file, told by its path.
 pub fn reader_of(path: &str) -> Option<&'static Reader> {

@@ -8,7 +8,7 @@ use provost_model::{Completeness, Ecosystem, Inventory, Package, Problem, Root, 
 use super::graph::{OptionalEdges, Unknown, full, join, spread};
 use super::javascript::{self, Ask, asks, licence, manifest_beside, split_name, tarball};
 use super::source::{git, integrity, public};
-use super::tree::{Fields, Node, Value, decode, json, shown};
+use super::tree::{Fields, Node, Value, decode, json, note, shown, tell};
 use super::{Input, LockError, Reader};
 
 /// What npm writes.
@@ -26,8 +26,11 @@ pub(crate) const READERS: &[Reader] = &[
 /// Directories that a package's path may have.
 const MAXIMUM_DIRECTORIES: usize = 256;
 
-/// Places that are looked at for the packages that a package needs, together.
-const MAXIMUM_LOOKS: usize = 50_000_000;
+/// Bytes that a package's path may have.
+const MAXIMUM_PATH: usize = 8192;
+
+/// Bytes of paths that are tried for what packages need, together: thousands of times what large trees take.
+const MAXIMUM_TRIED: usize = 1 << 30;
 
 /// What lies at a path of the tree.
 enum Place<'n> {
@@ -49,7 +52,7 @@ struct Entry<'n, 'a> {
 struct Tree<'n, 'a> {
     entries: Vec<Entry<'n, 'a>>,
     by_path: HashMap<Cow<'n, str>, usize>,
-    looks: usize,
+    tried: usize,
     /// Version 1: `dependencies` of a package are packages that lie within it.
     nested: bool,
 }
@@ -69,7 +72,11 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
     let mut inventory = Inventory::new(format!("{} v{version}", input.name()), Completeness::Graph);
     inventory.problems = values.problems;
     if !matches!(version.as_str(), "1" | "2" | "3") {
-        inventory.problem(Some(root.line.into()), format!("lockfile version {version} is not known; read as 3"));
+        note(
+            &mut inventory.problems,
+            Some(root.line.into()),
+            format!("lockfile version {version} is not known; read as 3"),
+        );
     }
     let mut tree = Tree::default();
     match root.get("packages") {
@@ -97,6 +104,14 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
     tree.name_projects(&mut inventory);
     let mut optional = OptionalEdges::new();
     for at in 0..tree.entries.len() {
+        if tree.tried > MAXIMUM_TRIED {
+            note(
+                &mut inventory.problems,
+                None,
+                "paths too long and too many: what packages need was not followed further",
+            );
+            break;
+        }
         tree.connect(&mut inventory, at, &mut optional);
     }
     let known = match root.get("packages") {
@@ -126,14 +141,14 @@ impl<'n, 'a> Tree<'n, 'a> {
     fn add(&mut self, inventory: &mut Inventory, path: &'n str, node: &'n Node<'a>) {
         let mut problems: Vec<Problem> = Vec::new();
         let Some(mut fields) = Fields::of(node, path, &mut problems) else {
-            inventory.problems.append(&mut problems);
+            tell(&mut inventory.problems, &mut problems);
             return;
         };
         let in_modules =
             path.rsplit_once("node_modules/").filter(|(before, _)| before.is_empty() || before.ends_with('/'));
         let place = match in_modules {
-            _ if path.split('/').count() > MAXIMUM_DIRECTORIES => {
-                fields.problem("too many directories in a path");
+            _ if path.len() > MAXIMUM_PATH || path.split('/').count() > MAXIMUM_DIRECTORIES => {
+                fields.problem("a path too long");
                 None
             }
             Some(_) if fields.flag("link") => match fields.text("resolved") {
@@ -162,7 +177,7 @@ impl<'n, 'a> Tree<'n, 'a> {
                 Some(Place::Root(inventory.roots.len() - 1))
             }
         };
-        inventory.problems.append(&mut problems);
+        tell(&mut inventory.problems, &mut problems);
         if let Some(place) = place {
             self.insert(Cow::Borrowed(path), node, place);
         }
@@ -176,12 +191,12 @@ impl<'n, 'a> Tree<'n, 'a> {
             }
             let mut problems: Vec<Problem> = Vec::new();
             let Some(mut fields) = Fields::of(node, name, &mut problems) else {
-                inventory.problems.append(&mut problems);
+                tell(&mut inventory.problems, &mut problems);
                 continue;
             };
-            if depth * 2 > MAXIMUM_DIRECTORIES {
-                fields.problem("too many directories in a path");
-                inventory.problems.append(&mut problems);
+            if path.len() + name.len() > MAXIMUM_PATH || depth * 2 > MAXIMUM_DIRECTORIES {
+                fields.problem("a path too long");
+                tell(&mut inventory.problems, &mut problems);
                 continue;
             }
             let mut package = package(&mut fields, name);
@@ -191,7 +206,7 @@ impl<'n, 'a> Tree<'n, 'a> {
             if !of_type {
                 fields.problem("`dependencies` is not a table");
             }
-            inventory.problems.append(&mut problems);
+            tell(&mut inventory.problems, &mut problems);
             let own =
                 if path.is_empty() { format!("node_modules/{name}") } else { format!("{path}/node_modules/{name}") };
             self.insert(Cow::Owned(own.clone()), node, Place::Package(inventory.packages.len() - 1));
@@ -219,10 +234,7 @@ impl<'n, 'a> Tree<'n, 'a> {
         let mut directory = from;
         let mut candidate = String::with_capacity(from.len() + name.len() + 14);
         loop {
-            self.looks += 1;
-            if self.looks > MAXIMUM_LOOKS {
-                return None;
-            }
+            self.tried += directory.len() + name.len();
             if directory != "node_modules" && !directory.ends_with("/node_modules") {
                 candidate.clear();
                 candidate.push_str(directory);
@@ -277,6 +289,9 @@ impl<'n, 'a> Tree<'n, 'a> {
             }
         };
         for ask in needs {
+            if self.tried > MAXIMUM_TRIED {
+                break;
+            }
             let Some(entry) = self.resolve(&path, ask.name) else {
                 if !ask.peer && ask.scope == Scope::Production {
                     let what = format!("`{}` needs `{}`, which is not in the lock", shown(&path), shown(ask.name));
@@ -301,7 +316,7 @@ impl<'n, 'a> Tree<'n, 'a> {
                 Place::Link(_) => {}
             }
         }
-        inventory.problems.append(&mut problems);
+        tell(&mut inventory.problems, &mut problems);
     }
 
     /// Version 1 does not say what the project asks for: its manifest does. False where that is not there.

@@ -7,7 +7,7 @@ use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, 
 use super::graph::{OptionalEdges, Unknown, full, join, spread};
 use super::javascript::{manifest_beside, split_name, tarball};
 use super::source::{git, integrity, public};
-use super::tree::{Fields, Node, Value, decode, json, shown, yaml};
+use super::tree::{Fields, Node, Value, decode, json, note, shown, tell, yaml};
 use super::{Input, LockError, Reader};
 
 /// What pnpm writes.
@@ -54,7 +54,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         if !matches!(major, Some(5 | 6 | 9)) {
             let what = format!("lockfile version {} is not known; read as the nearest", shown(version));
-            inventory.problem(Some(root.line.into()), what);
+            note(&mut inventory.problems, Some(root.line.into()), what);
         }
         if !versions.iter().any(|known| known == version) {
             versions.push(version.to_owned());
@@ -124,13 +124,13 @@ impl<'n, 'a> Lock<'n, 'a> {
                 None => fields.problem("has no name"),
             }
         }
-        inventory.problems.append(&mut problems);
+        tell(&mut inventory.problems, &mut problems);
     }
 
     fn table(&self, inventory: &mut Inventory, key: &str) -> &'n [(std::borrow::Cow<'a, str>, Node<'a>)] {
         let Some(node) = self.root.get(key) else { return &[] };
         if !matches!(node.value, Value::Table(_)) {
-            inventory.problem(Some(node.line.into()), format!("`{key}` is {}, not a table", node.kind()));
+            note(&mut inventory.problems, Some(node.line.into()), format!("`{key}` is {}, not a table", node.kind()));
         }
         node.entries()
     }
@@ -262,7 +262,7 @@ impl<'n, 'a> Lock<'n, 'a> {
                     }
                 }
             }
-            inventory.problems.append(&mut problems);
+            tell(&mut inventory.problems, &mut problems);
         }
     }
 
@@ -280,7 +280,7 @@ impl<'n, 'a> Lock<'n, 'a> {
     fn project(&self, inventory: &mut Inventory, input: &Input<'_>, path: &str, node: &Node<'_>) {
         let mut problems: Vec<Problem> = Vec::new();
         let Some(mut fields) = Fields::of(node, path, &mut problems) else {
-            inventory.problems.append(&mut problems);
+            tell(&mut inventory.problems, &mut problems);
             return;
         };
         let mut root = Root {
@@ -320,7 +320,7 @@ impl<'n, 'a> Lock<'n, 'a> {
                 }
             }
         }
-        inventory.problems.append(&mut problems);
+        tell(&mut inventory.problems, &mut problems);
         if inventory.roots.len() < MAXIMUM_MANIFESTS
             && let Some(text) = join("", path).and_then(|path| manifest_beside(input, &path))
             && let Ok(manifest) = json::parse(&text)
