@@ -28,6 +28,21 @@ mod xml;
 
 use provost_model::Inventory;
 
+mod bun;
+mod cargo;
+mod cargo_manifest;
+mod composer;
+mod dotnet;
+mod graph;
+mod javascript;
+mod msbuild;
+mod npm;
+mod nuget;
+mod pnpm;
+mod source;
+mod tree;
+mod yarn;
+
 /// Bytes of a lockfile that are read at most.
 pub const MAXIMUM_BYTES: usize = 256 << 20;
 
@@ -111,9 +126,48 @@ pub const READERS: &[&[Reader]] = &[
     pyproject::READERS,
     python_installed::READERS,
     installed::READERS,
+    bun::READERS,
+    cargo::READERS,
+    composer::READERS,
+    dotnet::READERS,
+    javascript::READERS,
+    msbuild::READERS,
+    npm::READERS,
+    nuget::READERS,
+    pnpm::READERS,
+    yarn::READERS,
 ];
 
 /// The reader of a file, told by its path.
 pub fn reader_of(path: &str) -> Option<&'static Reader> {
     READERS.iter().flat_map(|group| group.iter()).find(|reader| (reader.wants)(path))
+}
+
+/// True for a file of that name in any directory.
+fn named(path: &str, name: &str) -> bool {
+    path.strip_suffix(name).is_some_and(|directory| directory.is_empty() || directory.ends_with('/'))
+}
+
+#[cfg(test)]
+mod testing {
+    use super::*;
+
+    /// Reads a file by the reader that wants it.
+    pub(crate) fn read_with(path: &str, text: &str, beside: &[(&str, &str)]) -> Result<Inventory, LockError> {
+        let beside =
+            |name: &str| beside.iter().find(|(other, _)| *other == name).map(|(_, text)| text.as_bytes().to_vec());
+        let reader = reader_of(path).expect("a reader wants it");
+        (reader.read)(&Input { path, bytes: text.as_bytes(), beside: &beside })
+    }
+
+    /// The package of that name and version.
+    pub(crate) fn find<'i>(inventory: &'i Inventory, name: &str, version: &str) -> &'i provost_model::Package {
+        let mut found = inventory
+            .packages
+            .iter()
+            .filter(|package| package.name == name && package.version.as_deref() == Some(version));
+        let package = found.next().unwrap_or_else(|| panic!("{name} {version} in {:?}", inventory.packages));
+        assert!(found.next().is_none(), "{name} {version} once");
+        package
+    }
 }
