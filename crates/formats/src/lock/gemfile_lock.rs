@@ -5,7 +5,10 @@ use std::collections::HashMap;
 
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Root, Scope};
 
-use super::text::{Names, add, address, hash, named, quoted, settle, text};
+use super::named;
+use super::source::address;
+use super::text::{Names, add, hash, quoted, settle};
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
 pub(crate) const READERS: &[Reader] = &[Reader { id: "gemfile-lock", wants, read, covered_by: &[] }];
@@ -51,7 +54,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         let indent = line.len() - line.trim_start().len();
         if indent == 0 {
             if ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|mark| line.starts_with(mark)) {
-                inventory.problem(Some(number), "a conflict of a merge stands there");
+                note(&mut inventory.problems, Some(number), "a conflict of a merge stands there");
                 continue;
             }
             section = trimmed;
@@ -68,7 +71,11 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
             ("GEM" | "GIT" | "PATH" | "PLUGIN SOURCE", 4) => {
                 current = None;
                 let Some((name, Some(version), platform)) = spec(trimmed) else {
-                    inventory.problem(Some(number), format!("{} is no gem with a version", quoted(trimmed)));
+                    note(
+                        &mut inventory.problems,
+                        Some(number),
+                        format!("{} is no gem with a version", quoted(trimmed)),
+                    );
                     continue;
                 };
                 // The same version for several platforms is one package.
@@ -92,11 +99,13 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
             ("GEM" | "GIT" | "PATH" | "PLUGIN SOURCE", 6) => match (current, spec(trimmed)) {
                 (Some(index), Some((name, ..))) => edges.push((index, name)),
                 (None, _) => {}
-                (_, None) => inventory.problem(Some(number), format!("{} is no dependency", quoted(trimmed))),
+                (_, None) => {
+                    note(&mut inventory.problems, Some(number), format!("{} is no dependency", quoted(trimmed)))
+                }
             },
             ("DEPENDENCIES", 2) => match spec(trimmed) {
                 Some((name, ..)) => asked.push((number, name)),
-                None => inventory.problem(Some(number), format!("{} is no dependency", quoted(trimmed))),
+                None => note(&mut inventory.problems, Some(number), format!("{} is no dependency", quoted(trimmed))),
             },
             ("CHECKSUMS", 2) => {
                 let (gem, values) = trimmed.split_once(") ").unwrap_or((trimmed, ""));
@@ -122,7 +131,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         let found = names.named(name);
         // Bundler itself is not locked.
         if found.is_empty() && name != "bundler" {
-            inventory.problem(Some(line), format!("{} is asked for and not locked", quoted(name)));
+            note(&mut inventory.problems, Some(line), format!("{} is asked for and not locked", quoted(name)));
         }
         let of_project =
             found.iter().any(|index| matches!(inventory.packages[*index].source, PackageSource::Path { .. }));

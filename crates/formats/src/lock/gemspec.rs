@@ -3,7 +3,8 @@
 
 use provost_model::{Completeness, Ecosystem, Inventory, Package, Root, Scope, Scopes};
 
-use super::text::{add, lossy, quoted, text};
+use super::text::{add, lossy, quoted};
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
 pub(crate) const READERS: &[Reader] = &[
@@ -218,7 +219,7 @@ fn read_own(input: &Input<'_>) -> Result<Inventory, LockError> {
     let mut dependencies = Vec::new();
     for (line, name, versions, scope) in specification.needs {
         if name.contains("#{") {
-            inventory.problem(Some(line), format!("{}: the name is computed", quoted(&name)));
+            note(&mut inventory.problems, Some(line), format!("{}: the name is computed", quoted(&name)));
             continue;
         }
         let pinned =

@@ -4,7 +4,10 @@
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageHash, PackageSource, Root, Scope, Scopes};
 use serde_json::{Map, Value};
 
-use super::text::{KeyLines, Names, add, address, directory, hexadecimal, join, json, named, quoted, settle, text};
+use super::named;
+use super::source::address;
+use super::text::{KeyLines, Names, add, directory, hexadecimal, join, json, quoted, settle};
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
 pub(crate) const READERS: &[Reader] = &[
@@ -50,7 +53,7 @@ fn string<'v>(object: &'v Map<String, Value>, key: &str, inventory: &mut Invento
         Value::String(string) => Some(string.as_str()).filter(|string| !string.is_empty()),
         Value::Null => None,
         _ => {
-            inventory.problem(None, format!("`{key}` is no string"));
+            note(&mut inventory.problems, None, format!("`{key}` is no string"));
             None
         }
     }
@@ -62,7 +65,7 @@ fn read_node(input: &Input<'_>) -> Result<Inventory, LockError> {
     let name = string(&document, "name", &mut inventory);
     let version = string(&document, "version", &mut inventory);
     let (Some(name), Some(version)) = (name, version) else {
-        inventory.problem(None, "a package without name or version");
+        note(&mut inventory.problems, None, "a package without name or version");
         return Ok(inventory);
     };
     let mut package = Package::new(Ecosystem::Npm, name, Some(version.to_owned()));
@@ -179,17 +182,17 @@ fn read_composer(input: &Input<'_>) -> Result<Inventory, LockError> {
     let mut needs = Vec::new();
     for entry in packages {
         let Some(entry) = entry.as_object() else {
-            inventory.problem(None, "a package that is no object");
+            note(&mut inventory.problems, None, "a package that is no object");
             continue;
         };
         line = keys.after("name", line).unwrap_or(line);
         let (name, version) = (string(entry, "name", &mut inventory), string(entry, "version", &mut inventory));
         let Some(name) = name else {
-            inventory.problem(Some(line), "a package without a name");
+            note(&mut inventory.problems, Some(line), "a package without a name");
             continue;
         };
         if version.is_none() {
-            inventory.problem(Some(line), format!("{} has no version", quoted(name)));
+            note(&mut inventory.problems, Some(line), format!("{} has no version", quoted(name)));
         }
         let mut package = Package::new(Ecosystem::Packagist, name.to_lowercase(), version.map(str::to_owned));
         package.line = Some(line).filter(|line| *line > 0);

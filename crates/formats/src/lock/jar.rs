@@ -10,6 +10,8 @@ use std::ops::ControlFlow;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageHash};
 
 use super::text::{add, quoted};
+
+use super::tree::note;
 use super::{jar_names, maven};
 use crate::archive::{self, ArchiveError, Kind, ReadSeek, Source};
 
@@ -92,7 +94,7 @@ type Manifest = BTreeMap<String, String>;
 impl Reading {
     fn problem(&mut self, place: Option<&str>, what: &str) {
         let what = place.map_or_else(|| what.to_owned(), |place| format!("{}: {what}", quoted(place)));
-        self.inventory.problem(None, what);
+        note(&mut self.inventory.problems, None, what);
     }
 
     fn archive(&mut self, source: &mut dyn ReadSeek, path: &str, within: Option<&str>, depth: usize) {

@@ -24,7 +24,6 @@ mod requirements;
 mod tables;
 mod text;
 mod uv;
-mod xml;
 
 use provost_model::Inventory;
 

@@ -6,8 +6,11 @@ use std::ops::ControlFlow;
 
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource};
 
+use super::named;
 use super::pep508::normalised;
-use super::text::{address, directory, hash, hexadecimal, join, json, lossy, named, text};
+use super::source::address;
+use super::text::{directory, hash, hexadecimal, join, json, lossy};
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 use crate::archive::{self, Kind, Source};
 
@@ -109,7 +112,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         if let Some(bytes) = (input.beside)("direct_url.json") {
             match direct_url(&bytes, &mut package) {
                 Ok(()) => {}
-                Err(error) => inventory.problem(None, format!("direct_url.json beside it: {error}")),
+                Err(error) => note(&mut inventory.problems, None, format!("direct_url.json beside it: {error}")),
             }
         }
     }

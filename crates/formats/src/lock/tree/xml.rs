@@ -1,12 +1,14 @@
 //! XML as project files are written, by the events of `quick-xml`. No entity but the five of XML itself is expanded.
 
+use std::borrow::Cow;
+
 use quick_xml::Reader;
 use quick_xml::XmlVersion::Implicit1_0;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
 
-use super::MAXIMUM_NODES;
-use crate::lock::{LockError, MAXIMUM_DEPTH};
+use super::{MAXIMUM_NODES, decode};
+use crate::lock::{LockError, MAXIMUM_BYTES, MAXIMUM_DEPTH};
 
 /// Attributes of one element that are read at most.
 const MAXIMUM_ATTRIBUTES: usize = 256;
@@ -35,6 +37,27 @@ impl Element {
         attribute.or_else(child).map(|value| value.trim())
     }
 
+    /// The first child of exactly that name.
+    pub(crate) fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// The children of a child: `dependencies`, `dependency`.
+    pub(crate) fn list<'e>(&'e self, outer: &str, inner: &'e str) -> impl Iterator<Item = &'e Self> + use<'e> {
+        let children = self.child(outer).map_or(&[][..], |list| &list.children);
+        children.iter().filter(move |child| child.name == inner)
+    }
+
+    /// The text of a child without space around, where there is some.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.child(name).map(|child| child.text.trim()).filter(|text| !text.is_empty())
+    }
+
+    /// An attribute of exactly that name.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// True when it is called so.
     pub(crate) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
@@ -45,6 +68,18 @@ impl Element {
         each(self);
         self.children.iter().for_each(|child| child.walk(each));
     }
+}
+
+/// The text of a document: what [`decode`] reads, or Latin-1 where the document says that it is.
+pub(crate) fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, LockError> {
+    decode(bytes).or_else(|error| {
+        let head = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).to_ascii_lowercase();
+        let latin = ["iso-8859-1", "windows-1252", "latin1"].iter().any(|name| head.contains(name));
+        match latin && bytes.len() <= MAXIMUM_BYTES {
+            true => Ok(Cow::Owned(bytes.iter().map(|b| char::from(*b)).collect())),
+            false => Err(error),
+        }
+    })
 }
 
 /// Reads XML.
@@ -150,6 +185,14 @@ mod tests {
         let mut names = Vec::new();
         root.walk(&mut |element| names.push(element.name.as_str()));
         assert_eq!(names, ["a", "B", "c"]);
+        assert_eq!((root.value("B"), root.value("b"), root.attribute("y")), (Some("t <<&b;"), None, Some("1 & 2")));
+    }
+
+    #[test]
+    fn an_old_encoding_is_read_where_it_is_said() {
+        let bytes = b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a>\xe9</a>";
+        assert_eq!(parse(&decoded(bytes).unwrap()).unwrap().text, "\u{e9}");
+        assert!(decoded(b"<a>\xe9</a>").is_err());
     }
 
     #[test]
