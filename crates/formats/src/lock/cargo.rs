@@ -6,7 +6,7 @@ use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageHash, Pa
 
 use super::cargo_manifest::{self, Ask, Manifest};
 use super::graph::{OptionalEdges, Unknown, full, join, spread, within};
-use super::tree::{Fields, Node, decode, shown, toml};
+use super::tree::{Fields, Node, decode, note, shown, toml};
 use super::{Input, LockError, Reader};
 
 /// What Cargo writes.
@@ -22,6 +22,9 @@ pub(crate) const READERS: &[Reader] = &[
 
 /// Manifests of one workspace that are read at most.
 const MAXIMUM_MANIFESTS: usize = 5000;
+
+/// Versions of one crate that a project may ask for.
+const MAXIMUM_VERSIONS: usize = 64;
 
 /// What an entry of the lock became.
 enum Place {
@@ -49,7 +52,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
     };
     let mut inventory = Inventory::new(format!("Cargo.lock v{version}"), Completeness::Graph);
     if !matches!(version.as_str(), "1" | "2" | "3" | "4") {
-        inventory.problem(None, format!("version {version} of Cargo.lock is not known; read as version 4"));
+        note(&mut inventory.problems, None, format!("version {version} of Cargo.lock is not known; read as version 4"));
     }
     let projects = Projects::read(input, &tree.root);
 
@@ -118,7 +121,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
             match names.find(&entries, text) {
                 Some(Place::Package(index)) => edges.push(*index),
                 Some(_) => {}
-                None => inventory.problem(Some((*line).into()), format!("no package is `{}`", shown(text))),
+                None => note(&mut inventory.problems, Some((*line).into()), format!("no package is `{}`", shown(text))),
             }
         }
         match entry.place {
@@ -139,7 +142,10 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
 fn reasons(inventory: &mut Inventory, root: usize, edges: Vec<usize>, asks: &[Ask], unknown: &mut Vec<usize>) {
     let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
     for index in &edges {
-        by_name.entry(inventory.packages[*index].name.as_str()).or_default().push(*index);
+        let versions = by_name.entry(inventory.packages[*index].name.as_str()).or_default();
+        if versions.len() < MAXIMUM_VERSIONS {
+            versions.push(*index);
+        }
     }
     let mut told: Vec<(usize, &Ask)> = Vec::new();
     for ask in asks {
@@ -281,8 +287,9 @@ impl Projects {
         for member in named("members").iter().chain(named("default-members")).filter_map(Node::text) {
             match member.split_once('*') {
                 None => waiting.extend(join("", member)),
-                Some((directory, "")) if directory.is_empty() || directory.ends_with('/') => {
-                    patterns.extend(join("", directory));
+                Some((before, after)) if !after.contains(['*', '/']) => {
+                    let (directory, start) = before.rsplit_once('/').unwrap_or(("", before));
+                    patterns.extend(join("", directory).map(|directory| (directory, start, after)));
                 }
                 Some(_) => {}
             }
@@ -298,9 +305,11 @@ impl Projects {
                     continue;
                 }
                 let short = name.split_once(['-', '_']).map(|(_, rest)| rest);
-                let directories = [Some(name), short].into_iter().flatten();
-                let candidates = patterns.iter().flat_map(|pattern| directories.clone().map(|d| within(pattern, d)));
-                waiting.extend(candidates);
+                for (directory, start, end) in &patterns {
+                    let fitting = [Some(name), short].into_iter().flatten();
+                    let fitting = fitting.filter(|name| name.starts_with(start) && name.ends_with(end));
+                    waiting.extend(fitting.map(|name| within(directory, name)));
+                }
                 projects.walk(input, workspace, &mut waiting, &mut seen);
             }
         }
@@ -398,7 +407,7 @@ source = "git+https://git.example/fork?branch=main#0123456789abcdef"
 name = "app"
 version.workspace = true
 [workspace]
-members = ["tools/*"]
+members = ["tools/help*"]
 [workspace.package]
 version = "0.1.0"
 [workspace.dependencies]

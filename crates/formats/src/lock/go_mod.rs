@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageHash, PackageSource, Root, Scope, Scopes};
 
 use super::go_sum::{self, Sums};
-use super::text::{add, join, named, quoted, text};
+use super::named;
+use super::text::{add, join, quoted};
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
 pub(crate) const READERS: &[Reader] = &[
@@ -57,7 +59,7 @@ fn read_mod(input: &Input<'_>) -> Result<Inventory, LockError> {
     let mut sums = Sums::default();
     sums.add_beside(input, "go.sum", &mut inventory);
     for (line, what) in &file.broken {
-        inventory.problem(Some(*line), what.clone());
+        note(&mut inventory.problems, Some(*line), what.clone());
     }
     standard_library(&file, &mut inventory);
     let replacements = Replacements::of(&file.replace);
@@ -175,7 +177,7 @@ fn read_work(input: &Input<'_>) -> Result<Inventory, LockError> {
     }
     let mut inventory = Inventory::new("go.work", Completeness::List);
     for (line, what) in std::mem::take(&mut work.broken) {
-        inventory.problem(Some(line), what);
+        note(&mut inventory.problems, Some(line), what);
     }
     standard_library(&work, &mut inventory);
     let mut sums = Sums::default();
@@ -184,24 +186,32 @@ fn read_work(input: &Input<'_>) -> Result<Inventory, LockError> {
     let mut selected: BTreeMap<String, Require> = BTreeMap::new();
     let mut members = Vec::new();
     if work.uses.len() > MAXIMUM_MODULES {
-        inventory.problem(None, format!("more than {MAXIMUM_MODULES} modules: the rest was not read"));
+        note(&mut inventory.problems, None, format!("more than {MAXIMUM_MODULES} modules: the rest was not read"));
         work.uses.truncate(MAXIMUM_MODULES);
     }
     for (line, directory) in std::mem::take(&mut work.uses) {
         let path = join(&directory, "go.mod");
         let Some(bytes) = path.as_deref().and_then(|path| (input.beside)(path)) else {
-            inventory.problem(Some(line), format!("{} holds no go.mod that can be read", quoted(&directory)));
+            note(
+                &mut inventory.problems,
+                Some(line),
+                format!("{} holds no go.mod that can be read", quoted(&directory)),
+            );
             continue;
         };
         let member = match text(&bytes) {
             Ok(content) => parse(&content),
             Err(error) => {
-                inventory.problem(Some(line), format!("the go.mod in {}: {error}", quoted(&directory)));
+                note(&mut inventory.problems, Some(line), format!("the go.mod in {}: {error}", quoted(&directory)));
                 continue;
             }
         };
         for (at, what) in &member.broken {
-            inventory.problem(Some(line), format!("the go.mod in {}, line {at}: {what}", quoted(&directory)));
+            note(
+                &mut inventory.problems,
+                Some(line),
+                format!("the go.mod in {}, line {at}: {what}", quoted(&directory)),
+            );
         }
         sums.add_beside(input, &join(&directory, "go.sum").unwrap_or_default(), &mut inventory);
         let direct: Vec<String> =
@@ -338,7 +348,7 @@ impl Sums {
         let Some(bytes) = (input.beside)(name) else { return };
         match text(&bytes) {
             Ok(content) => self.add(&content),
-            Err(error) => inventory.problem(None, format!("{}: {error}", quoted(name))),
+            Err(error) => note(&mut inventory.problems, None, format!("{}: {error}", quoted(name))),
         }
     }
 

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageHash, PackageSource};
 
 use super::go_mod::bare;
-use super::text::{add, named, quoted, text};
+use super::named;
+use super::text::{add, quoted};
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
 pub(crate) const READERS: &[Reader] = &[
@@ -86,7 +88,7 @@ fn read_sum(input: &Input<'_>) -> Result<Inventory, LockError> {
                 }
             }
             Ok(None) => {}
-            Err(()) => inventory.problem(Some(number), format!("{} is no sum", quoted(line))),
+            Err(()) => note(&mut inventory.problems, Some(number), format!("{} is no sum", quoted(line))),
         }
     }
     if inventory.packages.is_empty() && !inventory.problems.is_empty() {
@@ -138,7 +140,7 @@ fn read_vendor(input: &Input<'_>) -> Result<Inventory, LockError> {
             // Replacements of any version are repeated at the end.
             [_, "=>", ..] => continue,
             _ => {
-                inventory.problem(Some(number), format!("{} names no module", quoted(line)));
+                note(&mut inventory.problems, Some(number), format!("{} names no module", quoted(line)));
                 continue;
             }
         };

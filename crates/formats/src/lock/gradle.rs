@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, Scope, Scopes};
 use toml::de::{DeTable, DeValue};
 
+use super::named;
 use super::tables::{Fields, at, in_order, parse};
-use super::text::{add, hexadecimal, named, quoted, text};
-use super::xml::{self, decoded};
+use super::text::{add, hexadecimal, quoted};
+use super::tree::xml::{self, decoded};
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
 pub(crate) const READERS: &[Reader] = &[
@@ -72,7 +74,11 @@ fn read_lockfile(input: &Input<'_>) -> Result<Inventory, LockError> {
         }
         let parts: Vec<&str> = coordinates.split(':').collect();
         let [group, artifact, version] = parts[..] else {
-            inventory.problem(Some(number), format!("{} is no `group:artifact:version`", quoted(coordinates)));
+            note(
+                &mut inventory.problems,
+                Some(number),
+                format!("{} is no `group:artifact:version`", quoted(coordinates)),
+            );
             continue;
         };
         let mut package = Package::new(Ecosystem::Maven, format!("{group}:{artifact}"), Some(version.to_owned()));
@@ -91,21 +97,21 @@ fn read_lockfile(input: &Input<'_>) -> Result<Inventory, LockError> {
 fn read_verification(input: &Input<'_>) -> Result<Inventory, LockError> {
     let root = xml::parse(&decoded(input.bytes)?)?;
     if root.name != "verification-metadata" {
-        return Err(LockError::at(root.line, format!("{} is no verification metadata", quoted(&root.name))));
+        return Err(LockError::at(root.line.into(), format!("{} is no verification metadata", quoted(&root.name))));
     }
     let mut inventory = Inventory::new("verification-metadata.xml", Completeness::List);
     for component in root.list("components", "component") {
         let text = |name: &str| component.attribute(name).filter(|value| !value.is_empty());
         let (Some(group), Some(artifact)) = (text("group"), text("name")) else {
-            inventory.problem(Some(component.line), "a component without group or name");
+            note(&mut inventory.problems, Some(component.line.into()), "a component without group or name");
             continue;
         };
         let name = format!("{group}:{artifact}");
         if text("version").is_none() {
-            inventory.problem(Some(component.line), format!("{} has no version", quoted(&name)));
+            note(&mut inventory.problems, Some(component.line.into()), format!("{} has no version", quoted(&name)));
         }
         let mut package = Package::new(Ecosystem::Maven, name, text("version").map(str::to_owned));
-        package.line = Some(component.line);
+        package.line = Some(component.line.into());
         for file in component.children.iter().filter(|file| file.name == "artifact") {
             // Metadata and signatures are verified too; the package is the rest.
             let name = file.attribute("name").unwrap_or_default();
@@ -146,11 +152,15 @@ fn read_catalog(input: &Input<'_>) -> Result<Inventory, LockError> {
                 _ => None,
             };
             let Some((name, wanted)) = entry else {
-                inventory.problem(Some(line), format!("{} names nothing", quoted(alias)));
+                note(&mut inventory.problems, Some(line), format!("{} names nothing", quoted(alias)));
                 continue;
             };
             let wanted = wanted.unwrap_or_else(|missing| {
-                inventory.problem(Some(line), format!("{}: no version {} is defined", quoted(alias), quoted(&missing)));
+                note(
+                    &mut inventory.problems,
+                    Some(line),
+                    format!("{}: no version {} is defined", quoted(alias), quoted(&missing)),
+                );
                 Wanted::default()
             });
             let mut package = Package::new(Ecosystem::Maven, name, wanted.version);

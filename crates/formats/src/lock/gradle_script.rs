@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, Scope, Scopes};
 
 use super::gradle::{Wanted, marker_of_plugin, scope_of};
-use super::text::{add, named, text};
+use super::named;
+use super::text::add;
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
 pub(crate) const READERS: &[Reader] = &[Reader {
@@ -54,7 +56,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         }
         let Some((name, wanted, scope)) = plugin(line).or_else(|| dependency(line, &variables)) else { continue };
         if wanted.version.is_none() && wanted.requirement.as_deref().is_some_and(|written| written.contains('$')) {
-            inventory.problem(Some(number), format!("{name}: the version stands elsewhere"));
+            note(&mut inventory.problems, Some(number), format!("{name}: the version stands elsewhere"));
         }
         let mut package = Package::new(Ecosystem::Maven, name, wanted.version);
         package.requirement = wanted.requirement;

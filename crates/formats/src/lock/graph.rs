@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use provost_model::{Inventory, Package, Scope, Scopes};
 
 use super::MAXIMUM_PACKAGES;
+use super::tree::note;
 
 /// What is not known about who asks for packages.
 #[derive(Debug, Default)]
@@ -82,7 +83,7 @@ fn leave_open(package: &mut Package) {
 pub(crate) fn full(inventory: &mut Inventory) -> bool {
     let full = inventory.packages.len() >= MAXIMUM_PACKAGES;
     if full {
-        inventory.problem(None, format!("more than {MAXIMUM_PACKAGES} packages: the rest was not read"));
+        note(&mut inventory.problems, None, format!("more than {MAXIMUM_PACKAGES} packages: the rest was not read"));
     }
     full
 }

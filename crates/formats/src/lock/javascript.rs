@@ -6,7 +6,7 @@ use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, 
 
 use super::graph::full;
 use super::source::{git, public};
-use super::tree::{Fields, Node, decode, json};
+use super::tree::{Fields, Node, decode, json, tell};
 use super::{Input, LockError, Reader};
 
 /// What every package manager for JavaScript reads.
@@ -14,7 +14,7 @@ pub(crate) const READERS: &[Reader] = &[Reader {
     id: "npm-manifest",
     wants: |path| super::named(path, "package.json") && !path.split('/').any(|part| part == "node_modules"),
     read,
-    covered_by: &["npm-lock", "yarn-lock", "pnpm-lock", "bun-lock"],
+    covered_by: &["npm-lock", "npm-shrinkwrap", "yarn-lock", "pnpm-lock", "bun-lock"],
 }];
 
 /// One dependency that a `package.json` (or its copy in a lock) asks for.
@@ -116,7 +116,7 @@ pub(crate) fn wanted(text: &str) -> Wanted<'_> {
 }
 
 /// The version, where a range is one alone.
-fn exact(range: &str) -> Option<&str> {
+pub(crate) fn exact(range: &str) -> Option<&str> {
     let version = range.trim();
     let version = version.strip_prefix('=').unwrap_or(version);
     let version = version.strip_prefix('v').unwrap_or(version);
@@ -190,7 +190,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
     let name = fields.text("name").map(str::to_owned);
     let version = fields.text("version").map(str::to_owned);
     let asks = asks(&mut fields);
-    inventory.problems.append(&mut problems);
+    tell(&mut inventory.problems, &mut problems);
     let mut root = Root { name, version, path: String::new(), dependencies: Vec::new() };
     let mut known: HashMap<(&str, &str), usize> = HashMap::new();
     for ask in &asks {
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn installed_packages_are_not_projects() {
-        assert!(crate::lock::reader_of("web/node_modules/a/package.json").is_none());
+        assert!(!(READERS[0].wants)("web/node_modules/a/package.json"));
         assert!(crate::lock::reader_of("package.json").is_some());
     }
 

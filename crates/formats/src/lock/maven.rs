@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Root, Scope, Scopes};
 
-use super::text::{add, directory, join, named, quoted};
-use super::xml::{self, Element, decoded};
+use super::named;
+use super::text::{add, directory, join, quoted};
+use super::tree::note;
+use super::tree::xml::{self, Element, decoded};
 use super::{Input, LockError, Reader};
 
 pub(crate) const READERS: &[Reader] =
@@ -30,7 +32,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
 fn project_of(bytes: &[u8]) -> Result<Element, LockError> {
     let root = xml::parse(&decoded(bytes)?)?;
     if root.name != "project" {
-        return Err(LockError::at(root.line, format!("{} is no project of Maven", quoted(&root.name))));
+        return Err(LockError::at(root.line.into(), format!("{} is no project of Maven", quoted(&root.name))));
     }
     Ok(root)
 }
@@ -116,8 +118,8 @@ impl Model {
             let text = |name: &str| parent.value(name).unwrap_or_default();
             let what = format!("{}:{}", text("groupId"), text("artifactId"));
             let relative = match parent.child("relativePath") {
-                Some(path) if path.text.is_empty() => None, // said to be in a repository
-                Some(path) => Some(path.text.as_str()),
+                Some(path) if path.text.trim().is_empty() => None, // said to be in a repository
+                Some(path) => Some(path.text.trim()),
                 None => Some("../pom.xml"),
             };
             let mut found = None;
@@ -131,7 +133,11 @@ impl Model {
             }
             let Some((path, bytes)) = found else { return self.elsewhere.push(what) };
             if !seen.insert(path.clone()) {
-                return inventory.problem(Some(parent.line), format!("{} is a parent of itself", quoted(&path)));
+                return note(
+                    &mut inventory.problems,
+                    Some(parent.line.into()),
+                    format!("{} is a parent of itself", quoted(&path)),
+                );
             }
             match project_of(&bytes) {
                 Ok(project) if is_meant(&project, parent) => {
@@ -140,8 +146,8 @@ impl Model {
                 }
                 Ok(_) => return self.elsewhere.push(what),
                 Err(error) => {
-                    let line = (self.chain.len() == 1).then_some(parent.line);
-                    return inventory.problem(line, format!("the parent in {}: {error}", quoted(&path)));
+                    let line = (self.chain.len() == 1).then_some(u64::from(parent.line));
+                    return note(&mut inventory.problems, line, format!("the parent in {}: {error}", quoted(&path)));
                 }
             }
         }
@@ -155,7 +161,7 @@ impl Model {
             });
             for holder in active.chain([project]) {
                 for property in holder.child("properties").map_or(&[][..], |list| &list.children) {
-                    properties.entry(property.name.clone()).or_insert_with(|| property.text.clone());
+                    properties.entry(property.name.clone()).or_insert_with(|| property.text.trim().to_owned());
                 }
             }
         }
@@ -225,7 +231,8 @@ impl Model {
         let mut nearer: HashSet<String> = HashSet::new();
         for (depth, project) in self.chain.iter().enumerate() {
             // What a parent asks for, its children ask for too.
-            let inherited = (depth > 0).then(|| self.chain[0].child("parent").map_or(1, |parent| parent.line));
+            let inherited =
+                (depth > 0).then(|| self.chain[0].child("parent").map_or(1, |parent| u64::from(parent.line)));
             let mut keys = Vec::new();
             for entry in project.list("dependencies", "dependency") {
                 let key = self.key(entry);
@@ -248,7 +255,7 @@ impl Model {
                 filling.unknown,
                 quoted(&self.elsewhere.join(", "))
             );
-            inventory.problem(self.chain[0].child("parent").map(|parent| parent.line), what);
+            note(&mut inventory.problems, self.chain[0].child("parent").map(|parent| u64::from(parent.line)), what);
         }
         let value = |name: &str| {
             let value = self.properties.get(&format!("project.{name}")).map(|value| self.resolved(value));
@@ -350,17 +357,21 @@ impl Filling<'_> {
         scope: Scope,
         inherited: Option<u64>,
     ) -> Option<usize> {
-        let line = inherited.unwrap_or(entry.line);
+        let line = inherited.unwrap_or(entry.line.into());
         let text = |name: &str| entry.value(name).map(|value| self.model.resolved(value));
         let (group, artifact) = (text("groupId").or_else(|| usual_group.map(str::to_owned)), text("artifactId"));
         let (Some(group), Some(artifact)) = (group, artifact) else {
-            inventory.problem(Some(line), format!("{} without group or artifact", quoted(&entry.name)));
+            note(&mut inventory.problems, Some(line), format!("{} without group or artifact", quoted(&entry.name)));
             return None;
         };
         let name = format!("{group}:{artifact}");
         let (version, requirement) = match version {
             Some(version) if version.contains("${") => {
-                inventory.problem(Some(line), format!("{name}: {} is set nowhere within reach", quoted(&version)));
+                note(
+                    &mut inventory.problems,
+                    Some(line),
+                    format!("{name}: {} is set nowhere within reach", quoted(&version)),
+                );
                 (None, Some(version))
             }
             Some(version) => exact(version),
@@ -370,7 +381,7 @@ impl Filling<'_> {
             }
         };
         if name.contains("${") {
-            inventory.problem(Some(line), format!("{} is set nowhere within reach", quoted(&name)));
+            note(&mut inventory.problems, Some(line), format!("{} is set nowhere within reach", quoted(&name)));
         }
         // One entry for all classifiers of an artifact.
         let key = (name.clone(), version.clone(), requirement.clone());

@@ -3,10 +3,15 @@
 //! A reader takes one file. What stands beside it (a manifest that tells which packages were asked for) it may ask for by
 //! name, and has to do without where it is absent.
 
+mod gemfile_lock;
+mod gemspec;
 mod go_mod;
 mod go_sum;
 mod gradle;
 mod gradle_script;
+mod installed;
+pub mod jar;
+mod jar_names;
 mod maven;
 mod pdm;
 mod pep508;
@@ -14,19 +19,25 @@ mod pipfile;
 mod poetry;
 mod pylock;
 mod pyproject;
+mod python_installed;
 mod requirements;
 mod tables;
 mod text;
 mod uv;
-mod xml;
 
 use provost_model::Inventory;
 
+mod bun;
 mod cargo;
 mod cargo_manifest;
+mod composer;
+mod dotnet;
 mod graph;
 mod javascript;
+mod msbuild;
 mod npm;
+mod nuget;
+mod pnpm;
 mod source;
 mod tree;
 mod yarn;
@@ -107,6 +118,8 @@ pub const READERS: &[&[Reader]] = &[
     maven::READERS,
     gradle::READERS,
     gradle_script::READERS,
+    gemfile_lock::READERS,
+    gemspec::READERS,
     requirements::READERS,
     poetry::READERS,
     uv::READERS,
@@ -114,6 +127,18 @@ pub const READERS: &[&[Reader]] = &[
     pipfile::READERS,
     pylock::READERS,
     pyproject::READERS,
+    python_installed::READERS,
+    installed::READERS,
+    bun::READERS,
+    cargo::READERS,
+    composer::READERS,
+    dotnet::READERS,
+    javascript::READERS,
+    msbuild::READERS,
+    npm::READERS,
+    nuget::READERS,
+    pnpm::READERS,
+    yarn::READERS,
 ];
 
 /// The reader of a file, told by its path.

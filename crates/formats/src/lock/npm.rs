@@ -8,22 +8,29 @@ use provost_model::{Completeness, Ecosystem, Inventory, Package, Problem, Root, 
 use super::graph::{OptionalEdges, Unknown, full, join, spread};
 use super::javascript::{self, Ask, asks, licence, manifest_beside, split_name, tarball};
 use super::source::{git, integrity, public};
-use super::tree::{Fields, Node, Value, decode, json, shown};
+use super::tree::{Fields, Node, Value, decode, json, note, shown, tell};
 use super::{Input, LockError, Reader};
 
 /// What npm writes.
-pub(crate) const READERS: &[Reader] = &[Reader {
-    id: "npm-lock",
-    wants: |path| super::named(path, "package-lock.json") || super::named(path, "npm-shrinkwrap.json"),
-    read,
-    covered_by: &[],
-}];
+pub(crate) const READERS: &[Reader] = &[
+    Reader { id: "npm-shrinkwrap", wants: |path| super::named(path, "npm-shrinkwrap.json"), read, covered_by: &[] },
+    // Where both are there, npm reads the other one (docs.npmjs.com, npm-shrinkwrap.json).
+    Reader {
+        id: "npm-lock",
+        wants: |path| super::named(path, "package-lock.json"),
+        read,
+        covered_by: &["npm-shrinkwrap"],
+    },
+];
 
 /// Directories that a package's path may have.
 const MAXIMUM_DIRECTORIES: usize = 256;
 
-/// Places that are looked at for the packages that a package needs, together.
-const MAXIMUM_LOOKS: usize = 50_000_000;
+/// Bytes that a package's path may have.
+const MAXIMUM_PATH: usize = 8192;
+
+/// Bytes of paths that are tried for what packages need, together: thousands of times what large trees take.
+const MAXIMUM_TRIED: usize = 1 << 30;
 
 /// What lies at a path of the tree.
 enum Place<'n> {
@@ -45,7 +52,7 @@ struct Entry<'n, 'a> {
 struct Tree<'n, 'a> {
     entries: Vec<Entry<'n, 'a>>,
     by_path: HashMap<Cow<'n, str>, usize>,
-    looks: usize,
+    tried: usize,
     /// Version 1: `dependencies` of a package are packages that lie within it.
     nested: bool,
 }
@@ -65,7 +72,11 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
     let mut inventory = Inventory::new(format!("{} v{version}", input.name()), Completeness::Graph);
     inventory.problems = values.problems;
     if !matches!(version.as_str(), "1" | "2" | "3") {
-        inventory.problem(Some(root.line.into()), format!("lockfile version {version} is not known; read as 3"));
+        note(
+            &mut inventory.problems,
+            Some(root.line.into()),
+            format!("lockfile version {version} is not known; read as 3"),
+        );
     }
     let mut tree = Tree::default();
     match root.get("packages") {
@@ -90,8 +101,17 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
             tree.within(&mut inventory, root, "", 0);
         }
     }
+    tree.name_projects(&mut inventory);
     let mut optional = OptionalEdges::new();
     for at in 0..tree.entries.len() {
+        if tree.tried > MAXIMUM_TRIED {
+            note(
+                &mut inventory.problems,
+                None,
+                "paths too long and too many: what packages need was not followed further",
+            );
+            break;
+        }
         tree.connect(&mut inventory, at, &mut optional);
     }
     let known = match root.get("packages") {
@@ -121,14 +141,14 @@ impl<'n, 'a> Tree<'n, 'a> {
     fn add(&mut self, inventory: &mut Inventory, path: &'n str, node: &'n Node<'a>) {
         let mut problems: Vec<Problem> = Vec::new();
         let Some(mut fields) = Fields::of(node, path, &mut problems) else {
-            inventory.problems.append(&mut problems);
+            tell(&mut inventory.problems, &mut problems);
             return;
         };
         let in_modules =
             path.rsplit_once("node_modules/").filter(|(before, _)| before.is_empty() || before.ends_with('/'));
         let place = match in_modules {
-            _ if path.split('/').count() > MAXIMUM_DIRECTORIES => {
-                fields.problem("too many directories in a path");
+            _ if path.len() > MAXIMUM_PATH || path.split('/').count() > MAXIMUM_DIRECTORIES => {
+                fields.problem("a path too long");
                 None
             }
             Some(_) if fields.flag("link") => match fields.text("resolved") {
@@ -157,7 +177,7 @@ impl<'n, 'a> Tree<'n, 'a> {
                 Some(Place::Root(inventory.roots.len() - 1))
             }
         };
-        inventory.problems.append(&mut problems);
+        tell(&mut inventory.problems, &mut problems);
         if let Some(place) = place {
             self.insert(Cow::Borrowed(path), node, place);
         }
@@ -171,12 +191,12 @@ impl<'n, 'a> Tree<'n, 'a> {
             }
             let mut problems: Vec<Problem> = Vec::new();
             let Some(mut fields) = Fields::of(node, name, &mut problems) else {
-                inventory.problems.append(&mut problems);
+                tell(&mut inventory.problems, &mut problems);
                 continue;
             };
-            if depth * 2 > MAXIMUM_DIRECTORIES {
-                fields.problem("too many directories in a path");
-                inventory.problems.append(&mut problems);
+            if path.len() + name.len() > MAXIMUM_PATH || depth * 2 > MAXIMUM_DIRECTORIES {
+                fields.problem("a path too long");
+                tell(&mut inventory.problems, &mut problems);
                 continue;
             }
             let mut package = package(&mut fields, name);
@@ -186,11 +206,25 @@ impl<'n, 'a> Tree<'n, 'a> {
             if !of_type {
                 fields.problem("`dependencies` is not a table");
             }
-            inventory.problems.append(&mut problems);
+            tell(&mut inventory.problems, &mut problems);
             let own =
                 if path.is_empty() { format!("node_modules/{name}") } else { format!("{path}/node_modules/{name}") };
             self.insert(Cow::Owned(own.clone()), node, Place::Package(inventory.packages.len() - 1));
             self.within(inventory, node, &own, depth + 1);
+        }
+    }
+
+    /// A workspace is called as the link to it is, where its entry does not say otherwise.
+    fn name_projects(&self, inventory: &mut Inventory) {
+        for entry in &self.entries {
+            if let Place::Link(target) = &entry.place
+                && let Some((_, name)) = entry.path.rsplit_once("node_modules/")
+                && let Some(target) = self.by_path.get(target.as_ref())
+                && let Place::Root(root) = self.entries[*target].place
+                && self.entries[*target].node.get("name").is_none()
+            {
+                inventory.roots[root].name = Some(name.to_owned());
+            }
         }
     }
 
@@ -200,10 +234,7 @@ impl<'n, 'a> Tree<'n, 'a> {
         let mut directory = from;
         let mut candidate = String::with_capacity(from.len() + name.len() + 14);
         loop {
-            self.looks += 1;
-            if self.looks > MAXIMUM_LOOKS {
-                return None;
-            }
+            self.tried += directory.len() + name.len();
             if directory != "node_modules" && !directory.ends_with("/node_modules") {
                 candidate.clear();
                 candidate.push_str(directory);
@@ -258,6 +289,9 @@ impl<'n, 'a> Tree<'n, 'a> {
             }
         };
         for ask in needs {
+            if self.tried > MAXIMUM_TRIED {
+                break;
+            }
             let Some(entry) = self.resolve(&path, ask.name) else {
                 if !ask.peer && ask.scope == Scope::Production {
                     let what = format!("`{}` needs `{}`, which is not in the lock", shown(&path), shown(ask.name));
@@ -282,7 +316,7 @@ impl<'n, 'a> Tree<'n, 'a> {
                 Place::Link(_) => {}
             }
         }
-        inventory.problems.append(&mut problems);
+        tell(&mut inventory.problems, &mut problems);
     }
 
     /// Version 1 does not say what the project asks for: its manifest does. False where that is not there.
@@ -397,7 +431,7 @@ mod tests {
     "node_modules/p": { "version": "1.0.0", "peer": true },
     "node_modules/t": { "version": "1.0.0", "dev": true, "dependencies": { "@s/b": "2" }, "optionalDependencies": { "to": "1" } },
     "node_modules/to": { "version": "1.0.0", "dev": true, "optional": true },
-    "node_modules/ws": { "resolved": "packages/ws", "link": true },
+    "node_modules/@s/ws": { "resolved": "packages/ws", "link": true },
     "packages/ws": { "version": "0.1.0", "dependencies": { "c": "^1.0.0" } },
     "packages/ws/node_modules/c": { "version": "1.5.0" },
     "node_modules/bad": 1
@@ -442,7 +476,7 @@ mod tests {
         assert_eq!(find(&inventory, "real", "2.0.0").alias.as_deref(), Some("al"));
         assert!(matches!(find(&inventory, "c", "1.0.0").source, PackageSource::Git { revision: Some(_), .. }));
         let roots: Vec<_> = inventory.roots.iter().map(|root| (root.name.as_deref(), root.path.as_str())).collect();
-        assert_eq!(roots, [(Some("app"), ""), (Some("ws"), "packages/ws")]);
+        assert_eq!(roots, [(Some("app"), ""), (Some("@s/ws"), "packages/ws")]);
         let problems: Vec<_> = inventory.problems.iter().map(|problem| problem.what.as_str()).collect();
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[0].contains("bad") && problems[1].contains("`gone`"));

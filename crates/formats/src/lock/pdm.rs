@@ -4,10 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Scope};
 
+use super::named;
 use super::pep508::{self, marked, normalised};
 use super::pyproject::{Project, source_of};
 use super::tables::{Fields, at, parse, title};
-use super::text::{Names, add, hash, named, quoted, settle, text};
+use super::text::{Names, add, hash, quoted, settle};
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
 pub(crate) const READERS: &[Reader] =
@@ -30,7 +32,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         let what = title(entry);
         let fields = Fields { table: entry, what: &what, lines: &lines };
         let Some(name) = fields.string(&mut inventory, "name").map(normalised) else {
-            inventory.problem(Some(line), "a package without a name");
+            note(&mut inventory.problems, Some(line), "a package without a name");
             continue;
         };
         let version = fields.string(&mut inventory, "version").map(str::to_owned);
@@ -82,7 +84,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
                 }
                 Err(why) => {
                     let line = fields.line("dependencies");
-                    inventory.problem(line, format!("{what}: {}: {why}", quoted(written)));
+                    note(&mut inventory.problems, line, format!("{what}: {}: {why}", quoted(written)));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use provost_model::{PackageSource, Scope};
 
-use super::text::address;
+use super::source::address;
 
 /// A requirement.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

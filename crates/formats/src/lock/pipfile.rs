@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Scope, Scopes};
 use serde_json::Value;
 
+use super::named;
 use super::pep508::{marked, normalised, pinned};
 use super::pyproject::{noted_beside, of_pipfile};
-use super::text::{KeyLines, Names, add, address, hash, json, named, quoted, text};
+use super::source::address;
+use super::text::{KeyLines, Names, add, hash, json, quoted};
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
 pub(crate) const READERS: &[Reader] =
@@ -35,19 +38,19 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         let start = keys.after(section, 0);
         let scope = if section == "default" { Scope::Production } else { Scope::Development };
         let Some(packages) = packages.as_object() else {
-            inventory.problem(start, format!("{} is no object", quoted(section)));
+            note(&mut inventory.problems, start, format!("{} is no object", quoted(section)));
             continue;
         };
         for (name, entry) in packages {
             let line = keys.after(name, start.unwrap_or(0));
             let Some(entry) = entry.as_object() else {
-                inventory.problem(line, format!("package {} is no object", quoted(name)));
+                note(&mut inventory.problems, line, format!("package {} is no object", quoted(name)));
                 continue;
             };
             let string = |inventory: &mut Inventory, key: &str| match entry.get(key) {
                 Some(Value::String(string)) => Some(string.as_str()),
                 Some(_) => {
-                    inventory.problem(line, format!("package {}: `{key}` is no string", quoted(name)));
+                    note(&mut inventory.problems, line, format!("package {}: `{key}` is no string", quoted(name)));
                     None
                 }
                 None => None,
@@ -80,7 +83,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
                 }
             };
             if package.version.is_none() && package.source == PackageSource::Registry {
-                inventory.problem(line, format!("package {} has no version", quoted(name)));
+                note(&mut inventory.problems, line, format!("package {} has no version", quoted(name)));
             }
             let Some(index) = add(&mut inventory, package) else { return Ok(inventory) };
             seen.insert(key, index);
@@ -95,7 +98,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
                 let names = Names::of(&inventory);
                 project.mark(&mut inventory, &names);
             }
-            Err(error) => inventory.problem(None, format!("Pipfile beside it cannot be read: {error}")),
+            Err(error) => note(&mut inventory.problems, None, format!("Pipfile beside it cannot be read: {error}")),
         }
     }
     Ok(inventory)

@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageHash, PackageSource, Scope, Scopes};
 use toml::de::{DeTable, DeValue};
 
+use super::named;
 use super::pep508::normalised;
 use super::pyproject::Project;
+use super::source::address;
 use super::tables::{Fields, at, parse, title};
-use super::text::{Names, add, address, hash, named, settle, text};
+use super::text::{Names, add, hash, settle};
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
 pub(crate) const READERS: &[Reader] =
@@ -28,12 +31,12 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         let what = title(entry);
         let fields = Fields { table: entry, what: &what, lines: &lines };
         let Some(name) = fields.string(&mut inventory, "name") else {
-            inventory.problem(Some(line), "a package without a name");
+            note(&mut inventory.problems, Some(line), "a package without a name");
             continue;
         };
         let version = fields.string(&mut inventory, "version").map(str::to_owned);
         if version.is_none() {
-            inventory.problem(Some(line), format!("{what} has no version"));
+            note(&mut inventory.problems, Some(line), format!("{what} has no version"));
         }
         let mut package = Package::new(Ecosystem::PyPi, normalised(name), version);
         package.line = Some(line);

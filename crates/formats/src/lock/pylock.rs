@@ -5,8 +5,10 @@ use toml::de::DeTable;
 
 use super::pep508::{marked, normalised};
 use super::pyproject::Project;
+use super::source::address;
 use super::tables::{Fields, at, parse, title};
-use super::text::{Names, add, address, hexadecimal, settle, text};
+use super::text::{Names, add, hexadecimal, settle};
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
 pub(crate) const READERS: &[Reader] = &[Reader { id: "pylock", wants, read, covered_by: &[] }];
@@ -29,7 +31,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         let what = title(entry);
         let fields = Fields { table: entry, what: &what, lines: &lines };
         let Some(name) = fields.string(&mut inventory, "name") else {
-            inventory.problem(Some(line), "a package without a name");
+            note(&mut inventory.problems, Some(line), "a package without a name");
             continue;
         };
         let version = fields.string(&mut inventory, "version").map(str::to_owned);

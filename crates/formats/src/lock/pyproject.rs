@@ -7,29 +7,26 @@ use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, 
 use toml::de::{DeTable, DeValue};
 
 use super::pep508::{self, Requirement, marked, normalised, pinned};
+use super::source::address;
 use super::tables::{Fields, Value, at, in_order, parse};
-use super::text::{Lines, Names, add, address, quoted, text};
+use super::text::{Lines, Names, add, quoted};
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
 pub(crate) const READERS: &[Reader] = &[
     Reader {
         id: "pyproject",
-        wants: |path| super::text::named(path, "pyproject.toml"),
+        wants: |path| super::named(path, "pyproject.toml"),
         read: read_pyproject,
         covered_by: &["poetry-lock", "uv-lock", "pdm-lock", "pylock"],
     },
     Reader {
         id: "pipfile",
-        wants: |path| super::text::named(path, "Pipfile"),
+        wants: |path| super::named(path, "Pipfile"),
         read: read_pipfile,
         covered_by: &["pipfile-lock"],
     },
-    Reader {
-        id: "setup-cfg",
-        wants: |path| super::text::named(path, "setup.cfg"),
-        read: read_setup_cfg,
-        covered_by: &[],
-    },
+    Reader { id: "setup-cfg", wants: |path| super::named(path, "setup.cfg"), read: read_setup_cfg, covered_by: &[] },
 ];
 
 /// A project and what it asks for.
@@ -87,7 +84,10 @@ impl Project {
         let mut noted = Inventory::new("", Completeness::Declared);
         let read = text(&bytes).and_then(|text| Self::of_pyproject(&text, &mut noted));
         noted_beside("pyproject.toml", noted, inventory);
-        read.map_err(|error| inventory.problem(None, format!("pyproject.toml beside it cannot be read: {error}"))).ok()
+        read.map_err(|error| {
+            note(&mut inventory.problems, None, format!("pyproject.toml beside it cannot be read: {error}"))
+        })
+        .ok()
     }
 
     /// Marks the packages of a lock that the project asks for.
@@ -150,11 +150,11 @@ impl Project {
         match pep508::parse(egg.as_deref().unwrap_or(bare)) {
             Ok(requirement) => {
                 if !pep508::are_versions(&requirement.versions) {
-                    problems.problem(Some(line), format!("{}: no version", quoted(text)));
+                    note(&mut problems.problems, Some(line), format!("{}: no version", quoted(text)));
                 }
                 self.asked.push(asked(requirement, scope, line));
             }
-            Err(why) => problems.problem(Some(line), format!("{}: {why}", quoted(&address(text)))),
+            Err(why) => note(&mut problems.problems, Some(line), format!("{}: {why}", quoted(&address(text)))),
         }
     }
 
@@ -229,13 +229,13 @@ impl Project {
 pub(super) fn noted_beside(file: &str, noted: Inventory, inventory: &mut Inventory) {
     for problem in noted.problems {
         let line = problem.line.map(|line| format!(" line {line}")).unwrap_or_default();
-        inventory.problem(None, format!("{file}{line}: {}", problem.what));
+        note(&mut inventory.problems, None, format!("{file}{line}: {}", problem.what));
     }
 }
 
 fn wrong(problems: &mut Inventory, lines: &Lines, value: &Value<'_>, key: &str) {
     let what = format!("{}: a {} is no requirement", quoted(key), value.get_ref().type_str());
-    problems.problem(Some(lines.at(value.span().start)), what);
+    note(&mut problems.problems, Some(lines.at(value.span().start)), what);
 }
 
 fn asked(requirement: Requirement, scope: Scope, line: u64) -> Asked {
@@ -316,7 +316,7 @@ pub(super) fn of_pipfile(text: &str, problems: &mut Inventory) -> Result<Project
         };
         match value.get_ref().as_table() {
             Some(table) => project.constraints(table, scope, &lines, problems),
-            None => problems.problem(Some(line), format!("{} is no table", quoted(key))),
+            None => note(&mut problems.problems, Some(line), format!("{} is no table", quoted(key))),
         }
     }
     Ok(project)
@@ -345,7 +345,7 @@ fn read_setup_cfg(input: &Input<'_>) -> Result<Inventory, LockError> {
                 continue;
             }
             let Some((before, after)) = trimmed.split_once(['=', ':']) else {
-                inventory.problem(Some(number), "a line that is no setting");
+                note(&mut inventory.problems, Some(number), "a line that is no setting");
                 continue;
             };
             (key, value) = (before.trim(), after.trim());

@@ -7,7 +7,9 @@ use std::collections::{BTreeSet, HashMap};
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Root, Scope, Scopes};
 
 use super::pep508::{self, Requirement, normalised, pinned};
-use super::text::{Names, add, address, directory, hash, join, quoted, settle, text};
+use super::source::address;
+use super::text::{Names, add, directory, hash, join, quoted, settle};
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
 /// Options of a line of its own that change nothing here.
@@ -162,7 +164,7 @@ impl Reading<'_> {
                 }
                 "-e" | "--editable" => return self.package(value, number, file),
                 known if OPTIONS.contains(&known) => {}
-                other => self.inventory.problem(Some(number), format!("{} is no option", quoted(other))),
+                other => note(&mut self.inventory.problems, Some(number), format!("{} is no option", quoted(other))),
             }
             return None;
         }
@@ -172,7 +174,7 @@ impl Reading<'_> {
     fn include(&mut self, name: &str, line: u64, file: &File<'_>, constrains: bool) {
         let name = name.trim_matches(['"', '\'']);
         let problem = |reading: &mut Self, what: &str| {
-            reading.inventory.problem(Some(line), format!("{} {what}", quoted(&address(name))));
+            note(&mut reading.inventory.problems, Some(line), format!("{} {what}", quoted(&address(name))));
         };
         if name.contains("://") {
             return problem(self, "is elsewhere: what it asks for is not known");
@@ -212,7 +214,7 @@ impl Reading<'_> {
                 return None;
             }
             Err(Unnamed::Broken(why)) => {
-                self.inventory.problem(Some(number), format!("{}: {why}", quoted(&address(written))));
+                note(&mut self.inventory.problems, Some(number), format!("{}: {why}", quoted(&address(written))));
                 return None;
             }
         };
@@ -227,7 +229,7 @@ impl Reading<'_> {
         package.scopes = Scopes::only(pep508::marked(file.scope, requirement.marker.as_deref()));
         if !pep508::are_versions(&requirement.versions) {
             let what = format!("{}: {} is no version", requirement.name, quoted(&requirement.versions));
-            self.inventory.problem(Some(number), what);
+            note(&mut self.inventory.problems, Some(number), what);
         }
         if !requirement.versions.is_empty() {
             package.requirement = Some(requirement.versions);

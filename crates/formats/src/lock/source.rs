@@ -18,6 +18,11 @@ pub(crate) fn public(url: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{}{}", &url[..start], &url[start + at + 1..]))
 }
 
+/// As [`public`], owned.
+pub(crate) fn address(url: &str) -> String {
+    public(url).into_owned()
+}
+
 /// A git repository: `git+https://host/path.git#revision`, `github:owner/name#revision`, `git@host:path`. `None` where it
 /// is none. What follows `#` counts as the commit only where it is one.
 pub(crate) fn git(text: &str) -> Option<PackageSource> {

@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::LockError;
 use super::text::{Lines, quoted};
+use super::tree::note;
 
 /// A value with its place.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
@@ -38,7 +39,7 @@ impl<'t> Fields<'t> {
     fn wrong(&self, inventory: &mut Inventory, key: &str, value: &Value<'_>, wanted: &str) {
         let line = self.lines.at(value.span().start);
         let what = format!("{}: `{key}` is a {}, not a {wanted}", self.what, value.get_ref().type_str());
-        inventory.problem(Some(line), what);
+        note(&mut inventory.problems, Some(line), what);
     }
 
     /// A string.

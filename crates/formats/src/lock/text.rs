@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use provost_model::{Inventory, Package, PackageHash};
 
+use super::tree::{decode as text, note};
 use super::{LockError, MAXIMUM_BYTES, MAXIMUM_PACKAGES};
 
 /// Edges of one inventory that are noted at most.
@@ -13,33 +14,13 @@ const MAXIMUM_EDGES: usize = 4_000_000;
 /// Versions of one package that an edge without a version can mean at most.
 const MAXIMUM_VERSIONS: usize = 64;
 
-/// The text of a file: UTF-8, with or without a byte order mark, or UTF-16 with one (what PowerShell's `>` writes).
-pub(super) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, LockError> {
-    if bytes.len() > MAXIMUM_BYTES {
-        return Err(LockError::new(format!("it is larger than {MAXIMUM_BYTES} bytes")));
+/// As [`text`]; bytes that are not UTF-8 are replaced. For files whose fields are of use without the others.
+pub(super) fn lossy(bytes: &[u8]) -> Result<Cow<'_, str>, LockError> {
+    match text(bytes) {
+        Err(error) if bytes.len() > MAXIMUM_BYTES => Err(error),
+        Err(_) => Ok(String::from_utf8_lossy(bytes)),
+        read => read,
     }
-    let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
-        String::from_utf16(&units).map(Cow::Owned).map_err(|_| LockError::new("it is not UTF-16 as its mark says"))
-    };
-    match bytes {
-        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest).map(Cow::Borrowed),
-        rest => utf8(rest).map(Cow::Borrowed),
-    }
-}
-
-fn utf8(bytes: &[u8]) -> Result<&str, LockError> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let before = &bytes[..error.valid_up_to()];
-        LockError::at(memchr::memchr_iter(b'\n', before).count() as u64 + 1, "it is not UTF-8 there")
-    })
-}
-
-/// True when the last part of a path is this name.
-pub(super) fn named(path: &str, name: &str) -> bool {
-    path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
 /// Where the lines of a text begin.
@@ -99,16 +80,6 @@ pub(super) fn quoted(text: &str) -> String {
     format!("`{shown}`")
 }
 
-/// An address without the password, or the token, that may stand in it.
-pub(super) fn address(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rsplit_once('@') {
-        Some(("git", _)) | None => url.to_owned(),
-        Some((_, host)) => format!("{scheme}://{host}{}", &rest[end..]),
-    }
-}
-
 /// A hash as Python's tools and others write it: `sha256:…`.
 pub(super) fn hash(written: &str) -> Option<PackageHash> {
     let (algorithm, value) = written.split_once([':', '='])?;
@@ -128,7 +99,7 @@ pub(super) fn add(inventory: &mut Inventory, package: Package) -> Option<usize> 
     if inventory.packages.len() >= MAXIMUM_PACKAGES {
         let what = format!("more than {MAXIMUM_PACKAGES} packages: the rest was not read");
         if inventory.problems.last().is_none_or(|last| last.what != what) {
-            inventory.problem(package.line, what);
+            note(&mut inventory.problems, package.line, what);
         }
         return None;
     }
@@ -186,7 +157,11 @@ impl Names {
     pub(super) fn link(&mut self, inventory: &mut Inventory, from: usize, to: &[usize]) {
         if self.edges + to.len() > MAXIMUM_EDGES {
             if self.edges <= MAXIMUM_EDGES {
-                inventory.problem(None, format!("more than {MAXIMUM_EDGES} dependencies: the rest was not noted"));
+                note(
+                    &mut inventory.problems,
+                    None,
+                    format!("more than {MAXIMUM_EDGES} dependencies: the rest was not noted"),
+                );
                 self.edges = MAXIMUM_EDGES + 1;
             }
             return;
@@ -264,24 +239,9 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn marks_and_encodings() {
-        assert_eq!(text(b"\xef\xbb\xbfa").expect("text"), "a");
-        assert_eq!(text(b"\xff\xfea\0\r\0\n\0").expect("text"), "a\r\n");
-        assert_eq!(text(b"a\nb\xff").expect_err("no text").line, Some(2));
-    }
-
-    #[test]
     fn lines_are_counted_from_one() {
         let lines = Lines::of("a\nbc\n\nd");
         assert_eq!([0, 1, 2, 4, 5, 6].map(|offset| lines.at(offset)), [1, 1, 2, 2, 3, 4]);
-    }
-
-    #[test]
-    fn passwords_do_not_stay_in_addresses() {
-        assert_eq!(address("https://user:token@host/simple"), "https://host/simple");
-        assert_eq!(address("https://token@host"), "https://host");
-        assert_eq!(address("ssh://git@host/a@b"), "ssh://git@host/a@b");
-        assert_eq!(address("https://host/a@b"), "https://host/a@b");
     }
 
     #[test]

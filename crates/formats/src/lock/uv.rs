@@ -5,9 +5,12 @@ use std::collections::HashSet;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Root, Scope};
 use toml::de::DeTable;
 
+use super::named;
 use super::pep508::{marked, normalised, of_file_name};
+use super::source::address;
 use super::tables::{Fields, at, parse, title};
-use super::text::{Lines, Names, add, address, hash, named, settle, text};
+use super::text::{Lines, Names, add, hash, settle};
+use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
 pub(crate) const READERS: &[Reader] =
@@ -38,7 +41,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         let what = title(entry);
         let fields = Fields { table: entry, what: &what, lines: &lines };
         let Some(name) = fields.string(&mut inventory, "name").map(normalised) else {
-            inventory.problem(Some(line), "a package without a name");
+            note(&mut inventory.problems, Some(line), "a package without a name");
             continue;
         };
         let version = fields.string(&mut inventory, "version").map(str::to_owned);

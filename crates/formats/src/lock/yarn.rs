@@ -8,7 +8,7 @@ use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, 
 use super::graph::{OptionalEdges, Unknown, full, join, spread};
 use super::javascript::{asks, manifest_beside, split_name, tarball, wanted, workspaces};
 use super::source::{git, integrity, is_commit, of_hex, public};
-use super::tree::{Fields, Node, Value, decode, json, shown, yaml, yarn};
+use super::tree::{Fields, Node, Value, decode, json, note, shown, tell, yaml, yarn};
 use super::{Input, LockError, Reader};
 
 /// What yarn writes.
@@ -99,7 +99,7 @@ impl<'n, 'a> Lock<'n, 'a> {
                 self.by_name.entry(name).and_modify(|found| found.1 = false).or_insert((at, true));
             }
         }
-        inventory.problems.append(&mut problems);
+        tell(&mut inventory.problems, &mut problems);
     }
 
     /// The entry that a dependency means. Where a project's `resolutions` replaced what was asked for, the range is not in
@@ -140,7 +140,7 @@ impl<'n, 'a> Lock<'n, 'a> {
                 }
             }
         }
-        inventory.problems.append(&mut problems);
+        tell(&mut inventory.problems, &mut problems);
         needs
     }
 
@@ -220,7 +220,11 @@ impl<'n, 'a> Lock<'n, 'a> {
                 Some(Place::Root(_)) => {}
                 None if alone && wanted(ask.wanted).source == PackageSource::Registry => {
                     let asked = shown(&format!("{}@{}", ask.name, ask.wanted));
-                    inventory.problem(None, format!("package.json asks for `{asked}`, which is not in the lock"));
+                    note(
+                        &mut inventory.problems,
+                        None,
+                        format!("package.json asks for `{asked}`, which is not in the lock"),
+                    );
                 }
                 None => {}
             }

@@ -22,6 +22,9 @@ pub(crate) const MAXIMUM_NODES: usize = 16 << 20;
 /// Repeated keys of one file that are told of.
 const MAXIMUM_REPEATED: usize = 1000;
 
+/// Problems of one file that are told of.
+const MAXIMUM_PROBLEMS: usize = 10_000;
+
 /// A value and the line that it stands in (of a table's entry: the line of its key).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node<'a> {
@@ -198,6 +201,22 @@ pub(crate) fn shown(text: &str) -> String {
     out
 }
 
+/// Notes something that cannot be read. After many, one more says that there are others.
+pub(crate) fn note(problems: &mut Vec<Problem>, line: Option<u64>, what: impl Into<String>) {
+    match problems.len() {
+        0..MAXIMUM_PROBLEMS => problems.push(Problem { line, what: what.into() }),
+        MAXIMUM_PROBLEMS => problems.push(Problem { line: None, what: "there are more problems".to_owned() }),
+        _ => {}
+    }
+}
+
+/// Adds the problems of one entry to those of the whole.
+pub(crate) fn tell(problems: &mut Vec<Problem>, more: &mut Vec<Problem>) {
+    for problem in more.drain(..) {
+        note(problems, problem.line, problem.what);
+    }
+}
+
 /// Reads the fields of a table that stands for one entry. A field of the wrong type becomes a problem, and reads as absent.
 pub(crate) struct Fields<'n, 'a, 'p> {
     node: &'n Node<'a>,
@@ -206,13 +225,13 @@ pub(crate) struct Fields<'n, 'a, 'p> {
 }
 
 impl<'n, 'a, 'p> Fields<'n, 'a, 'p> {
-    /// Of an entry. Where it is no table, that is a problem, and there are no fields.
+    /// Of an entry. Nothing at all is an empty table; where it is anything else, that is a problem.
     pub(crate) fn of(node: &'n Node<'a>, entry: &'p str, problems: &'p mut Vec<Problem>) -> Option<Self> {
-        if matches!(node.value, Value::Table(_)) {
+        if matches!(node.value, Value::Table(_) | Value::Null) {
             return Some(Self { node, entry, problems });
         }
         let what = format!("`{}` is {}, not a table", shown(entry), node.kind());
-        problems.push(Problem { line: Some(node.line.into()), what });
+        note(problems, Some(node.line.into()), what);
         None
     }
 
@@ -224,12 +243,12 @@ impl<'n, 'a, 'p> Fields<'n, 'a, 'p> {
     /// Notes that something about this entry cannot be read.
     pub(crate) fn problem(&mut self, what: &str) {
         let what = format!("`{}`: {what}", shown(self.entry));
-        self.problems.push(Problem { line: Some(self.node.line.into()), what });
+        note(self.problems, Some(self.node.line.into()), what);
     }
 
     /// Notes that something in a line of this entry cannot be read, in words that say which entry.
     pub(crate) fn problem_at(&mut self, line: u32, what: &str) {
-        self.problems.push(Problem { line: Some(line.into()), what: what.to_owned() });
+        note(self.problems, Some(line.into()), what.to_owned());
     }
 
     fn typed<T>(&mut self, key: &str, wanted: &str, read: fn(&'n Node<'a>) -> Option<T>) -> Option<T> {
@@ -237,7 +256,7 @@ impl<'n, 'a, 'p> Fields<'n, 'a, 'p> {
         let value = read(node);
         if value.is_none() {
             let what = format!("`{}`: `{key}` is {}, not {wanted}", shown(self.entry), node.kind());
-            self.problems.push(Problem { line: Some(node.line.into()), what });
+            note(self.problems, Some(node.line.into()), what);
         }
         value
     }
@@ -287,7 +306,7 @@ impl<'n, 'a, 'p> Fields<'n, 'a, 'p> {
                 None => {
                     let (entry, name) = (shown(self.entry), shown(name));
                     let what = format!("`{entry}`: `{key}`: `{name}` is {}, not text", node.kind());
-                    self.problems.push(Problem { line: Some(node.line.into()), what });
+                    note(self.problems, Some(node.line.into()), what);
                 }
             }
         }

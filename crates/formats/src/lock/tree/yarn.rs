@@ -73,11 +73,19 @@ fn close<'a>(levels: &mut Vec<Level<'a>>, depth: usize, problems: &mut Vec<provo
     }
 }
 
-/// The keys at the start of a line, and the rest of it.
+/// The keys at the start of a line, and the rest of it. A key without quotes may hold a colon that ends nothing.
 fn keys(line: &str) -> Result<(Cow<'_, str>, &str), &'static str> {
-    let (mut keys, mut rest) = token(line, ":, ")?;
+    let word = |text| match token(text, ", ")? {
+        (Cow::Borrowed(key), rest) if !text.starts_with('"') => match key.strip_suffix(':') {
+            Some("") => Err("a key should stand here"),
+            Some(key) => Ok((Cow::Borrowed(key), &text[key.len()..])),
+            None => Ok((Cow::Borrowed(key), rest)),
+        },
+        other => Ok(other),
+    };
+    let (mut keys, mut rest) = word(line)?;
     while let Some(after) = rest.trim_start().strip_prefix(',') {
-        let (key, after) = token(after.trim_start(), ":, ")?;
+        let (key, after) = word(after.trim_start())?;
         keys = Cow::Owned(format!("{keys}{BETWEEN_KEYS}{key}"));
         rest = after;
     }
@@ -131,7 +139,7 @@ mod tests {
 
     #[test]
     fn reads_entries_of_several_keys() {
-        let text = "# yarn lockfile v1\r\n\r\n\"@s/a@^1\", \"@s/a@1.x, 2\", b@~1:\r\n  version \"1.0\\u0030\"\r\n  x true\r\n  dependencies:\r\n    c \"^1 || 2\"\r\n    \"@s/d\" 1\r\ne@1:\r\n  version 1\r\n";
+        let text = "# yarn lockfile v1\r\n\r\n\"@s/a@^1\", \"@s/a@1.x, 2\", b@~1:\r\n  version \"1.0\\u0030\"\r\n  x true\r\n  dependencies:\r\n    c \"^1 || 2\"\r\n    \"@s/d\" 1\r\ne@x:~1:\r\n  version 1\r\n";
         let tree = parse(text).unwrap();
         let (key, node) = &tree.root.entries()[0];
         assert_eq!(key, "@s/a@^1\n@s/a@1.x, 2\nb@~1");
@@ -140,7 +148,7 @@ mod tests {
         let needs = node.get("dependencies").unwrap();
         assert_eq!(needs.get("c").unwrap().text(), Some("^1 || 2"));
         assert_eq!(needs.get("@s/d").unwrap().text(), Some("1"));
-        assert_eq!(tree.root.get("e@1").unwrap().get("version").unwrap().text(), Some("1"));
+        assert_eq!(tree.root.get("e@x:~1").unwrap().get("version").unwrap().text(), Some("1"));
     }
 
     #[test]
