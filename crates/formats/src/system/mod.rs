@@ -63,6 +63,8 @@ pub enum Kind {
 const KNOWN: &[(&[&str], Kind)] = &[
     (&["var", "lib", "dpkg", "status"], Kind::Dpkg),
     (&["var", "lib", "dpkg", "status.d", "*"], Kind::DpkgPart),
+    (&["usr", "lib", "dpkg", "status"], Kind::Dpkg),
+    (&["usr", "lib", "dpkg", "status.d", "*"], Kind::DpkgPart),
     (&["usr", "lib", "opkg", "status"], Kind::Opkg),
     (&["var", "lib", "opkg", "status"], Kind::Opkg),
     (&["usr", "lib", "apk", "db", "installed"], Kind::Apk),
