@@ -21,6 +21,7 @@ fuzz_target!(|data: &[u8]| {
         (Kind::Opkg, "usr/lib/opkg/status"),
         (Kind::Apk, "lib/apk/db/installed"),
         (Kind::Pacman, "var/lib/pacman/local/a-1/desc"),
+        (Kind::Chisel, "var/lib/chisel/manifest.wall"),
     ] {
         let input = || Input { path, bytes: database, beside: &beside };
         assert_eq!(system::wants(path), Some(kind));

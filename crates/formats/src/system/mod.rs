@@ -7,6 +7,7 @@
 
 mod apk;
 pub mod binary;
+mod chisel;
 mod deb822;
 mod dpkg;
 mod graph;
@@ -57,6 +58,8 @@ pub enum Kind {
     RpmManifest,
     /// One package of pacman's local database.
     Pacman,
+    /// chisel's manifest: Ubuntu's images without dpkg.
+    Chisel,
 }
 
 /// Where they lie; `*` is one part of a path. Those that end others stand after them.
@@ -80,6 +83,7 @@ const KNOWN: &[(&[&str], Kind)] = &[
     (&["usr", "share", "rpm", "Packages.db"], Kind::Rpm),
     (&["var", "lib", "rpmmanifest", "container-manifest-2"], Kind::RpmManifest),
     (&["var", "lib", "pacman", "local", "*", "desc"], Kind::Pacman),
+    (&["var", "lib", "chisel", "manifest.wall"], Kind::Chisel),
 ];
 
 /// The kind of database that a path names, and how many of its last parts lie below the root.
@@ -119,6 +123,7 @@ impl Kind {
             Self::Rpm => "rpm database",
             Self::RpmManifest => "rpm manifest",
             Self::Pacman => "pacman local database",
+            Self::Chisel => "chisel manifest",
         }
     }
 
@@ -143,6 +148,7 @@ pub fn read(kind: Kind, inputs: &[Input<'_>]) -> Result<Inventory, LockError> {
         Kind::Dpkg | Kind::DpkgPart | Kind::Opkg => dpkg::read(kind, &places),
         Kind::Apk => apk::read(&places),
         Kind::Pacman => pacman::read(&places),
+        Kind::Chisel => chisel::read(&places)?,
         Kind::Rpm => rpm::read(&places)?,
         Kind::RpmManifest => rpm::manifest(&places),
     };
