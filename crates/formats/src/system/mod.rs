@@ -7,6 +7,7 @@
 
 mod apk;
 pub mod binary;
+mod chisel;
 mod deb822;
 mod dpkg;
 mod graph;
@@ -57,12 +58,16 @@ pub enum Kind {
     RpmManifest,
     /// One package of pacman's local database.
     Pacman,
+    /// chisel's manifest: Ubuntu's images without dpkg.
+    Chisel,
 }
 
 /// Where they lie; `*` is one part of a path. Those that end others stand after them.
 const KNOWN: &[(&[&str], Kind)] = &[
     (&["var", "lib", "dpkg", "status"], Kind::Dpkg),
     (&["var", "lib", "dpkg", "status.d", "*"], Kind::DpkgPart),
+    (&["usr", "lib", "dpkg", "status"], Kind::Dpkg),
+    (&["usr", "lib", "dpkg", "status.d", "*"], Kind::DpkgPart),
     (&["usr", "lib", "opkg", "status"], Kind::Opkg),
     (&["var", "lib", "opkg", "status"], Kind::Opkg),
     (&["usr", "lib", "apk", "db", "installed"], Kind::Apk),
@@ -78,6 +83,7 @@ const KNOWN: &[(&[&str], Kind)] = &[
     (&["usr", "share", "rpm", "Packages.db"], Kind::Rpm),
     (&["var", "lib", "rpmmanifest", "container-manifest-2"], Kind::RpmManifest),
     (&["var", "lib", "pacman", "local", "*", "desc"], Kind::Pacman),
+    (&["var", "lib", "chisel", "manifest.wall"], Kind::Chisel),
 ];
 
 /// The kind of database that a path names, and how many of its last parts lie below the root.
@@ -117,6 +123,7 @@ impl Kind {
             Self::Rpm => "rpm database",
             Self::RpmManifest => "rpm manifest",
             Self::Pacman => "pacman local database",
+            Self::Chisel => "chisel manifest",
         }
     }
 
@@ -141,6 +148,7 @@ pub fn read(kind: Kind, inputs: &[Input<'_>]) -> Result<Inventory, LockError> {
         Kind::Dpkg | Kind::DpkgPart | Kind::Opkg => dpkg::read(kind, &places),
         Kind::Apk => apk::read(&places),
         Kind::Pacman => pacman::read(&places),
+        Kind::Chisel => chisel::read(&places)?,
         Kind::Rpm => rpm::read(&places)?,
         Kind::RpmManifest => rpm::manifest(&places),
     };

@@ -188,6 +188,14 @@ fn inventory(go: &str, info: &str) -> Inventory {
     if info.is_empty() || (foreign && main.is_none() && inventory.packages.is_empty()) {
         problem(&mut inventory, None, "built without modules: what is in it is not told");
     }
+    // Built from files and not by its path, the program's own module stands among the others: the one without a version.
+    if main.is_none() {
+        let own = |one: &Package| one.version.is_none() && one.source == PackageSource::Registry;
+        let mut places = (0..inventory.packages.len()).filter(|at| own(&inventory.packages[*at]));
+        if let (Some(only), None) = (places.next(), places.next()) {
+            main = Some(inventory.packages.remove(only));
+        }
+    }
     inventory.packages.push(standard_library(go));
     for package in inventory.packages.iter_mut().chain(&mut main) {
         package.scopes = Scopes::only(Scope::Production);
@@ -342,6 +350,18 @@ mod tests {
         let git = PackageSource::Git { url: "https://example.org/a".into(), revision: Some("abcdef".into()) };
         assert_eq!(inventory.packages[0].source, git);
         assert_eq!(inventory.problems.len(), 1);
+    }
+
+    #[test]
+    fn a_program_built_from_files_and_one_without_modules() {
+        let info = "path\tcommand-line-arguments\ndep\tx.org/a\tv1.0.0\ndep\tx.org/own/v8\t(devel)\n\
+            build\t-ldflags=\"-X=x.org/own/v8/version.Version=8.30.1\"\n";
+        let found = inventory("go1.24.1", info);
+        assert_eq!(found.packages[0].name, "x.org/own/v8");
+        assert_eq!(found.roots[0].version.as_deref(), Some("v8.30.1"));
+        let found = inventory("go1.24.1", "path\tgithub.com/docker/cli/cmd/docker\n");
+        assert_eq!((found.packages.len(), found.problems.len()), (1, 1));
+        assert!(inventory("go1.24.1", "path\tcmd/go\n").problems.is_empty());
     }
 
     #[test]
