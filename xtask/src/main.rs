@@ -7,6 +7,7 @@ mod conformance;
 mod scan_bench;
 mod self_check;
 mod truth;
+mod version_oracle;
 mod watch_bench;
 
 use anyhow::{Result, bail};
@@ -20,6 +21,8 @@ cargo xtask truth [--rounds N] [--within 'WORDS'] [--observe BACK-END] [--keep] 
 cargo xtask scan-bench TREE [HISTORY]
                                   what scanning for secrets costs, beside peers (KINGFISHER, BETTERLEAKS, GITLEAKS)
 cargo xtask bigrams DIR           make the table that tells words from random text, from source code
+cargo xtask version-oracle [ECOSYSTEM…] [--pairs N] [--seed S]
+                                  our order of versions, held against each ecosystem's own tool (docs/versions.md)
 cargo xtask self-check            build this project under itself and verify the result";
 
 fn main() -> Result<()> {
@@ -35,6 +38,7 @@ fn main() -> Result<()> {
         ["scan-bench", tree] => scan_bench::run(tree.as_ref(), None),
         ["scan-bench", tree, history] => scan_bench::run(tree.as_ref(), Some(history.as_ref())),
         ["bigrams", directory] => bigrams::run(directory),
+        ["version-oracle", rest @ ..] => version_oracle::run(rest),
         ["self-check"] => self_check::run(),
         [] => {
             println!("{HELP}");
