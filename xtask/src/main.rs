@@ -8,6 +8,7 @@ mod cvss_oracle;
 mod scan_bench;
 mod self_check;
 mod truth;
+mod version_oracle;
 mod watch_bench;
 
 use anyhow::{Result, bail};
@@ -23,6 +24,8 @@ cargo xtask scan-bench TREE [HISTORY]
 cargo xtask bigrams DIR           make the table that tells words from random text, from source code
 cargo xtask cvss-oracle [N]       N random CVSS vectors (100,000 unless said), held against the Python package cvss
                                   (PYTHON names the interpreter; skipped where it does not have the package)
+cargo xtask version-oracle [ECOSYSTEM…] [--pairs N] [--seed S]
+                                  our order of versions, held against each ecosystem's own tool (docs/versions.md)
 cargo xtask self-check            build this project under itself and verify the result";
 
 fn main() -> Result<()> {
@@ -40,6 +43,7 @@ fn main() -> Result<()> {
         ["bigrams", directory] => bigrams::run(directory),
         ["cvss-oracle"] => cvss_oracle::run(100_000),
         ["cvss-oracle", number] => cvss_oracle::run(number.parse()?),
+        ["version-oracle", rest @ ..] => version_oracle::run(rest),
         ["self-check"] => self_check::run(),
         [] => {
             println!("{HELP}");
