@@ -166,12 +166,19 @@ pub fn collect(files: &dyn Files, coverage: Coverage) -> Collected {
     let mut collected = Collected { sources: Vec::new(), coverage };
     let binaries = files.binaries();
     let binaries = binaries.par_iter().with_min_len(16).map(|path| binary(files, path));
-    let read = read.into_iter().chain(databases(files)).chain(binaries.collect::<Vec<_>>());
+    let archives: Vec<&String> = files.list().iter().filter(|path| lock::jar::is_jar(path)).collect();
+    let archives = archives.par_iter().map(|path| java_archive(files, path));
+    let read = read
+        .into_iter()
+        .chain(databases(files))
+        .chain(binaries.collect::<Vec<_>>())
+        .chain(archives.collect::<Vec<_>>());
     for (source, coverage) in read {
         collected.sources.extend(source);
         collected.coverage.add(coverage);
     }
     drop_members_of_workspaces(&mut collected);
+    collected.sources.sort_by(|a, b| Path::new(&a.path).cmp(Path::new(&b.path)));
     collected.coverage.sort();
     collected
 }
@@ -272,6 +279,26 @@ pub fn of_binary(path: &str, content: &mut dyn ReadSeek, coverage: &mut Coverage
         Err(error) => {
             coverage.part(path.to_owned(), &format!("what it says of its packages cannot be read: {error}"));
             None
+        }
+    }
+}
+
+/// The packages that a Java archive holds, those in archives within it included. None where it tells of none.
+pub fn of_java_archive(path: &str, content: &mut dyn ReadSeek, coverage: &mut Coverage) -> Option<Source> {
+    let inventory = lock::jar::jar(content, path, &lock::jar::JarLimits::default());
+    coverage.scanned += 1;
+    note_problems(path, &inventory, coverage);
+    let found = !inventory.packages.is_empty();
+    found.then(|| Source { path: path.to_owned(), reader: "java-archive".to_owned(), inventory, managed: None })
+}
+
+fn java_archive(files: &dyn Files, path: &str) -> (Option<Source>, Coverage) {
+    let mut coverage = Coverage::default();
+    match files.open(path) {
+        Ok(mut content) => (of_java_archive(path, content.as_mut(), &mut coverage), coverage),
+        Err(error) => {
+            coverage.fail(path.to_owned(), &error);
+            (None, coverage)
         }
     }
 }
@@ -393,5 +420,3 @@ mod tests {
         assert_eq!(relative("", "x").as_deref(), Some("x"));
     }
 }
-/// TEMP
-pub fn of_java_archive(_path: &str, _bytes: &[u8], _coverage: &mut Coverage) -> Option<Source> { None }

@@ -3,14 +3,12 @@
 pub mod archive;
 pub mod cvss;
 pub mod gitlab;
+pub mod layer;
 pub mod licence;
 pub mod lock;
-pub mod osv;
-pub mod layer;
-pub mod lock;
 pub mod oci;
+pub mod osv;
 pub mod sarif;
+pub mod sbom;
 pub mod system;
 pub mod version;
-pub mod sbom;
-mod json;

@@ -13,8 +13,8 @@ use provost_attest::predicate::ImageFacts;
 use provost_deps::{Collected, Files, Source, collect, of_binary};
 use provost_formats::{lock, system};
 use provost_image::{
-    Danger, Entry, EntryId, EntryKind, Fate, FromRegistry, Image, Limits, Platform, Reference, RunsAs, Select, Walked, What,
-    dangers, ports, runs_as, secret_variables,
+    Danger, Entry, EntryId, EntryKind, Fate, FromRegistry, Image, Limits, Platform, Reference, RunsAs, Select, Walked,
+    What, dangers, ports, runs_as, secret_variables,
 };
 use provost_model::{DigestSet, Finding, Level, count, printable};
 use provost_remote::registry::{Registry, Settings};
@@ -52,14 +52,14 @@ fn open(args: &ImageArgs, limits: &Limits) -> Result<Image> {
     if path.exists() {
         return Image::open_path(path, &select, limits).with_context(|| format!("{} cannot be read", args.image));
     }
-    let looks_like_path = args.image.starts_with(['.', '/']) || [".tar", ".tar.gz", ".tgz"].iter().any(|e| args.image.ends_with(e));
+    let looks_like_path =
+        args.image.starts_with(['.', '/']) || [".tar", ".tar.gz", ".tgz"].iter().any(|e| args.image.ends_with(e));
     if looks_like_path {
         bail!("there is no {}", args.image);
     }
-    let reference: Reference = args
-        .image
-        .parse()
-        .with_context(|| format!("{} is neither a file nor a reference such as registry.example.org/app:1.2", args.image))?;
+    let reference: Reference = args.image.parse().with_context(|| {
+        format!("{} is neither a file nor a reference such as registry.example.org/app:1.2", args.image)
+    })?;
     let client = Client::new(Options::default())?;
     let mut settings = Settings::default();
     if let Some(config) = docker_config()?
@@ -102,7 +102,10 @@ fn platform(text: &str) -> Result<Platform> {
 fn is_wanted(path: &str, lockfiles: bool) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let system = system::wants(path).is_some()
-        || matches!(name, "os-release" | "alpine-release" | "debian_version" | "redhat-release" | "extended_states" | "passwd")
+        || matches!(
+            name,
+            "os-release" | "alpine-release" | "debian_version" | "redhat-release" | "extended_states" | "passwd"
+        )
         || path.starts_with("var/lib/dpkg/info/") && name.ends_with(".list");
     let beside = matches!(name, "direct_url.json" | "top_level.txt");
     let reader = lock::reader_of(path).is_some_and(|reader| lockfiles || lock::is_installed(reader));
@@ -214,7 +217,11 @@ fn subjects(image: &Image, args: &ImageArgs) -> Result<Vec<ResourceDescriptor>> 
     // The index may list other platforms: the statement is about the manifest. The configuration is the same image.
     if let (Some(_), Some(id)) = (image.digest, image.id) {
         let digest = DigestSet::from([("sha256".to_owned(), id.to_hex())]);
-        subjects.push(ResourceDescriptor { name: Some(format!("{name} (configuration)")), digest, ..ResourceDescriptor::default() });
+        subjects.push(ResourceDescriptor {
+            name: Some(format!("{name} (configuration)")),
+            digest,
+            ..ResourceDescriptor::default()
+        });
     }
     Ok(subjects)
 }
@@ -241,7 +248,9 @@ fn walk(
     let walked = image.walk(
         &mut |entry| std::str::from_utf8(&entry.path).is_ok_and(|path| is_wanted(path, lockfiles)),
         &mut |entry, content| {
-            let Some(content) = content.filter(|_| entry.kind == EntryKind::File) else { return ControlFlow::Continue(()) };
+            let Some(content) = content.filter(|_| entry.kind == EntryKind::File) else {
+                return ControlFlow::Continue(());
+            };
             let path = entry.name().text;
             let before = tally.findings.load(std::sync::atomic::Ordering::Relaxed);
             let place = root.member(names.get(entry.id.layer).map_or("a layer", String::as_str)).member(&path);
@@ -270,7 +279,7 @@ fn file(
         // What cannot be read is a problem of the layer, and told there.
         return;
     }
-    let archive = lock::is_java_archive(path);
+    let archive = lock::jar::is_jar(path);
     let binary = system::binary::sniff(&head).is_some();
     if !binary && !archive {
         if secrets && !head.is_empty() {
@@ -291,7 +300,7 @@ fn file(
     let found = if binary {
         of_binary(path, &mut Cursor::new(&head), &mut gathered.coverage)
     } else {
-        provost_deps::of_java_archive(path, &head, &mut gathered.coverage)
+        provost_deps::of_java_archive(path, &mut Cursor::new(&head), &mut gathered.coverage)
     };
     gathered.binaries.extend(found.map(|source| (entry.id, source)));
     if secrets {
@@ -376,7 +385,8 @@ fn headline(image: &Image, walked: &Walked) -> String {
 
 /// A finding in a layer, with what became of its file.
 fn with_fate(mut finding: Finding, walked: &Walked, places: &HashMap<(usize, String), EntryId>) -> Finding {
-    let layer = finding.within.first().and_then(|name| name.strip_prefix("layer ")?.split(' ').next()?.parse::<usize>().ok());
+    let layer =
+        finding.within.first().and_then(|name| name.strip_prefix("layer ")?.split(' ').next()?.parse::<usize>().ok());
     if let (Some(layer), Some(path)) = (layer, finding.within.get(1))
         && let Some(entry) = places.get(&(layer - 1, path.clone()))
     {
@@ -435,7 +445,14 @@ fn about_the_image(args: &ImageArgs, image: &Image, walked: &Walked) -> Vec<Find
         }
         if config.runtime.healthcheck.is_none() {
             let message = "it has no health check".to_owned();
-            say("image-no-healthcheck", Level::Note, message, "healthcheck", None, "add HEALTHCHECK, or let the cluster probe it");
+            say(
+                "image-no-healthcheck",
+                Level::Note,
+                message,
+                "healthcheck",
+                None,
+                "add HEALTHCHECK, or let the cluster probe it",
+            );
         }
         for command in image.commands() {
             if let Some((rule, what, help)) = suspicious(command) {
@@ -464,13 +481,27 @@ fn about_the_image(args: &ImageArgs, image: &Image, walked: &Walked) -> Vec<Find
     for (path, _, danger) in dangers(&walked.tree) {
         let path = provost_model::FileName::from_bytes(path).text;
         let (rule, level, what, help) = match danger {
-            Danger::Setuid => ("image-setuid", Level::Note, "runs as its owner, whoever starts it", "remove the bit, or the program"),
-            Danger::Setgid => ("image-setgid", Level::Note, "runs with its group, whoever starts it", "remove the bit, or the program"),
-            Danger::Capabilities => ("image-capabilities", Level::Note, "has capabilities of its own", "remove them, or the program"),
-            Danger::WritableFile => ("image-writable-file", Level::Warning, "may be changed by anyone", "take the write permission away"),
-            Danger::WritableDirectory => {
-                ("image-writable-directory", Level::Warning, "is a directory in which anyone may replace what others put there", "set the sticky bit, or take the write permission away")
+            Danger::Setuid => {
+                ("image-setuid", Level::Note, "runs as its owner, whoever starts it", "remove the bit, or the program")
             }
+            Danger::Setgid => (
+                "image-setgid",
+                Level::Note,
+                "runs with its group, whoever starts it",
+                "remove the bit, or the program",
+            ),
+            Danger::Capabilities => {
+                ("image-capabilities", Level::Note, "has capabilities of its own", "remove them, or the program")
+            }
+            Danger::WritableFile => {
+                ("image-writable-file", Level::Warning, "may be changed by anyone", "take the write permission away")
+            }
+            Danger::WritableDirectory => (
+                "image-writable-directory",
+                Level::Warning,
+                "is a directory in which anyone may replace what others put there",
+                "set the sticky bit, or take the write permission away",
+            ),
             Danger::Device => ("image-device", Level::Warning, "is a device node", "leave devices to the runtime"),
         };
         say(rule, level, format!("{path} {what}"), &path, Some(&path), help);
@@ -487,7 +518,8 @@ fn about_the_image(args: &ImageArgs, image: &Image, walked: &Walked) -> Vec<Find
 fn suspicious(command: &str) -> Option<(&'static str, &'static str, &'static str)> {
     let lower = command.to_lowercase();
     let fetches = lower.contains("curl ") || lower.contains("wget ");
-    let pipes = ["| sh", "|sh", "| bash", "|bash", "| python", "| sudo", "| perl", "| node"].iter().any(|p| lower.contains(p));
+    let pipes =
+        ["| sh", "|sh", "| bash", "|bash", "| python", "| sudo", "| perl", "| node"].iter().any(|p| lower.contains(p));
     if fetches && pipes {
         let help = "fetch, check the digest, then run";
         return Some(("image-piped-script", "runs a script as it comes from the network", help));
@@ -500,8 +532,16 @@ fn suspicious(command: &str) -> Option<(&'static str, &'static str, &'static str
     if lower.contains("chmod 777") || lower.contains("chmod -r 777") || lower.contains("chmod a+rwx") {
         return Some(("image-chmod-777", "lets anyone write", "give the permission to who needs it"));
     }
-    if lower.contains("--allow-unauthenticated") || lower.contains("--allow-untrusted") || lower.contains("--no-gpg-check") || lower.contains("--nogpgcheck") {
-        return Some(("image-unsigned-packages", "installs packages without looking at their signatures", "leave the check on"));
+    if lower.contains("--allow-unauthenticated")
+        || lower.contains("--allow-untrusted")
+        || lower.contains("--no-gpg-check")
+        || lower.contains("--nogpgcheck")
+    {
+        return Some((
+            "image-unsigned-packages",
+            "installs packages without looking at their signatures",
+            "leave the check on",
+        ));
     }
     None
 }

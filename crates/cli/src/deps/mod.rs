@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use provost_deps::{Assessment, Collected, Database, Directory, Fault, Issue, Kind, Severity, collect};
 use provost_attest::ResourceDescriptor;
 use provost_attest::predicate::ImageFacts;
-use vex::VexStatement;
+use provost_deps::{Assessment, Collected, Database, Directory, Fault, Issue, Kind, Severity, collect};
 use provost_model::{Finding, Package, Timestamp};
 use provost_scan::{Baseline, Coverage, Judgement, State, Suppressions, judge};
+use vex::VexStatement;
 
 use crate::commands::Context;
 use crate::commands::db;
@@ -77,7 +77,9 @@ pub(crate) struct Other {
 impl Done {
     /// True when everything was read and judged.
     pub(crate) fn is_complete(&self) -> bool {
-        self.collected.coverage.is_complete() && self.assessment.undecided.is_empty() && self.assessment.declared.is_empty()
+        self.collected.coverage.is_complete()
+            && self.assessment.undecided.is_empty()
+            && self.assessment.declared.is_empty()
     }
 
     /// True when something fails the scan.
@@ -179,7 +181,8 @@ pub(crate) fn finish(
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     if let Some(path) = &judging.sbom {
-        let text = bom::write(&bom::of(&done.target, &done.collected, done.image.as_ref(), done.began), bom::form_of(path))?;
+        let text =
+            bom::write(&bom::of(&done.target, &done.collected, done.image.as_ref(), done.began), bom::form_of(path))?;
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     output::write(judging, done)?;
@@ -274,6 +277,10 @@ fn single(path: &Path) -> Result<Collected> {
     let mut file = std::fs::File::open(path).with_context(|| format!("cannot read {shown}"))?;
     if let Some(source) = provost_deps::of_binary(&shown, &mut file, &mut found.coverage) {
         found.sources.push(source);
+        return Ok(found);
+    }
+    if provost_formats::lock::jar::is_jar(&shown) {
+        found.sources.extend(provost_deps::of_java_archive(&shown, &mut file, &mut found.coverage));
         return Ok(found);
     }
     let bytes = input::read(path, provost_formats::sbom::MAXIMUM_BYTES as u64)?;

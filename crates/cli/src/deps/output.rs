@@ -148,7 +148,8 @@ fn json(done: &Done) -> Value {
 
 fn sarif_log(done: &Done) -> Value {
     let others = done.others.iter().map(|other| (&other.finding, &other.state));
-    let states: Vec<(&Finding, &State)> = done.rows.iter().map(|row| (&row.finding, &row.state)).chain(others).collect();
+    let states: Vec<(&Finding, &State)> =
+        done.rows.iter().map(|row| (&row.finding, &row.state)).chain(others).collect();
     let all: Vec<Finding> = states.iter().map(|(finding, _)| (*finding).clone()).collect();
     let used: std::collections::BTreeSet<&str> = all.iter().map(|finding| finding.rule.as_str()).collect();
     let rules: Vec<_> = findings::RULES.iter().copied().filter(|rule| used.contains(rule.id)).collect();
@@ -188,7 +189,8 @@ fn github(done: &Done) -> String {
     let property = |text: &str| value(text).replace(':', "%3A").replace(',', "%2C");
     let mut out = String::new();
     let rows = done.rows.iter().filter(|row| row.counts()).map(|row| &row.finding);
-    let others = done.others.iter().filter(|other| other.counts && other.state == State::New).map(|other| &other.finding);
+    let others =
+        done.others.iter().filter(|other| other.counts && other.state == State::New).map(|other| &other.finding);
     for finding in rows.chain(others) {
         let command = match finding.level {
             Level::Error => "error",

@@ -97,10 +97,12 @@ pub(crate) fn run(args: &RecheckArgs, context: &Context) -> Result<Exit> {
         .par_iter()
         .map_init(
             || Store::open(&root),
-            |store, scan| one(args, scan, &database, &cache, &|digest| match &*store {
-                Ok(store) => store.blob(digest).map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            }),
+            |store, scan| {
+                one(args, scan, &database, &cache, &|digest| match &*store {
+                    Ok(store) => store.blob(digest).map_err(|error| error.to_string()),
+                    Err(error) => Err(error.to_string()),
+                })
+            },
         )
         .collect();
     all.sort_by_key(|one| (std::cmp::Reverse(one.flips()), std::cmp::Reverse(one.new.len()), one.name.clone()));
@@ -121,10 +123,7 @@ pub(crate) fn run(args: &RecheckArgs, context: &Context) -> Result<Exit> {
     })
 }
 
-fn collected(
-    scan: &Scan,
-    blob: &Blob<'_>,
-) -> Result<Collected, String> {
+fn collected(scan: &Scan, blob: &Blob<'_>) -> Result<Collected, String> {
     let digest = scan.vulns.scan.as_ref().and_then(|facts| facts.sbom.as_ref()).ok_or("the scan names no SBOM")?;
     let digest: Digest = digest.parse().map_err(|_| "the scan names an SBOM by no digest")?;
     let bytes = blob(&digest)?.ok_or("its SBOM is not in the store")?;
@@ -139,13 +138,7 @@ fn collected(
     Ok(collected)
 }
 
-fn one(
-    args: &RecheckArgs,
-    scan: &Scan,
-    database: &Database,
-    cache: &Cache,
-    blob: &Blob<'_>,
-) -> Rechecked {
+fn one(args: &RecheckArgs, scan: &Scan, database: &Database, cache: &Cache, blob: &Blob<'_>) -> Rechecked {
     let subject = scan.subjects.first();
     let name = subject.and_then(|subject| subject.name.clone()).unwrap_or_else(|| "an artifact".to_owned());
     let digest = subject.and_then(ResourceDescriptor::sha256).map(|digest| digest.to_hex()).unwrap_or_default();
@@ -211,7 +204,9 @@ fn one(
 
 fn text_of(all: &[Rechecked], database: &Database, begun: Instant) -> String {
     let mut out = String::new();
-    for one in all.iter().filter(|one| one.flips() || !one.new.is_empty() || !one.gone.is_empty() || one.trouble.is_some()) {
+    for one in
+        all.iter().filter(|one| one.flips() || !one.new.is_empty() || !one.gone.is_empty() || one.trouble.is_some())
+    {
         let word = match (&one.trouble, one.flips(), one.now) {
             (Some(_), ..) => render::warning("not judged"),
             (None, true, 0) => "now clean".to_owned(),
@@ -219,7 +214,12 @@ fn text_of(all: &[Rechecked], database: &Database, begun: Instant) -> String {
             (None, false, _) => render::dim("changed"),
         };
         let short = one.digest.get(..12).unwrap_or_default();
-        let _ = writeln!(out, "{word} {} {}", render::bold(&printable(&one.name)), render::dim(&format!("sha256:{short}…, entry {}", one.entry)));
+        let _ = writeln!(
+            out,
+            "{word} {} {}",
+            render::bold(&printable(&one.name)),
+            render::dim(&format!("sha256:{short}…, entry {}", one.entry))
+        );
         if let Some(trouble) = &one.trouble {
             let _ = writeln!(out, "  {}", printable(trouble));
         }
@@ -274,7 +274,9 @@ fn attest(scans: &[Scan], store: &Store, database: &Database, context: &Context,
     let mut records = Vec::new();
     for scan in scans {
         let began = clock::now();
-        let Ok(collected) = collected(scan, &|digest| store.blob(digest).map_err(|error| error.to_string())) else { continue };
+        let Ok(collected) = collected(scan, &|digest| store.blob(digest).map_err(|error| error.to_string())) else {
+            continue;
+        };
         let known = Known {
             database: Database::open(database.path())?,
             baseline: None,
@@ -283,7 +285,8 @@ fn attest(scans: &[Scan], store: &Store, database: &Database, context: &Context,
         };
         let old = scan.vulns.scan.clone().unwrap_or_default();
         // A statement says all that is known; what of it counts is the policy's to say.
-        let done = super::judge_known(&Counting::everything(), known, old.target.clone(), collected, began, Instant::now())?;
+        let done =
+            super::judge_known(&Counting::everything(), known, old.target.clone(), collected, began, Instant::now())?;
         let mut predicate = statement::predicate(&done, old.sbom.clone());
         if let Some(facts) = &mut predicate.scan {
             // What the scan could not read then is not read now either.
@@ -299,7 +302,10 @@ fn attest(scans: &[Scan], store: &Store, database: &Database, context: &Context,
     if !records.is_empty() {
         store.append(&records, log_key.as_ref()).context("the statements could not be kept")?;
         judge::remember_store(&context.home, store)?;
-        anstream::eprintln!("{}", render::dim(&format!("{} signed", count(records.len() as u64, "statement", "statements"))));
+        anstream::eprintln!(
+            "{}",
+            render::dim(&format!("{} signed", count(records.len() as u64, "statement", "statements")))
+        );
     }
     Ok(())
 }

@@ -35,7 +35,9 @@ pub(crate) fn subjects(args: &DepsArgs) -> Result<Vec<ResourceDescriptor>> {
     let mut subjects = Vec::new();
     for path in &args.paths {
         if path.is_dir() {
-            bail!("--attest of a directory needs to know what it is about: name the artifact with --of FILE or --of sha256:…");
+            bail!(
+                "--attest of a directory needs to know what it is about: name the artifact with --of FILE or --of sha256:…"
+            );
         }
         subjects.push(descriptor(&path.display().to_string())?);
     }
@@ -131,9 +133,12 @@ pub(crate) fn predicate(done: &Done, sbom: Option<String>) -> Vulns {
         let source = &done.collected.sources[one.source];
         format!("{}: {}: {}", source.path, source.inventory.packages[one.package].name, one.why)
     }));
-    gaps.extend(done.assessment.declared.iter().map(|index| {
-        format!("{}: declared, not resolved", done.collected.sources[*index].path)
-    }));
+    gaps.extend(
+        done.assessment
+            .declared
+            .iter()
+            .map(|index| format!("{}: declared, not resolved", done.collected.sources[*index].path)),
+    );
     gaps.truncate(GAPS);
     let mut image = done.image.clone();
     if let Some(image) = &mut image {
@@ -175,7 +180,8 @@ pub(crate) fn attest(done: &Done, subjects: &[ResourceDescriptor], context: &Con
         .context("--attest needs an evidence store: `provost init` makes one")?;
     let signer = signing::load(Role::Builder, &context.home, &project)?;
     let log_key = signing::load(Role::Log, &context.home, &project)?;
-    let text = bom::write(&bom::of(&done.target, &done.collected, done.image.as_ref(), done.began), bom::Form::CycloneDx16)?;
+    let text =
+        bom::write(&bom::of(&done.target, &done.collected, done.image.as_ref(), done.began), bom::Form::CycloneDx16)?;
     let digest = provost_model::sha256(text.as_bytes());
     let predicate = predicate(done, Some(digest.to_hex()));
     let found = Statement::new(subjects.to_vec(), VULNS, &predicate)?.sign(signer.as_ref())?;
@@ -183,14 +189,12 @@ pub(crate) fn attest(done: &Done, subjects: &[ResourceDescriptor], context: &Con
     let bill = Statement::new(subjects.to_vec(), CYCLONEDX, &document)?.sign(signer.as_ref())?;
     store.put_blob(text.as_bytes())?;
     let key = signer.public_key().clone();
-    let records = [
-        NewRecord { envelope: found, key: key.clone() },
-        NewRecord { envelope: bill, key },
-    ];
+    let records = [NewRecord { envelope: found, key: key.clone() }, NewRecord { envelope: bill, key }];
     let receipts = store.append(&records, log_key.as_ref()).context("the statements could not be kept")?;
     judge::remember_store(&context.home, &store)?;
     if let (Some(first), Some(last)) = (receipts.first(), receipts.last()) {
-        let text = format!("signed statements: entries {} and {} of {}", first.index, last.index, store.root().display());
+        let text =
+            format!("signed statements: entries {} and {} of {}", first.index, last.index, store.root().display());
         anstream::eprintln!("{}", render::dim(&printable(&text)));
     }
     Ok(())

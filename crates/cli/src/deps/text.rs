@@ -40,7 +40,10 @@ pub(crate) fn report(done: &Done) -> String {
         out.push('\n');
     }
     let new = |counts: bool| {
-        done.others.iter().filter(move |other| other.state == State::New && other.counts == counts).map(|other| &other.finding)
+        done.others
+            .iter()
+            .filter(move |other| other.state == State::New && other.counts == counts)
+            .map(|other| &other.finding)
     };
     out.push_str(&noted(new(false)));
     let mut counting: Vec<&Finding> = new(true).collect();
@@ -202,7 +205,8 @@ pub(crate) fn summary(done: &Done, max_age: Option<u64>) -> String {
     let of = |wanted: &dyn Fn(&Row) -> bool| done.rows.iter().filter(|row| wanted(row)).count();
     let others = done.others.iter().filter(|other| other.counts && other.state == State::New).count() as u64;
     if others > 0 {
-        let secrets = done.others.iter().filter(|o| o.counts && o.state == State::New && !o.finding.rule.starts_with("image-"));
+        let secrets =
+            done.others.iter().filter(|o| o.counts && o.state == State::New && !o.finding.rule.starts_with("image-"));
         let secrets = secrets.count() as u64;
         if secrets > 0 {
             let _ = write!(found, "; {}", render::error(&count(secrets, "secret", "secrets")));

@@ -13,8 +13,12 @@ pub(crate) struct VexStatement;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Status;
 impl Status {
-    pub(crate) fn settles(self) -> bool { false }
-    pub(crate) fn name(self) -> &'static str { "" }
+    pub(crate) fn settles(self) -> bool {
+        false
+    }
+    pub(crate) fn name(self) -> &'static str {
+        ""
+    }
 }
 /// What a statement says.
 #[derive(Debug, Clone)]
@@ -23,7 +27,11 @@ pub(crate) struct Vex {
     pub why: String,
 }
 pub(crate) fn load(paths: &[PathBuf]) -> Result<Vec<VexStatement>> {
-    for path in paths { std::fs::read(path).with_context(|| "x")?; }
+    for path in paths {
+        std::fs::read(path).with_context(|| "x")?;
+    }
     Ok(Vec::new())
 }
-pub(crate) fn of(_all: &[VexStatement], _package: &Package, _fault: &Fault) -> Option<Vex> { None }
+pub(crate) fn of(_all: &[VexStatement], _package: &Package, _fault: &Fault) -> Option<Vex> {
+    None
+}

@@ -224,5 +224,8 @@ pub(crate) fn most_serious_first(findings: &mut [&Finding]) {
 /// The search for secrets as `scan image` does it: the built-in rules, what is likely.
 pub(crate) fn for_images(context: &Context) -> Result<Secrets> {
     let key = own_key(&context.home)?;
-    Ok(Secrets::new(RuleSet::built_in()?, Options { key, confidence: provost_model::Confidence::Likely, ..Options::default() }))
+    Ok(Secrets::new(
+        RuleSet::built_in()?,
+        Options { key, confidence: provost_model::Confidence::Likely, ..Options::default() },
+    ))
 }

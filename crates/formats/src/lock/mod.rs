@@ -134,24 +134,29 @@ pub const READERS: &[&[Reader]] = &[
     python_installed::READERS,
     installed::READERS,
     bun::READERS,
-    cargo::READERS,
     composer::READERS,
     conan::READERS,
     dotnet::READERS,
-    javascript::READERS,
     mix::READERS,
     msbuild::READERS,
-    npm::READERS,
     nuget::READERS,
     pnpm::READERS,
     pub_dart::READERS,
     swift::READERS,
-    yarn::READERS,
 ];
 
 /// The reader of a file, told by its path.
 pub fn reader_of(path: &str) -> Option<&'static Reader> {
     READERS.iter().flat_map(|group| group.iter()).find(|reader| (reader.wants)(path))
+}
+
+/// Readers of what is installed, and not of what somebody wants to be.
+const INSTALLED: &[&str] =
+    &["composer-installed", "conda-meta", "dotnet-deps", "gemspec-installed", "node-modules", "python-installed"];
+
+/// True for a reader of what is installed: that is what counts in an image.
+pub fn is_installed(reader: &Reader) -> bool {
+    INSTALLED.contains(&reader.id)
 }
 
 /// True for a file of that name in any directory.
