@@ -12,3 +12,4 @@ pub mod sarif;
 pub mod sbom;
 pub mod system;
 pub mod version;
+mod json;

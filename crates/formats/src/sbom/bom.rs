@@ -351,23 +351,12 @@ impl Bom {
     /// What it states about its completeness. Nothing is better than what is said: a document that says nothing is
     /// [`Aggregate::NotSpecified`], and one with [`Bom::problems`] is never complete.
     pub fn stated(&self) -> Stated {
-        let whole = |one: &&Composition| {
-            one.assemblies.is_empty() && one.dependencies.is_empty() && one.vulnerabilities.is_empty()
-        };
-        let about_all = self.compositions.iter().find(whole).map(|one| one.aggregate);
-        let of_subject = self.subject.as_ref().and_then(|subject| {
-            let about = self.compositions.iter().filter(|one| one.assemblies.contains(&subject.reference));
-            about.map(|one| one.aggregate).reduce(Aggregate::worse)
-        });
         let by_reference = self.stated_by_reference();
-        let unsaid = about_all.unwrap_or(Aggregate::NotSpecified);
-        let graph = self
-            .subject
-            .iter()
-            .chain(&self.components)
-            .map(|component| by_reference.get(component.reference.as_str()).copied().unwrap_or(unsaid));
+        let unsaid = self.stated_of_all();
+        let graph = self.subject.iter().chain(&self.components);
+        let graph = graph.map(|one| by_reference.get(one.reference.as_str()).copied().unwrap_or(unsaid));
         let dependencies = graph.reduce(Aggregate::worse).unwrap_or(unsaid);
-        let components = of_subject.unwrap_or(unsaid);
+        let components = self.stated_components();
         match self.problems.is_empty() {
             true => Stated { components, dependencies },
             false => Stated {
@@ -375,5 +364,23 @@ impl Bom {
                 dependencies: dependencies.worse(Aggregate::Unknown),
             },
         }
+    }
+
+    /// What its compositions state of the subject's parts, or of the whole.
+    pub(super) fn stated_components(&self) -> Aggregate {
+        let of_subject = self.subject.as_ref().and_then(|subject| {
+            let about = self.compositions.iter().filter(|one| one.assemblies.contains(&subject.reference));
+            about.map(|one| one.aggregate).reduce(Aggregate::worse)
+        });
+        of_subject.unwrap_or_else(|| self.stated_of_all())
+    }
+
+    /// What is stated by compositions that name no part.
+    fn stated_of_all(&self) -> Aggregate {
+        let nameless = |one: &&Composition| {
+            one.assemblies.is_empty() && one.dependencies.is_empty() && one.vulnerabilities.is_empty()
+        };
+        let all = self.compositions.iter().filter(nameless).map(|one| one.aggregate);
+        all.reduce(Aggregate::worse).unwrap_or(Aggregate::NotSpecified)
     }
 }

@@ -105,7 +105,7 @@ impl Reader {
         };
         root.inner("metadata", &mut |metadata| self.metadata(metadata))?;
         root.each("components", &mut |component| self.nested(component, None))?;
-        root.each("services", &mut |service| rest::service(self, service))?;
+        root.each("services", &mut rest::service)?;
         root.each("dependencies", &mut |dependency| self.dependency(dependency))?;
         root.each("compositions", &mut |composition| self.composition(composition))?;
         root.each("vulnerabilities", &mut |vulnerability| rest::vulnerability(self, vulnerability))?;

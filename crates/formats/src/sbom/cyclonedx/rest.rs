@@ -81,7 +81,7 @@ pub(super) fn vulnerability(reader: &mut Reader, object: Object<'_>) -> Result<(
 }
 
 /// A service is no package; what it says of data is checked.
-pub(super) fn service(reader: &mut Reader, object: Object<'_>) -> Result<(), SbomError> {
+pub(super) fn service(object: Object<'_>) -> Result<(), SbomError> {
     object.needed("name")?;
     object.each("data", &mut |data| {
         if data.has("flow") || data.has("classification") {
@@ -91,7 +91,7 @@ pub(super) fn service(reader: &mut Reader, object: Object<'_>) -> Result<(), Sbo
         Ok(())
     })?;
     properties(object)?;
-    object.each("services", &mut |inner| service(reader, inner))
+    object.each("services", &mut service)
 }
 
 /// 1.7: who said what when; pointers or expressions, and by whom or in which process.

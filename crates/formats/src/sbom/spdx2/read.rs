@@ -26,7 +26,12 @@ pub(in crate::sbom) fn read(document: &Value) -> Result<Bom, SbomError> {
     if root.needed("SPDXID")? != DOCUMENT {
         return root.wrong("SPDXID", format!("`{DOCUMENT}` belongs here"));
     }
-    let mut reader = Reader { bom: Bom::default(), ids: HashSet::from([DOCUMENT.to_owned()]), by_id: HashMap::new() };
+    let mut reader = Reader {
+        bom: Bom::default(),
+        ids: HashSet::from([DOCUMENT.to_owned()]),
+        by_id: HashMap::new(),
+        stated: BTreeMap::new(),
+    };
     reader.bom.format = version.replace('-', " ");
     reader.document(root)?;
     Ok(reader.bom)
@@ -38,6 +43,8 @@ struct Reader {
     ids: HashSet<String>,
     /// Components by id.
     by_id: HashMap<String, usize>,
+    /// What is stated of components' dependencies, by id.
+    stated: BTreeMap<String, Aggregate>,
 }
 
 impl Reader {
@@ -84,6 +91,11 @@ impl Reader {
             Ok(())
         })?;
         self.bom.properties = annotations(root)?;
+        // What we wrote of our own problems is one still.
+        let comment = root.text("comment")?.unwrap_or_default();
+        for problem in comment.lines().filter_map(|line| line.strip_prefix("Incomplete: ")) {
+            self.problem(problem.to_owned());
+        }
         root.each("packages", &mut |package| self.package(package))?;
         for list in ["files", "snippets"] {
             root.each(list, &mut |object| {
@@ -184,9 +196,17 @@ impl Reader {
         component.package.licence = component.licence().map(|licence| licence.to_string());
         component.properties = annotations(object)?;
         component.properties.extend(others);
-        let (locations, properties) = component.properties.drain(..).partition(|one| one.name == "provost:location");
-        component.properties = properties;
-        component.locations = locations.into_iter().map(|one: Property| location(&one.value)).collect();
+        for property in std::mem::take(&mut component.properties) {
+            match property.name.as_str() {
+                "provost:location" => component.locations.push(location(&property.value)),
+                "provost:dependencies" => {
+                    if let Some(aggregate) = aggregate(&property.value) {
+                        self.stated.insert(id.clone(), aggregate);
+                    }
+                }
+                _ => component.properties.push(property),
+            }
+        }
         vocabulary::take_properties(&mut component);
         self.by_id.insert(id, self.bom.components.len());
         self.bom.components.push(component);
@@ -203,7 +223,6 @@ impl Reader {
 
     fn relationships(&mut self, root: Object<'_>, mut described: BTreeSet<String>) -> Result<(), SbomError> {
         let mut dependencies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let (mut nothing, mut unknown) = (BTreeSet::new(), BTreeSet::new());
         let mut missing = BTreeSet::new();
         root.each("relationships", &mut |relationship| {
             let from = relationship.needed("spdxElementId")?;
@@ -224,14 +243,20 @@ impl Reader {
                     described.insert(from.to_owned());
                 }
                 ("DEPENDS_ON", "NONE") => {
-                    nothing.insert(from.to_owned());
+                    self.say(from, Aggregate::Complete);
                     dependencies.entry(from.to_owned()).or_default();
                 }
                 ("DEPENDS_ON", "NOASSERTION") => {
-                    unknown.insert(from.to_owned());
+                    self.say(from, Aggregate::Unknown);
                 }
                 ("DEPENDS_ON", _) => {
                     dependencies.entry(from.to_owned()).or_default().insert(to.to_owned());
+                }
+                ("STATIC_LINK" | "DYNAMIC_LINK" | "HAS_PREREQUISITE", _) => {
+                    dependencies.entry(from.to_owned()).or_default().insert(to.to_owned());
+                }
+                ("PREREQUISITE_FOR", _) => {
+                    dependencies.entry(to.to_owned()).or_default().insert(from.to_owned());
                 }
                 ("CONTAINS", _) => self.part(to, from),
                 ("CONTAINED_BY", _) => self.part(from, to),
@@ -250,15 +275,15 @@ impl Reader {
             needs.retain(|need| self.by_id.contains_key(need));
         }
         self.bom.dependencies = dependencies;
-        for (aggregate, references) in [(Aggregate::Complete, nothing), (Aggregate::Unknown, unknown)] {
-            if !references.is_empty() {
-                self.bom.compositions.push(Composition {
-                    aggregate,
-                    assemblies: Vec::new(),
-                    dependencies: references.into_iter().collect(),
-                    vulnerabilities: Vec::new(),
-                });
+        let mut by_aggregate: BTreeMap<Aggregate, Vec<String>> = BTreeMap::new();
+        for (reference, aggregate) in std::mem::take(&mut self.stated) {
+            if self.by_id.contains_key(&reference) {
+                by_aggregate.entry(aggregate).or_default().push(reference);
             }
+        }
+        for (aggregate, dependencies) in by_aggregate {
+            let (assemblies, vulnerabilities) = (Vec::new(), Vec::new());
+            self.bom.compositions.push(Composition { aggregate, assemblies, dependencies, vulnerabilities });
         }
         for reference in missing {
             self.problem(format!("`{}` is referred to, but is not in the document", shortened(&reference)));
@@ -267,7 +292,19 @@ impl Reader {
         if let [subject] = described.as_slice() {
             self.bom.subject = Some(self.bom.components.remove(*subject));
         }
+        let (own, others) = self.bom.properties.drain(..).partition(|one| one.name == "provost:components");
+        self.bom.properties = others;
+        for aggregate in own.iter().filter_map(|one: &Property| aggregate(&one.value)) {
+            let assemblies = self.bom.subject.iter().map(|subject| subject.reference.clone()).collect();
+            let (dependencies, vulnerabilities) = (Vec::new(), Vec::new());
+            self.bom.compositions.push(Composition { aggregate, assemblies, dependencies, vulnerabilities });
+        }
         Ok(())
+    }
+
+    fn say(&mut self, reference: &str, aggregate: Aggregate) {
+        let entry = self.stated.entry(reference.to_owned()).or_insert(aggregate);
+        *entry = entry.worse(aggregate);
     }
 
     fn part(&mut self, inner: &str, outer: &str) {
@@ -326,6 +363,10 @@ fn annotations(object: Object<'_>) -> Result<Vec<Property>, SbomError> {
         Ok(())
     })?;
     Ok(out)
+}
+
+fn aggregate(name: &str) -> Option<Aggregate> {
+    vocabulary::AGGREGATES.iter().find(|(_, known)| *known == name).map(|(aggregate, _)| *aggregate)
 }
 
 /// `path:line`.

@@ -13,7 +13,8 @@ use crate::licence::{self, Expression};
 /// Writes a document. The same content gives the same bytes; the namespace is made from the digest of all else. A document
 /// needs a time: without one in the content it is the beginning of 1970, as no clock is read.
 pub fn write(bom: &Bom) -> String {
-    let mut writer = Writer { bom, ids: BTreeMap::new(), extracted: BTreeMap::new() };
+    let (ids, stated, extracted) = (BTreeMap::new(), bom.stated_by_reference(), BTreeMap::new());
+    let mut writer = Writer { bom, ids, stated, extracted };
     let mut components: Vec<&Component> = bom.subject.iter().chain(&bom.components).collect();
     components.sort_by(|one, other| one.reference.cmp(&other.reference));
     components.dedup_by(|one, other| one.reference == other.reference);
@@ -42,7 +43,12 @@ pub fn write(bom: &Bom) -> String {
             .collect();
         document["hasExtractedLicensingInfos"] = list.into();
     }
-    let annotations = writer.annotations(&bom.properties);
+    let mut properties = bom.properties.clone();
+    let components = bom.stated_components();
+    if components != Aggregate::NotSpecified {
+        properties.push(Property::new("provost:components", aggregate_name(components)));
+    }
+    let annotations = writer.annotations(&properties);
     if !annotations.is_empty() {
         document["annotations"] = annotations.into();
     }
@@ -100,7 +106,15 @@ fn completeness(bom: &Bom) -> String {
     text
 }
 
+fn aggregate_name(aggregate: Aggregate) -> &'static str {
+    vocabulary::AGGREGATES.iter().find(|(known, _)| *known == aggregate).map_or("not_specified", |(_, name)| name)
+}
+
+/// An id of the format stays; of any other reference it is made.
 fn id(component: &Component) -> String {
+    if super::is_id(&component.reference) && component.reference != "SPDXRef-DOCUMENT" {
+        return component.reference.clone();
+    }
     let digest = provost_model::sha256(component.reference.as_bytes());
     format!("SPDXRef-Package-{}-{}", licence::slug(&component.package.name), digest.short())
 }
@@ -108,6 +122,8 @@ fn id(component: &Component) -> String {
 struct Writer<'a> {
     bom: &'a Bom,
     ids: BTreeMap<&'a str, String>,
+    /// What is stated of components' dependencies.
+    stated: BTreeMap<&'a str, Aggregate>,
     /// Texts of licences that are not of the list, by id.
     extracted: BTreeMap<String, String>,
 }
@@ -134,7 +150,8 @@ impl Writer<'_> {
             text("description", description);
         }
         let purpose = PURPOSES.iter().find(|(kind, _)| *kind == component.kind).map_or("OTHER", |(_, name)| name);
-        text("primaryPackagePurpose", purpose);
+        // JSON has `_` where tag-value has `-`.
+        text("primaryPackagePurpose", &purpose.replace('-', "_"));
         out.insert("filesAnalyzed".into(), false.into());
         let mut references = Vec::new();
         if let Some(purl) = &component.purl {
@@ -162,6 +179,9 @@ impl Writer<'_> {
         properties.extend(component.locations.iter().map(|location| {
             Property::new("provost:location", format!("{}:{}", location.path, location.line.unwrap_or(0)))
         }));
+        if let Some(aggregate) = self.stated.get(component.reference.as_str()) {
+            properties.push(Property::new("provost:dependencies", aggregate_name(*aggregate)));
+        }
         let annotations = self.annotations(&properties);
         if !annotations.is_empty() {
             out.insert("annotations".into(), annotations.into());
@@ -262,10 +282,10 @@ impl Writer<'_> {
             };
             out.insert((outer.clone(), "CONTAINS", inner.clone()));
         }
-        for (reference, aggregate) in self.bom.stated_by_reference() {
+        for (reference, aggregate) in &self.stated {
             let Some(from) = self.ids.get(reference) else { continue };
             let needs =
-                self.bom.dependencies.get(reference).is_some_and(|needs| needs.iter().any(|need| need != reference));
+                self.bom.dependencies.get(*reference).is_some_and(|needs| needs.iter().any(|need| need != reference));
             match aggregate {
                 Aggregate::Complete if !needs => out.insert((from.clone(), "DEPENDS_ON", "NONE".into())),
                 Aggregate::Complete => continue,
