@@ -225,7 +225,6 @@ mod tests {
         }
         for text in [
             "",
-            "NOASSERTION",
             "()",
             "MIT OR",
             "MIT ISC",
