@@ -3,6 +3,8 @@
 pub mod archive;
 pub mod cvss;
 pub mod gitlab;
+mod json;
 pub mod licence;
 pub mod lock;
 pub mod sarif;
+pub mod sbom;
