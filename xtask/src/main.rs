@@ -5,6 +5,7 @@ mod bench;
 mod bigrams;
 mod conformance;
 mod cvss_oracle;
+mod sbom_judges;
 mod scan_bench;
 mod self_check;
 mod truth;
@@ -26,6 +27,10 @@ cargo xtask cvss-oracle [N]       N random CVSS vectors (100,000 unless said), h
                                   (PYTHON names the interpreter; skipped where it does not have the package)
 cargo xtask version-oracle [ECOSYSTEM…] [--pairs N] [--seed S]
                                   our order of versions, held against each ecosystem's own tool (docs/versions.md)
+cargo xtask sbom-judges [FOLDER]  have the bills of materials that we write judged by Python packages (jsonschema,
+                                  cyclonedx-python-lib, spdx-tools; PYTHON names the interpreter,
+                                  SPDX_SCHEMA the JSON schema of SPDX 2.3)
+cargo xtask sbom-read FOLDER      read every document below a folder and say what was read, what was refused and why
 cargo xtask self-check            build this project under itself and verify the result";
 
 fn main() -> Result<()> {
@@ -44,6 +49,9 @@ fn main() -> Result<()> {
         ["cvss-oracle"] => cvss_oracle::run(100_000),
         ["cvss-oracle", number] => cvss_oracle::run(number.parse()?),
         ["version-oracle", rest @ ..] => version_oracle::run(rest),
+        ["sbom-judges"] => sbom_judges::run(None),
+        ["sbom-judges", folder] => sbom_judges::run(Some(folder.as_ref())),
+        ["sbom-read", folder] => sbom_judges::read(folder.as_ref()),
         ["self-check"] => self_check::run(),
         [] => {
             println!("{HELP}");

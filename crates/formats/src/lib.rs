@@ -4,6 +4,7 @@ pub mod archive;
 pub mod cvss;
 pub mod gitlab;
 pub mod layer;
+mod json;
 pub mod licence;
 pub mod lock;
 pub mod oci;

@@ -19,6 +19,21 @@ pub fn list_version() -> &'static str {
     spdx::license_version()
 }
 
+/// Every id of the list, deprecated ones too.
+pub fn listed_ids() -> impl Iterator<Item = &'static str> {
+    spdx::identifiers::LICENSES.iter().map(|one| one.name).filter(|name| *name != "NOASSERTION")
+}
+
+/// A `LicenseRef-` with a text in it.
+pub(crate) fn reference(text: &str) -> Expression {
+    Expression::Licence(names::reference(text))
+}
+
+/// Letters, digits, `.` and `-` of a text, as ids of SPDX have them.
+pub(crate) fn slug(text: &str) -> String {
+    names::slug(text)
+}
+
 /// An expression. Its text is canonical: ids as the list writes them, deprecated ones replaced where one other means the
 /// same, brackets only where they are needed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,7 +103,7 @@ impl Term {
 
     /// True for an id of the SPDX list, false for `LicenseRef-…`.
     pub fn is_listed(&self) -> bool {
-        spdx::license_id(&self.id).is_some()
+        self.id != "NOASSERTION" && spdx::license_id(&self.id).is_some()
     }
 }
 
@@ -112,6 +127,11 @@ impl Expression {
     /// True when every licence in it is of the SPDX list.
     pub fn is_listed(&self) -> bool {
         self.terms().iter().all(|term| term.is_listed())
+    }
+
+    /// All of these together; `None` of none.
+    pub fn all_of(parts: Vec<Self>) -> Option<Self> {
+        (!parts.is_empty()).then(|| Self::joined(parts, true))
     }
 
     /// The same, where terms that stand twice side by side stand once.

@@ -133,6 +133,10 @@ pub(super) fn listed(text: &str) -> Option<Expression> {
         return Some(Expression::Licence(Term::plain(id)));
     }
     let (bare, plus) = text.strip_suffix('+').map_or((text, false), |bare| (bare, true));
+    // The crate has it in its list; in the specification it is no licence.
+    if bare.eq_ignore_ascii_case("NOASSERTION") {
+        return None;
+    }
     let known = spdx::license_id(bare).map(|id| id.name).or_else(|| {
         spdx::identifiers::LICENSES.iter().map(|one| one.name).find(|name| name.eq_ignore_ascii_case(bare))
     })?;

@@ -225,6 +225,7 @@ mod tests {
         }
         for text in [
             "",
+            "NOASSERTION",
             "()",
             "MIT OR",
             "MIT ISC",

@@ -1,0 +1,5 @@
+//! The crate against foreign vectors, and documents made from inventories.
+
+mod cyclonedx;
+mod sample;
+mod sbom;
