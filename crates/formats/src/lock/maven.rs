@@ -17,8 +17,9 @@ pub(crate) const READERS: &[Reader] =
 /// Parents of parents that are followed.
 const MAXIMUM_PARENTS: usize = 16;
 
-/// How deep properties stand for properties, and how long what they come to may be.
+/// How deep properties stand for properties, how many for one value, and how long what they come to may be.
 const MAXIMUM_NESTING: usize = 16;
+const MAXIMUM_FILLED: usize = 256;
 const MAXIMUM_VALUE: usize = 4096;
 
 fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
@@ -195,18 +196,19 @@ impl Model {
     /// A value with its properties filled in; what cannot be filled in stays as it is written.
     fn resolved(&self, value: &str) -> String {
         let mut out = String::new();
-        self.resolve(value, &mut out, 0);
+        self.resolve(value, &mut out, 0, &mut 0);
         out
     }
 
-    fn resolve(&self, value: &str, out: &mut String, depth: usize) {
+    fn resolve(&self, value: &str, out: &mut String, depth: usize, filled: &mut usize) {
         let mut rest = value;
         while let Some(at) = rest.find("${") {
             let Some(end) = rest[at..].find('}').map(|end| at + end) else { break };
             out.push_str(&rest[..at]);
             match self.properties.get(rest[at + 2..end].trim()) {
-                Some(inner) if depth < MAXIMUM_NESTING && out.len() < MAXIMUM_VALUE => {
-                    self.resolve(inner, out, depth + 1);
+                Some(inner) if depth < MAXIMUM_NESTING && *filled < MAXIMUM_FILLED => {
+                    *filled += 1;
+                    self.resolve(inner, out, depth + 1, filled);
                 }
                 _ => out.push_str(&rest[at..=end]),
             }
@@ -475,12 +477,16 @@ mod tests {
             <groupId>g</groupId><artifactId>a</artifactId></project>";
         assert_eq!(read_beside(read, "pom.xml", text, &[("pom.xml", text)]).problems.len(), 1);
         let mut properties = String::from("<p0>lol</p0>");
+        properties.push_str("<e0></e0>");
+        for n in 1..16 {
+            properties.push_str(&format!("<e{n}>{}</e{n}>", format!("${{e{}}}", n - 1).repeat(99)));
+        }
         for n in 1..40 {
             properties.push_str(&format!("<p{n}>${{p{0}}}${{p{0}}}${{p{0}}}</p{n}>", n - 1));
         }
         let text = format!(
             "<project><properties>{properties}<x>${{x}}</x></properties><dependencies><dependency><groupId>a</groupId>\
-            <artifactId>${{x}}</artifactId><version>${{p39}}</version></dependency></dependencies></project>"
+            <artifactId>${{x}}${{e15}}</artifactId><version>${{p39}}</version></dependency></dependencies></project>"
         );
         let read = read_alone(read, "pom.xml", &text);
         assert_eq!(read.packages.len(), 1);

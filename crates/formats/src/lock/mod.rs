@@ -3,12 +3,15 @@
 //! A reader takes one file. What stands beside it (a manifest that tells which packages were asked for) it may ask for by
 //! name, and has to do without where it is absent.
 
+mod compose;
+mod dockerfile;
 mod gemfile_lock;
 mod gemspec;
 mod go_mod;
 mod go_sum;
 mod gradle;
 mod gradle_script;
+mod image;
 mod installed;
 pub mod jar;
 mod jar_names;
@@ -24,6 +27,7 @@ mod requirements;
 mod tables;
 mod text;
 mod uv;
+mod workflow;
 
 use provost_model::Inventory;
 
@@ -133,6 +137,9 @@ pub const READERS: &[&[Reader]] = &[
     pyproject::READERS,
     python_installed::READERS,
     installed::READERS,
+    workflow::READERS,
+    dockerfile::READERS,
+    compose::READERS,
     bun::READERS,
     composer::READERS,
     conan::READERS,
