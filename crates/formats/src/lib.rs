@@ -3,8 +3,8 @@
 pub mod archive;
 pub mod cvss;
 pub mod gitlab;
-pub mod layer;
 mod json;
+pub mod layer;
 pub mod licence;
 pub mod lock;
 pub mod oci;
@@ -13,4 +13,3 @@ pub mod sarif;
 pub mod sbom;
 pub mod system;
 pub mod version;
-mod json;
