@@ -93,6 +93,11 @@ pub fn of_distribution(distribution: &Distribution) -> Vec<String> {
     if text.is_empty() { vec![(*name).to_owned()] } else { vec![format!("{name}:{text}"), (*name).to_owned()] }
 }
 
+/// The name that OSV gives to an ecosystem of languages; ours for the others.
+pub fn name_of(ecosystem: Ecosystem) -> &'static str {
+    LANGUAGES.iter().find(|(known, _)| *known == ecosystem).map_or(ecosystem.purl_type(), |(_, name)| name)
+}
+
 /// The names under which advisories of a package may be found: the first that the database knows is meant.
 pub fn of_package(package: &Package) -> Vec<String> {
     match &package.distribution {

@@ -9,6 +9,7 @@ pub mod ecosystem;
 mod inventory;
 mod look_alike;
 mod matching;
+mod observed;
 mod severity;
 
 pub use advice::advice;
@@ -22,4 +23,5 @@ pub use database::{
 pub use inventory::{Collected, Directory, Files, Source, collect, directory_of, of_binary, of_java_archive, path_to};
 pub use look_alike::{LookAlike, look_alike};
 pub use matching::{Answer, Vulnerability, judge};
+pub use observed::{Observed, Owner, observe, owner_of};
 pub use severity::{Rating, Severity, rate};

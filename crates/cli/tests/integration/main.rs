@@ -3,6 +3,7 @@
 
 mod attacks;
 mod consumer;
+mod deps;
 mod faults;
 mod learn;
 mod machines;

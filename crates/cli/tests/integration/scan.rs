@@ -26,19 +26,19 @@ fn git(world: &World, directory: &Path, arguments: &[&str]) -> Output {
         .expect("git runs")
 }
 
-fn git_ok(world: &World, arguments: &[&str]) -> String {
+pub(crate) fn git_ok(world: &World, arguments: &[&str]) -> String {
     let output = git(world, &world.project(), arguments);
     assert!(output.status.success(), "git {arguments:?}: {}", text_of(&output));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-fn write(world: &World, file: &str, text: &str) {
+pub(crate) fn write(world: &World, file: &str, text: &str) {
     let path = world.project().join(file);
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
     std::fs::write(path, text).expect("file");
 }
 
-fn commit(world: &World, message: &str) -> String {
+pub(crate) fn commit(world: &World, message: &str) -> String {
     git_ok(world, &["add", "-A"]);
     git_ok(world, &["commit", "-q", "-m", message]);
     git_ok(world, &["rev-parse", "HEAD"])
