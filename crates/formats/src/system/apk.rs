@@ -36,7 +36,8 @@ pub(super) fn read(places: &[Place<'_>]) -> Inventory {
                 reader.close(&mut inventory, entry.take());
                 continue;
             }
-            let entry = entry.get_or_insert_with(|| Entry { line: number, ..Entry::default() });
+            let entry =
+                entry.get_or_insert_with(|| Entry { line: number, directory: "/".to_owned(), ..Entry::default() });
             let Some((key, value)) = line.split_once(':') else {
                 problem(&mut inventory, Some(number), "no field of a package");
                 continue;
@@ -67,7 +68,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn field(&self, entry: &mut Entry, key: &str, value: &str) {
+    fn field(&mut self, entry: &mut Entry, key: &str, value: &str) {
         match key {
             "P" => entry.name = text(value),
             "V" => entry.version = text(value),
@@ -78,12 +79,13 @@ impl Reader {
             "C" => entry.hash = checksum(value),
             "D" => value.clone_into(&mut entry.needs),
             "p" => value.clone_into(&mut entry.provides),
-            "F" => entry.directory = text(value).unwrap_or_default(),
-            // Not more than will be kept; the lines of one package may be all of a file.
-            "R" if entry.files.len() <= self.files.files && value.len() <= super::MAXIMUM_TEXT => {
-                let directory = entry.directory.trim_matches('/');
-                let slash = if directory.is_empty() { "" } else { "/" };
-                entry.files.push(format!("/{directory}{slash}{value}"));
+            "F" => {
+                let directory = text(value).unwrap_or_default();
+                let directory = directory.trim_matches('/');
+                entry.directory = if directory.is_empty() { "/".to_owned() } else { format!("/{directory}/") };
+            }
+            "R" => {
+                self.files.take(&mut entry.files, &entry.directory, value);
             }
             // Sizes, times, descriptions, modes and digests of files; others may come.
             _ => {}
@@ -115,11 +117,7 @@ impl Reader {
         package.licence = entry.licence;
         package.supplier = entry.maintainer;
         package.hashes.extend(entry.hash);
-        for path in entry.files {
-            if !self.files.take(&mut package, path) {
-                break;
-            }
-        }
+        package.files = entry.files;
         inventory.packages.push(package);
         self.needs.push(entry.needs);
     }

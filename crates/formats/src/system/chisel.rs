@@ -90,7 +90,7 @@ fn lines(content: &mut dyn Read, inventory: &mut Inventory, files: &mut FileBudg
                 owners.dedup();
                 for owner in owners {
                     if let Some(package) = inventory.packages.get_mut(owner) {
-                        files.take(package, path.clone());
+                        files.take(&mut package.files, "", &path);
                     }
                 }
             }

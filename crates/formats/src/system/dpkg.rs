@@ -10,6 +10,9 @@ use super::{FileBudget, Kind, MAXIMUM_FILES, MAXIMUM_TEXT, Place, deb822, proble
 /// Alternatives of one need that are looked at.
 const ALTERNATIVES: usize = 64;
 
+/// Needs of one package that are looked at.
+const NEEDS: usize = 20_000;
+
 /// Bytes of a copyright file that are looked at.
 const COPYRIGHT: usize = 1 << 20;
 
@@ -88,7 +91,11 @@ pub(super) fn read(kind: Kind, places: &[Place<'_>]) -> Inventory {
     }
     let mut edges = Edges::new();
     for (index, needs) in needs.iter().enumerate() {
-        let found = needs.relations.split(',').flat_map(|clause| satisfied_by(clause, &needs.architecture, &providers));
+        let found = needs
+            .relations
+            .split(',')
+            .take(NEEDS)
+            .flat_map(|clause| satisfied_by(clause, &needs.architecture, &providers));
         edges.set(&mut inventory, index, found.copied().collect());
     }
     edges.note(&providers, &mut inventory);
@@ -200,7 +207,7 @@ fn beside(
             Some((to, by)) if *by != package.name => to.clone(),
             _ => path,
         };
-        if !files.take(package, path) {
+        if !files.take(&mut package.files, "", &path) {
             break;
         }
     }

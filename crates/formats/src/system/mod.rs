@@ -15,7 +15,7 @@ pub mod os_release;
 mod pacman;
 mod rpm;
 
-use provost_model::{Inventory, Package, Scope, Scopes};
+use provost_model::{Inventory, Scope, Scopes};
 
 pub use crate::lock::{Input, LockError};
 use crate::lock::{MAXIMUM_BYTES, MAXIMUM_PACKAGES};
@@ -228,18 +228,19 @@ impl FileBudget {
         Self { files: MAXIMUM_FILES, bytes: MAXIMUM_FILE_BYTES, spent: false }
     }
 
-    /// Takes one more file of a package. False when there is no more room: the caller then stops.
-    fn take(&mut self, package: &mut Package, path: String) -> bool {
-        if path.len() > MAXIMUM_TEXT {
+    /// Takes one more file of a package, told in one or two pieces. False when there is no more room: the caller then stops.
+    fn take(&mut self, files: &mut Vec<String>, directory: &str, name: &str) -> bool {
+        let length = directory.len() + name.len();
+        if length > MAXIMUM_TEXT {
             return true;
         }
-        if self.files == 0 || self.bytes < path.len() {
+        if self.spent || self.files == 0 || self.bytes < length {
             self.spent = true;
             return false;
         }
         self.files -= 1;
-        self.bytes -= path.len();
-        package.files.push(path);
+        self.bytes -= length;
+        files.push([directory, name].concat());
         true
     }
 

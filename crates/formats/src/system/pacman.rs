@@ -36,7 +36,7 @@ pub(super) fn read(places: &[Place<'_>]) -> Inventory {
         package.direct = Some(one("REASON").as_deref() != Some("1"));
         let list = place.beside("files").unwrap_or_default();
         for path in self::sections(&String::from_utf8_lossy(&list)).get("FILES").into_iter().flatten() {
-            if !path.ends_with('/') && !files.take(&mut package, format!("/{path}")) {
+            if !path.ends_with('/') && !files.take(&mut package.files, "/", path) {
                 break;
             }
         }

@@ -176,15 +176,12 @@ impl Reader {
                 broken = true;
                 continue;
             };
-            if is_there(at)
-                && directory.len() + name.len() <= super::MAXIMUM_TEXT
-                && !self.files.take(package, format!("{directory}{name}"))
-            {
+            if is_there(at) && !self.files.take(&mut package.files, directory, name) {
                 return;
             }
         }
         for (at, path) in header.strings(tag::OLDFILENAMES).enumerate() {
-            if is_there(at) && path.len() <= super::MAXIMUM_TEXT && !self.files.take(package, path.to_owned()) {
+            if is_there(at) && !self.files.take(&mut package.files, "", path) {
                 return;
             }
         }
