@@ -122,7 +122,7 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Explain(args) => commands::verify::run(args, &context, true),
         Command::Scan(args) => commands::scan::run(args, &context),
         Command::Deps(args) => commands::deps::run(args, &context),
-        Command::Sbom(args) => commands::sbom::run(args),
+        Command::Sbom(args) => commands::sbom::run(args, &context),
         Command::Recheck(args) => commands::recheck::run(args, &context),
         Command::Db(args) => commands::db::run(args, &context),
         Command::Bundle(args) => commands::bundle::run(args, &context),

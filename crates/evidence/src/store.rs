@@ -479,7 +479,8 @@ impl Store {
     /// The index or a file list cannot be read.
     pub fn records_of_artifact(&self, digest: &Digest) -> Result<Vec<RecordRow>, EvidenceError> {
         let mut rows = self.index.borrow().of_subject(digest)?;
-        if rows.is_empty() {
+        // What speaks of the artifact without being of a run (a scan) does not tell who made it.
+        if rows.iter().all(|row| row.invocation.is_none()) {
             let needle = digest.to_hex().into_bytes();
             let lists = self.index.borrow().lists()?;
             for (blob, index) in lists {

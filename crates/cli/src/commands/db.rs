@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use provost_deps::{Builder, Database, Imported, Info, What};
 use provost_model::{Timestamp, count, human_bytes, printable};
+use provost_remote::{Client, Options};
 use serde_json::json;
 
 use crate::commands::Context;
@@ -30,16 +31,19 @@ Examples:
   provost db import crates.io/all.zip PyPI/all.zip   OSV's archives, as downloaded from its bucket
   provost db import epss_scores-current.csv.gz       FIRST's EPSS scores
   provost db import known_exploited_vulnerabilities.json
+  provost db update crates.io npm PyPI               fetch what is new; later without names
   provost db status                                  what is in it, and how old
   provost db show GHSA-q2q7-5pp4-w6pg                one advisory
 
-The database is one file in provost's own directory; PROVOST_DB or --db names another. Nothing is fetched by `import`:
-bring the files as you bring other inputs into your network.";
+The database is one file in provost's own directory; PROVOST_DB or --db names another. Nothing is fetched but by
+`update`: bring the files as you bring other inputs into your network.";
 
 #[derive(Debug, Subcommand)]
 enum What_ {
     /// Import OSV archives, advisories, EPSS scores, the list of exploited vulnerabilities.
     Import(ImportArgs),
+    /// Fetch what is new from where OSV's archives are published, or from a mirror of yours.
+    Update(UpdateArgs),
     /// What is in the database, and how old it is.
     Status(StatusArgs),
     /// Show an advisory by its id or an alias.
@@ -99,6 +103,26 @@ struct ImportArgs {
 }
 
 #[derive(Debug, Args)]
+struct UpdateArgs {
+    /// Ecosystems by the names that OSV gives them; those that the database has when absent.
+    #[arg(value_name = "ECOSYSTEM")]
+    ecosystems: Vec<String>,
+    #[command(flatten)]
+    which: Which,
+    /// Where the archives are: below it `<ecosystem>/all.zip` and `<ecosystem>/modified_id.csv`.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PROVOST_DB_SOURCE",
+        default_value = "https://osv-vulnerabilities.storage.googleapis.com"
+    )]
+    source: String,
+    /// Refuse every connection: says what would be asked for.
+    #[arg(long, env = "PROVOST_OFFLINE")]
+    offline: bool,
+}
+
+#[derive(Debug, Args)]
 struct StatusArgs {
     #[command(flatten)]
     which: Which,
@@ -129,6 +153,7 @@ struct ShowArgs {
 pub fn run(args: &DbArgs, context: &Context) -> Result<Exit> {
     match &args.what {
         What_::Import(args) => import(args, context),
+        What_::Update(args) => update(args, context),
         What_::Status(args) => status(args, context),
         What_::Show(args) => show(args, context),
     }
@@ -202,6 +227,109 @@ fn import(args: &ImportArgs, context: &Context) -> Result<Exit> {
         anstream::eprintln!("{}", render::dim("`provost db status --json` names all that were set aside"));
     }
     Ok(if args.strict && total.quarantined > 0 { Exit::Denied } else { Exit::Pass })
+}
+
+/// Beyond so many changed advisories the whole archive is fetched.
+const DELTA: usize = 500;
+
+fn update(args: &UpdateArgs, context: &Context) -> Result<Exit> {
+    let path = args.which.path(context);
+    let mut ecosystems = args.ecosystems.clone();
+    if ecosystems.is_empty() && path.exists() {
+        let database = Database::open(&path)?;
+        // Releases of distributions come in the archive of the whole.
+        let names = database.info().ecosystems.keys().map(|name| name.split(':').next().unwrap_or(name).to_owned());
+        ecosystems = names.collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+    }
+    if ecosystems.is_empty() {
+        bail!("the database is empty: name ecosystems, for example `provost db update crates.io npm PyPI Go Debian Alpine`");
+    }
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    }
+    let client = Client::new(Options { offline: args.offline, ..Options::default() })?;
+    let source = args.source.trim_end_matches('/');
+    let mut builder = Builder::new(&path, false, clock::now())?;
+    let mut failed = 0;
+    for ecosystem in &ecosystems {
+        let now = clock::now();
+        let base = format!("{source}/{}", escaped(ecosystem));
+        let result = fetch(&client, &base, ecosystem, &mut builder, now);
+        match result {
+            Ok((how, imported)) => {
+                let text = format!("{how}: {} new, {} changed, {} set aside", imported.new, imported.changed, imported.quarantined);
+                anstream::print!("{}", render::line(&printable(ecosystem), &printable(&text)));
+            }
+            Err(error) => {
+                failed += 1;
+                anstream::eprintln!("{} {}: {}", render::error("not updated:"), printable(ecosystem), printable(&format!("{error:#}")));
+            }
+        }
+    }
+    if failed == ecosystems.len() {
+        bail!("nothing was updated; the database is as it was");
+    }
+    let info = builder.finish()?;
+    anstream::println!("{}: {}", path.display(), count(info.advisories, "advisory", "advisories"));
+    Ok(if failed > 0 { Exit::Undecided } else { Exit::Pass })
+}
+
+/// A name as part of an address.
+fn escaped(name: &str) -> String {
+    let mut out = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// Fetches what changed of an ecosystem: single advisories where they are few, else the archive.
+fn fetch(
+    client: &Client,
+    base: &str,
+    ecosystem: &str,
+    builder: &mut Builder,
+    now: Timestamp,
+) -> Result<(&'static str, Imported)> {
+    let get = |url: &str, limit: u64| client.get(url, "*/*", limit)?.success()?.bytes();
+    let changes = match get(&format!("{base}/modified_id.csv"), 256 << 20) {
+        Ok(bytes) => Some(String::from_utf8(bytes).context("modified_id.csv is not text")?),
+        Err(provost_remote::Error::NotFound { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let missing: Option<Vec<&str>> = changes.as_ref().map(|text| {
+        let lines = text.lines().filter_map(|line| line.split_once(','));
+        lines.filter(|(modified, id)| !builder.has(id.trim(), modified.trim())).map(|(_, id)| id.trim()).collect()
+    });
+    let name = format!("{base}/all.zip");
+    match missing {
+        Some(ids) if ids.len() <= DELTA && builder.knows(ecosystem) => {
+            let mut imported = Imported::default();
+            for id in ids {
+                // The list is as foreign as the rest: nothing in it may lead elsewhere.
+                if id.is_empty() || id.contains('/') || id.contains("..") {
+                    builder.quarantine(id, "no id that can be fetched", &mut imported);
+                    continue;
+                }
+                let url = format!("{base}/{}.json", escaped(id));
+                match get(&url, provost_formats::osv::MAXIMUM_BYTES as u64) {
+                    Ok(bytes) => builder.advisory(&bytes, &url, &mut imported)?,
+                    Err(error) => builder.quarantine(id, error, &mut imported),
+                }
+            }
+            builder.as_of_releases(ecosystem, now);
+            Ok(("what changed", imported))
+        }
+        _ => {
+            let bytes = get(&name, 4 << 30)?;
+            let (_, imported) = builder.import(&name, &bytes, Some(now), now)?;
+            Ok(("the archive", imported))
+        }
+    }
 }
 
 /// The files to import: directories stand for the `.json` files below them.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::Context;
 use crate::deps::bom::Form;
 use crate::deps::sbom;
 use crate::exit::Exit;
@@ -20,6 +21,7 @@ pub struct SbomArgs {
 const AFTER: &str = "\
 Examples:
   provost sbom create -o app.cdx.json              of what is locked below the working directory
+  provost sbom create --observed -o build.cdx.json which of them the last watched run really read
   provost sbom create --form spdx -o app.spdx.json
   provost scan image app.tar --sbom app.cdx.json   of an image
   provost sbom diff v1.cdx.json v2.cdx.json        what changed between two releases
@@ -47,6 +49,10 @@ pub struct CreateArgs {
     /// Leave out files that match.
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+    /// Mark which packages a run under `provost run` really read, and add those of the build machine: the last run, or the
+    /// one whose id begins so.
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "last", require_equals = true)]
+    pub observed: Option<String>,
     /// What it is of.
     #[arg(long)]
     pub name: Option<String>,
@@ -107,9 +113,9 @@ pub struct CheckArgs {
 ///
 /// # Errors
 /// A file cannot be read or written.
-pub fn run(args: &SbomArgs) -> Result<Exit> {
+pub fn run(args: &SbomArgs, context: &Context) -> Result<Exit> {
     match &args.what {
-        What::Create(args) => sbom::create(args),
+        What::Create(args) => sbom::create(args, context),
         What::Diff(args) => sbom::diff(args),
         What::Convert(args) => sbom::convert(args),
         What::Check(args) => sbom::check(args),

@@ -4,6 +4,7 @@ pub(crate) mod bom;
 mod findings;
 pub(crate) mod image;
 pub(crate) mod list;
+mod observed;
 mod output;
 pub(crate) mod recheck;
 pub(crate) mod review;

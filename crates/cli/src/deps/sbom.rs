@@ -8,7 +8,8 @@ use provost_formats::sbom::{self, Bom, Change};
 use provost_model::{count, printable};
 use serde_json::json;
 
-use super::{bom, gather_paths, output::put};
+use super::{bom, gather_paths, observed, output::put};
+use crate::commands::Context;
 use crate::commands::sbom::{CheckArgs, ConvertArgs, CreateArgs, DiffArgs, DiffFormat};
 use crate::exit::Exit;
 use crate::{clock, input, render};
@@ -20,9 +21,15 @@ fn read(path: &Path) -> Result<Bom> {
 }
 
 /// `sbom create`.
-pub(crate) fn create(args: &CreateArgs) -> Result<Exit> {
-    let (target, collected) = gather_paths(&args.paths, &args.exclude)?;
-    let document = bom::of(args.name.as_deref().unwrap_or(&target), &collected, None, clock::now());
+pub(crate) fn create(args: &CreateArgs, context: &Context) -> Result<Exit> {
+    let (target, mut collected) = gather_paths(&args.paths, &args.exclude)?;
+    let reads = args.observed.as_deref().map(|run| observed::reads(run, context)).transpose()?;
+    let seen = reads.as_ref().map(|reads| observed::add(&mut collected, reads));
+    let mut document = bom::of(args.name.as_deref().unwrap_or(&target), &collected, None, clock::now());
+    if let (Some(reads), Some(seen)) = (&reads, &seen) {
+        document.lifecycles = vec!["build".to_owned()];
+        observed::mark(&mut document, &collected, seen, reads);
+    }
     let form = args.form.unwrap_or_else(|| args.output.as_deref().map_or(bom::Form::CycloneDx16, bom::form_of));
     put(args.output.as_deref(), &bom::write(&document, form)?)?;
     for gap in collected.coverage.failures.iter().chain(&collected.coverage.parts).take(20) {
@@ -36,6 +43,17 @@ pub(crate) fn create(args: &CreateArgs) -> Result<Exit> {
             count(collected.sources.len() as u64, "source", "sources")
         )))
     );
+    if let (Some(reads), Some(seen)) = (&reads, &seen) {
+        let text = format!(
+            "run {}: {} read, {} of the listed packages among them; {} read that are not listed; {} that no package explains",
+            reads.invocation.get(..12).unwrap_or(&reads.invocation),
+            count(reads.paths.len() as u64, "file", "files"),
+            seen.read.len(),
+            count(seen.not_listed.len() as u64, "package", "packages"),
+            count(seen.unexplained_count, "file", "files")
+        );
+        anstream::eprintln!("{}", render::dim(&printable(&text)));
+    }
     Ok(if collected.coverage.is_complete() { Exit::Pass } else { Exit::Undecided })
 }
 

@@ -250,9 +250,20 @@ impl Builder {
         self.info.sources.push(source);
     }
 
-    /// What the data of these ecosystems is as of, by whoever fetched it from where it is published.
-    pub fn as_of(&mut self, ecosystem: &str, as_of: Timestamp) {
-        self.as_of.insert(ecosystem.to_owned(), as_of);
+    /// What the data of an ecosystem and all of its releases is as of, by whoever fetched it from where it is published.
+    pub fn as_of_releases(&mut self, ecosystem: &str, as_of: Timestamp) {
+        for (name, time) in &mut self.as_of {
+            if name == ecosystem || name.strip_prefix(ecosystem).is_some_and(|rest| rest.starts_with(':')) {
+                *time = as_of.max(*time);
+            }
+        }
+    }
+
+    /// True when advisories of an ecosystem, or of one of its releases, are in.
+    pub fn knows(&self, ecosystem: &str) -> bool {
+        self.as_of.keys().any(|name| {
+            name == ecosystem || name.strip_prefix(ecosystem).is_some_and(|rest| rest.starts_with(':'))
+        })
     }
 
     /// Ecosystems of an older database whose data would go back in time, or away.
