@@ -258,10 +258,22 @@ fn semver(tag: &str) -> Option<String> {
     let kind = rest.trim_end_matches(|one: char| one.is_ascii_digit());
     let suffix = match kind {
         "rc" | "beta" if rest.len() > kind.len() => format!("-{kind}.{}", &rest[kind.len()..]),
+        // `1.22-20231128-RC02`: a build of that day, before the release.
+        _ if dots < 2 && is_day(rest) => {
+            rest.chars().filter(|one| one.is_ascii_alphanumeric() || *one == '-').collect()
+        }
         // `1.22.3-vendor`: a vendor's build of it.
         _ => String::new(),
     };
     Some(format!("{numbers}{missing}{suffix}"))
+}
+
+/// True when a suffix begins with a day: `-20231128`.
+fn is_day(suffix: &str) -> bool {
+    suffix
+        .strip_prefix('-')
+        .and_then(|rest| rest.get(..8))
+        .is_some_and(|day| day.bytes().all(|one| one.is_ascii_digit()))
 }
 
 /// Settings that tell of the main module.
@@ -371,6 +383,7 @@ mod tests {
             ("1.22.3", Some("1.22.3")),
             ("1.22beta2", Some("1.22.0-beta.2")),
             ("1.21.3-microsoft", Some("1.21.3")),
+            ("1.22-20231128-RC02", Some("1.22.0-20231128-RC02")),
             ("1", Some("1.0.0")),
             ("1.2.3.4", None),
             ("", None),
