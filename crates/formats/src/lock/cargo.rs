@@ -23,6 +23,9 @@ pub(crate) const READERS: &[Reader] = &[
 /// Manifests of one workspace that are read at most.
 const MAXIMUM_MANIFESTS: usize = 5000;
 
+/// Patterns of members that are tried.
+const MAXIMUM_PATTERNS: usize = 64;
+
 /// Versions of one crate that a project may ask for.
 const MAXIMUM_VERSIONS: usize = 64;
 
@@ -305,7 +308,7 @@ impl Projects {
                     continue;
                 }
                 let short = name.split_once(['-', '_']).map(|(_, rest)| rest);
-                for (directory, start, end) in &patterns {
+                for (directory, start, end) in patterns.iter().take(MAXIMUM_PATTERNS) {
                     let fitting = [Some(name), short].into_iter().flatten();
                     let fitting = fitting.filter(|name| name.starts_with(start) && name.ends_with(end));
                     waiting.extend(fitting.map(|name| within(directory, name)));

@@ -1,6 +1,6 @@
 //! `package.json`, and what the lockfiles of npm, yarn, pnpm and bun have in common.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Problem, Root, Scope, Scopes};
 
@@ -34,7 +34,7 @@ pub(crate) struct Ask<'n> {
 
 /// What a `package.json` asks for. As npm does it, an optional dependency counts before an ordinary one of that name.
 pub(crate) fn asks<'n>(fields: &mut Fields<'n, '_, '_>) -> Vec<Ask<'n>> {
-    let optional_peers: Vec<&str> = fields
+    let optional_peers: HashSet<&str> = fields
         .table("peerDependenciesMeta")
         .iter()
         .filter(|(_, meta)| meta.get("optional").is_some_and(Node::is_true))
@@ -48,7 +48,7 @@ pub(crate) fn asks<'n>(fields: &mut Fields<'n, '_, '_>) -> Vec<Ask<'n>> {
         ("peerDependencies", Scope::Production),
     ];
     let mut asks: Vec<Ask<'n>> = Vec::new();
-    let mut optional: std::collections::HashSet<&str> = std::collections::HashSet::new();
+    let mut optional: HashSet<&str> = HashSet::new();
     for (key, scope) in kinds {
         let peer = key == "peerDependencies";
         for (name, wanted, line) in fields.texts(key) {
@@ -59,7 +59,7 @@ pub(crate) fn asks<'n>(fields: &mut Fields<'n, '_, '_>) -> Vec<Ask<'n>> {
                 "dependencies" if optional.contains(name) => continue,
                 _ => {}
             }
-            let scope = if peer && optional_peers.contains(&name) { Scope::Optional } else { scope };
+            let scope = if peer && optional_peers.contains(name) { Scope::Optional } else { scope };
             asks.push(Ask { name, wanted, scope, peer, line });
         }
     }

@@ -35,14 +35,18 @@ mod bun;
 mod cargo;
 mod cargo_manifest;
 mod composer;
+mod conan;
 mod dotnet;
 mod graph;
 mod javascript;
+mod mix;
 mod msbuild;
 mod npm;
 mod nuget;
 mod pnpm;
+mod pub_dart;
 mod source;
+mod swift;
 mod tree;
 mod yarn;
 
@@ -135,12 +139,16 @@ pub const READERS: &[&[Reader]] = &[
     bun::READERS,
     cargo::READERS,
     composer::READERS,
+    conan::READERS,
     dotnet::READERS,
     javascript::READERS,
+    mix::READERS,
     msbuild::READERS,
     npm::READERS,
     nuget::READERS,
     pnpm::READERS,
+    pub_dart::READERS,
+    swift::READERS,
     yarn::READERS,
 ];
 

@@ -11,6 +11,7 @@ use provost_model::Problem;
 use super::{LockError, MAXIMUM_BYTES};
 
 pub(crate) mod json;
+pub(crate) mod term;
 pub(crate) mod toml;
 pub(crate) mod xml;
 pub(crate) mod yaml;
