@@ -45,7 +45,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
     let mut seen: HashMap<(&str, &str), usize> = HashMap::new();
     let mut current = None;
     let mut edges: Vec<(usize, &str)> = Vec::new();
-    let mut asked: Vec<(u64, &str)> = Vec::new();
+    let mut asked: Vec<&str> = Vec::new();
     for (number, line) in (1..).zip(content.lines()) {
         let trimmed = line.trim();
         if trimmed.is_empty() {
@@ -104,7 +104,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
                 }
             },
             ("DEPENDENCIES", 2) => match spec(trimmed) {
-                Some((name, ..)) => asked.push((number, name)),
+                Some((name, ..)) => asked.push(name),
                 None => note(&mut inventory.problems, Some(number), format!("{} is no dependency", quoted(trimmed))),
             },
             ("CHECKSUMS", 2) => {
@@ -127,12 +127,9 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
     let bytes = ["Gemfile", "gems.rb"].into_iter().find_map(|name| (input.beside)(name));
     let gemfile = bytes.and_then(|bytes| text(&bytes).ok().and_then(|content| Gemfile::of(&content)));
     let mut dependencies = Vec::new();
-    for (line, name) in asked {
+    for name in asked {
         let found = names.named(name);
-        // Bundler itself is not locked.
-        if found.is_empty() && name != "bundler" {
-            note(&mut inventory.problems, Some(line), format!("{} is asked for and not locked", quoted(name)));
-        }
+        // Bundler itself is not locked, nor what is for other platforms.
         let of_project =
             found.iter().any(|index| matches!(inventory.packages[*index].source, PackageSource::Path { .. }));
         let scope = gemfile.as_ref().map_or(Scope::Production, |gemfile| gemfile.scope(name, of_project));
@@ -283,7 +280,7 @@ mod tests {
         let git = PackageSource::Git { url: "https://host/tool.git".into(), revision: Some("abc".into()) };
         assert_eq!(package(&read, "tool").source, git);
         assert_eq!(package(&read, "own").source, PackageSource::Path { path: ".".into() });
-        assert_eq!(read.problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [Some(23), Some(35)]);
+        assert_eq!(read.problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [Some(23)]);
     }
 
     #[test]

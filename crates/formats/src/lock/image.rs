@@ -1,5 +1,6 @@
 //! References to container images, as Dockerfiles, Compose files and CI jobs write them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use provost_model::{Ecosystem, Inventory, Package, PackageHash, Scope, Scopes};
@@ -25,13 +26,11 @@ pub(super) fn image(
     scope: Scope,
     line: u64,
 ) -> Option<usize> {
-    let filled = fill(written.trim(), variables);
+    let filled = fill(&without_blanks(written.trim()), variables);
     let reference = filled.strip_prefix("docker://").or(filled.strip_prefix("docker-image://")).unwrap_or(&filled);
     let unknown = |text: &str| text.contains(['$', '{', '}']) || text.contains("[[");
     if reference.is_empty() || reference.len() > MAXIMUM_REFERENCE || reference.contains(char::is_whitespace) {
-        // An expression of the CI has blanks in it.
-        let what = if unknown(reference) { "is computed" } else { "is no image" };
-        note(&mut inventory.problems, Some(line), format!("{} {what}", quoted(written)));
+        note(&mut inventory.problems, Some(line), format!("{} is no image", quoted(written)));
         return None;
     }
     let (named, digest) = match reference.split_once('@') {
@@ -132,6 +131,23 @@ fn fill_within(text: &str, variables: &Variables, depth: usize, filled: &mut usi
     out
 }
 
+/// Takes the blanks out of a CI's expressions, `${{ matrix.version }}`, so that what stands around them can be read.
+fn without_blanks(text: &str) -> Cow<'_, str> {
+    if !text.contains("{{") {
+        return Cow::Borrowed(text);
+    }
+    let mut depth = 0_usize;
+    let keep = |c: &char| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 || !c.is_whitespace()
+    };
+    Cow::Owned(text.chars().filter(keep).collect())
+}
+
 /// Where the brace closes that was open before.
 fn closing(inside: &str) -> Option<usize> {
     let mut depth = 0_usize;
@@ -180,6 +196,8 @@ mod tests {
         }
         let (found, inventory) = read("a:${X}");
         assert_eq!((found, inventory.problems.len()), (is("a", None), 1));
+        let (found, inventory) = read("host/a:${{ x || y }}-slim");
+        assert_eq!((found, inventory.problems.len()), (is("host/a", None), 1));
         assert_eq!(read("a@sha256:12").1.problems.len(), 1);
     }
 
