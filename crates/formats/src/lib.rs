@@ -13,3 +13,4 @@ pub mod sarif;
 pub mod sbom;
 pub mod system;
 pub mod version;
+pub mod vex;
