@@ -284,13 +284,29 @@ fn mutate(ecosystem: Ecosystem, text: &str, random: &mut Random) -> String {
     characters.into_iter().collect()
 }
 
-/// A version; one in ten may be none any more.
+/// A version; one in ten may be none.
 pub(super) fn version(ecosystem: Ecosystem, random: &mut Random) -> String {
-    let mut text = realistic(ecosystem, random);
-    if random.chance(10) {
-        for _ in 0..=random.below(2) {
-            text = mutate(ecosystem, &text, random);
+    let change = random.chance(10);
+    mostly_valid(ecosystem, random, |random| {
+        let mut text = realistic(ecosystem, random);
+        if change {
+            for _ in 0..=random.below(2) {
+                text = mutate(ecosystem, &text, random);
+            }
         }
+        text
+    })
+}
+
+/// In nine of ten cases goes on until what is made is a version, or until it seems hopeless.
+fn mostly_valid(ecosystem: Ecosystem, random: &mut Random, make: impl Fn(&mut Random) -> String) -> String {
+    let tries = if random.chance(90) { 40 } else { 1 };
+    let mut text = make(random);
+    for _ in 1..tries {
+        if is_valid(ecosystem, &text) {
+            break;
+        }
+        text = make(random);
     }
     text
 }
@@ -300,19 +316,13 @@ pub(super) fn version_near(ecosystem: Ecosystem, other: &str, random: &mut Rando
     if random.chance(25) {
         return version(ecosystem, random);
     }
-    // Mostly one that is a version still.
-    let tries = if random.chance(85) { 12 } else { 1 };
-    let mut text = String::new();
-    for _ in 0..tries {
-        text = other.to_owned();
+    mostly_valid(ecosystem, random, |random| {
+        let mut text = other.to_owned();
         for _ in 0..=random.below(3) {
             text = mutate(ecosystem, &text, random);
         }
-        if is_valid(ecosystem, &text) {
-            break;
-        }
-    }
-    text
+        text
+    })
 }
 
 /// A bound near a version: often with fewer numbers.

@@ -12,7 +12,7 @@ use provost_formats::version::{compare, is_valid, satisfies};
 use provost_model::Ecosystem;
 
 use generate::{Random, requirement, version, version_near};
-use tools::{Answer, Question, Reference};
+use tools::{Answer, Question, Reference, Validity};
 
 mod explain;
 mod generate;
@@ -90,6 +90,8 @@ fn hold(ecosystem: Ecosystem, reference: &Reference, pairs: usize, seed: u64, wo
             })
             .collect();
         unexplained += judge(ecosystem, reference, "order", questions, work)?;
+    }
+    if reference.validity != Validity::Silent {
         let questions = (0..pairs / 3).map(|_| Question::Valid(version(ecosystem, &mut random))).collect();
         unexplained += judge(ecosystem, reference, "validity", questions, work)?;
     }
@@ -138,7 +140,7 @@ fn judge(
             different.push((question, ours, theirs));
         }
     }
-    let circles = circles(reference, &different, work)?;
+    let circles = circles(ecosystem, reference, &different, work)?;
     let (mut circled, mut explained, mut left) = (0, BTreeMap::<&str, usize>::new(), Vec::new());
     for ((question, ours, theirs), circle) in different.iter().zip(circles) {
         if let Some(why) = explain::why(ecosystem, question, *ours, *theirs) {
@@ -165,17 +167,36 @@ fn judge(
     Ok(left.len())
 }
 
-/// For each difference in order: does the tool itself order the two, and a start that they have, in a circle?
-fn circles(reference: &Reference, different: &[(Question, Answer, Answer)], work: &Path) -> Result<Vec<bool>> {
+/// For each difference: does the tool itself order the two, and a start that they have, in a circle? Of a requirement it is
+/// asked how it orders what stands in it: an order that differs there is why the answer does.
+fn circles(
+    ecosystem: Ecosystem,
+    reference: &Reference,
+    different: &[(Question, Answer, Answer)],
+    work: &Path,
+) -> Result<Vec<bool>> {
     let mut questions = Vec::new();
     let mut asked = Vec::new();
     for (question, ..) in different {
         let start = questions.len();
-        if let Question::Compare(a, b) = question {
-            for between in starts(a).chain(starts(b)) {
-                questions.push(Question::Compare(a.clone(), between.clone()));
-                questions.push(Question::Compare(between, b.clone()));
+        match question {
+            Question::Compare(a, b) => {
+                for between in starts(a).chain(starts(b)) {
+                    questions.push(Question::Compare(a.clone(), between.clone()));
+                    questions.push(Question::Compare(between, b.clone()));
+                }
             }
+            Question::Satisfies(requirement, version) if ecosystem == Ecosystem::Maven => {
+                let bounds: Vec<&str> = requirement.split([']', ')', ',']).map(str::trim).collect();
+                let bounds: Vec<&str> =
+                    bounds.iter().flat_map(|bound| [*bound, bound.get(1..).unwrap_or_default().trim()]).collect();
+                for (place, bound) in bounds.iter().enumerate() {
+                    for other in bounds[place + 1..].iter().chain([&version.as_str()]) {
+                        questions.push(Question::Compare((*bound).to_owned(), (*other).to_owned()));
+                    }
+                }
+            }
+            _ => {}
         }
         asked.push(start..questions.len());
     }
@@ -191,10 +212,14 @@ fn circles(reference: &Reference, different: &[(Question, Answer, Answer)], work
         }
         _ => false,
     };
+    let differs = |(question, theirs): (&Question, &Answer)| *theirs != ours(ecosystem, question);
     Ok(different
         .iter()
         .zip(asked)
-        .map(|((.., theirs), range)| answers[range].chunks(2).any(|pair| is_circle(*theirs, pair)))
+        .map(|((question, _, theirs), range)| match question {
+            Question::Compare(..) => answers[range].chunks(2).any(|pair| is_circle(*theirs, pair)),
+            _ => questions[range.clone()].iter().zip(&answers[range]).any(differs),
+        })
         .collect())
 }
 

@@ -49,6 +49,17 @@ enum Asked {
     Dpkg,
 }
 
+/// How a tool tells what is a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Validity {
+    /// By refusing to compare it with itself.
+    Refuses,
+    /// It can be asked.
+    Says,
+    /// It takes everything.
+    Silent,
+}
+
 /// A tool.
 pub(super) struct Reference {
     /// What it is called.
@@ -57,8 +68,8 @@ pub(super) struct Reference {
     pub(super) compares: bool,
     /// It is asked for requirements.
     pub(super) satisfies: bool,
-    /// It tells by itself what is a version; others do by refusing.
-    validates: bool,
+    /// How it tells what is a version.
+    pub(super) validity: Validity,
     /// So many questions at most, where it is slow.
     most: usize,
     asked: Asked,
@@ -67,7 +78,7 @@ pub(super) struct Reference {
 impl Reference {
     fn program(name: &'static str, satisfies: bool, command: impl Fn() -> Command + 'static) -> Self {
         let asked = Asked::Program(Box::new(command));
-        Self { name, compares: true, satisfies, validates: false, most: usize::MAX, asked }
+        Self { name, compares: true, satisfies, validity: Validity::Refuses, most: usize::MAX, asked }
     }
 
     /// Puts questions; gives the tool's version and its answers, fewer than questions where it is slow.
@@ -83,7 +94,7 @@ impl Reference {
     fn ask_program(&self, mut command: Command, questions: &[Question], work: &Path) -> Result<(String, Vec<Answer>)> {
         let line = |question: &Question| match question {
             Question::Compare(a, b) => format!("c {} {}\n", hex(a), hex(b)),
-            Question::Valid(version) if self.validates => format!("v {} \n", hex(version)),
+            Question::Valid(version) if self.validity == Validity::Says => format!("v {} \n", hex(version)),
             Question::Valid(version) => format!("c {0} {0}\n", hex(version)),
             Question::Satisfies(requirement, version) => format!("s {} {}\n", hex(requirement), hex(version)),
         };
@@ -115,7 +126,7 @@ impl Reference {
             _ => Answer::Refused,
         };
         match question {
-            Question::Valid(_) if !self.validates => Answer::Yes(answer != Answer::Refused),
+            Question::Valid(_) if self.validity == Validity::Refuses => Answer::Yes(answer != Answer::Refused),
             _ => answer,
         }
     }
@@ -200,7 +211,7 @@ pub(super) fn references(ecosystem: Ecosystem, work: &Path) -> Result<Vec<Refere
             name: "semver 1",
             compares: true,
             satisfies: false,
-            validates: true,
+            validity: Validity::Says,
             most: usize::MAX,
             asked: Asked::Here(cargo),
         }),
@@ -220,7 +231,7 @@ pub(super) fn references(ecosystem: Ecosystem, work: &Path) -> Result<Vec<Refere
                 if found.len() < 2 && runs(python, &["-c", &format!("from {old}.version import LegacyVersion")]) {
                     let arguments = vec![path("pep440.py"), old.to_owned()];
                     let mut legacy = Reference::program("packaging (old)", false, command(python, arguments));
-                    legacy.validates = true;
+                    legacy.validity = Validity::Silent;
                     found.push(legacy);
                 }
             }
@@ -232,7 +243,8 @@ pub(super) fn references(ecosystem: Ecosystem, work: &Path) -> Result<Vec<Refere
             let usual = "/usr/share/maven/lib/maven-artifact-3.x.jar:/usr/share/java/commons-lang3.jar";
             if let (true, Some(classes)) = (runs("java", &["--version"]), variable("ORACLE_MAVEN", &[usual])) {
                 let arguments = vec!["-cp".to_owned(), classes, path("Maven.java")];
-                found.push(Reference::program("maven-artifact", true, command("java", arguments)));
+                let maven = Reference::program("maven-artifact", true, command("java", arguments));
+                found.push(Reference { validity: Validity::Silent, ..maven });
             }
         }
         Ecosystem::Packagist => {
@@ -252,20 +264,22 @@ pub(super) fn references(ecosystem: Ecosystem, work: &Path) -> Result<Vec<Refere
                     name: "dpkg",
                     compares: true,
                     satisfies: false,
-                    validates: true,
+                    validity: Validity::Says,
                     most: 5000,
                     asked: Asked::Dpkg,
                 });
             }
         }
         Ecosystem::Rpm if runs("rpmlua", &["-e", "print(1)"]) => {
-            found.push(Reference::program("rpm", false, command("rpmlua", vec![path("rpm.lua")])));
+            let rpm = Reference::program("rpm", false, command("rpmlua", vec![path("rpm.lua")]));
+            found.push(Reference { validity: Validity::Silent, ..rpm });
         }
         Ecosystem::Apk => found.extend(apk(work)?),
         Ecosystem::Conan => {
             let python = variable("ORACLE_PYTHON", &["python3"]).unwrap_or_default();
             if runs(&python, &["-c", "import conan.tools.scm"]) {
-                found.push(Reference::program("conan", false, command(&python, vec![path("conan_version.py")])));
+                let conan = Reference::program("conan", false, command(&python, vec![path("conan_version.py")]));
+                found.push(Reference { validity: Validity::Silent, ..conan });
             }
         }
         Ecosystem::Hex if runs("elixir", &["--version"]) => {
@@ -313,6 +327,6 @@ fn apk(work: &Path) -> Result<Option<Reference>> {
         .status()?;
     ensure!(status.success(), "the C program does not compile");
     let mut apk = Reference::program("apk-tools", false, command(&program.display().to_string(), Vec::new()));
-    apk.validates = true;
+    apk.validity = Validity::Says;
     Ok(Some(apk))
 }

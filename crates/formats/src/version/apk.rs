@@ -1,7 +1,8 @@
 //! Alpine: apk-package(5), "Package version": `number{.number}…{letter}{_suffix{number}}…{~hash}{-r#}`, in the order of
 //! apk-tools 3.
 //!
-//! A version that breaks the rules is below all that start like it up to there, and no two of those differ.
+//! Numbers may have any length; apk counts up to 2^64, and then from 0 again. A version that breaks the rules is below all that
+//! start like it up to there, and no two of those differ.
 
 use std::cmp::Ordering;
 

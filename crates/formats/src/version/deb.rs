@@ -1,4 +1,6 @@
 //! Debian: deb-version(7) of dpkg, "Sorting algorithm" (Debian Policy 5.6.12).
+//!
+//! An epoch that is no number is compared like the other parts; dpkg refuses it, but takes one with a sign.
 
 use std::cmp::Ordering;
 
@@ -14,6 +16,10 @@ fn parts(text: &str) -> (&[u8], &[u8], &[u8]) {
 
 /// Compares two versions.
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
+    // Nothing is below every version (deb-version(7) does not say so, dpkg does).
+    if a.is_empty() || b.is_empty() {
+        return b.is_empty().cmp(&a.is_empty());
+    }
     let (a, b) = (parts(a), parts(b));
     compare_part(a.0, b.0).then_with(|| compare_part(a.1, b.1)).then_with(|| compare_part(a.2, b.2))
 }

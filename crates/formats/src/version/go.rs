@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 
 use super::semver::{self, Parts};
-use super::text::{is_digits, take, take_digits};
+use super::text::{take, take_digits};
 
 fn parts(text: &str) -> (Parts<'_>, bool) {
     let text = text.trim_ascii();
@@ -74,11 +74,14 @@ pub(super) fn is_valid(text: &str) -> bool {
     let mut prerelease = parts.prerelease;
     let word = take(&mut prerelease, |byte| byte.is_ascii_lowercase());
     let number = take_digits(&mut prerelease);
-    let numbers = parts.numbers.split(|&byte| byte == b'.');
-    let ends = word.is_empty() && number.is_empty()
-        || matches!(word, b"rc" | b"beta" | b"alpha") && !number.is_empty() && !parts.hyphen;
-    let prefix = text.starts_with("go") || text.starts_with(|c: char| c.is_ascii_digit());
-    prefix && ends && prerelease.is_empty() && numbers.clone().count() <= 3 && numbers.into_iter().all(is_digits)
+    let count = parts.numbers.split(|&byte| byte == b'.').count();
+    let fits = match word {
+        b"" => count <= 3 && number.is_empty(),
+        _ => count == 2 && matches!(word, b"rc" | b"beta" | b"alpha") && semver::is_number(number),
+    };
+    let nothing_else = prerelease.is_empty() && !parts.hyphen && !text.contains('+');
+    let starts = text.starts_with("go") || text.starts_with(|c: char| c.is_ascii_digit());
+    fits && nothing_else && starts && parts.numbers.split(|&byte| byte == b'.').all(semver::is_number)
 }
 
 #[cfg(test)]
@@ -107,7 +110,7 @@ mod tests {
         for good in ["v1.2.3", "1.2.3", "v2.0.0+incompatible", "go1.21rc2", "1.21", "1.21.0-rc.2", "go1.22.1"] {
             assert!(is_valid(good), "{good}");
         }
-        for bad in ["", "v1", "devel", "go", "go1.", "1.21rc", "master", "1.2.3.4"] {
+        for bad in ["", "v1", "devel", "go", "go1.", "1.21rc", "1.21-", "go1.2.3rc1", "go01.2", "master", "1.2.3.4"] {
             assert!(!is_valid(bad), "{bad}");
         }
     }

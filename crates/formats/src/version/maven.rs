@@ -5,8 +5,8 @@
 //!
 //! One thing differs from Maven, which goes in circles there: `1` < `1.sp.1` (a qualifier above the release), `1-alpha` < `1`,
 //! and yet `1.sp.1` < `1-alpha`, because a qualifier after a dot is below every list. Where what follows stands on different
-//! sides of the release, the release decides here: `1-alpha` < `1` < `1.sp.1`. Everything else is Maven's answer. Only ASCII
-//! digits are digits.
+//! sides of the release, the release decides here: `1-alpha` < `1` < `1.sp.1`. Everything else is Maven's answer, but
+//! that ten zeros or more are 0 (Maven takes them for a long number, above every short one). Only ASCII digits are digits.
 
 use std::cmp::Ordering;
 

@@ -56,7 +56,8 @@ pub fn compare_semver(a: &str, b: &str) -> Ordering {
 /// True where a version follows its ecosystem's rules.
 pub fn is_valid(ecosystem: Ecosystem, version: &str) -> bool {
     match ecosystem {
-        Ecosystem::Cargo | Ecosystem::Npm | Ecosystem::Hex | Ecosystem::Pub => semver::is_valid(version),
+        Ecosystem::Npm => semver::is_valid(version.strip_prefix('v').unwrap_or(version)),
+        Ecosystem::Cargo | Ecosystem::Hex | Ecosystem::Pub => semver::is_valid(version),
         Ecosystem::Swift | Ecosystem::GitHubActions => semver::is_valid_tag(version),
         Ecosystem::Go => go::is_valid(version),
         Ecosystem::PyPi => pep440::is_valid(version),

@@ -55,7 +55,9 @@ const DEV: &[(&[u8], u8)] = &[(b"dev", 0)];
 /// Takes numbers with dots between, and leaves a dot that no number follows.
 fn take_release<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     let start = *rest;
-    take_digits(rest);
+    if take_digits(rest).is_empty() {
+        return b"";
+    }
     while let [b'.', digit, ..] = rest
         && digit.is_ascii_digit()
     {
@@ -257,9 +259,21 @@ mod tests {
 
     #[test]
     fn validity() {
-        for bad in
-            ["", "v", "1.0.", "1..0", "1.0-foo", "1.0+", "1.0+a..b", "!1", "1.0a1b2", "1.0.dev1.post1", "1.0\u{0660}"]
-        {
+        for bad in [
+            "",
+            "v",
+            "1.0.",
+            "1..0",
+            "1.0-foo",
+            "1.0+",
+            "1.0+a..b",
+            "!1",
+            "1.0a1b2",
+            "1.0.dev1.post1",
+            ".1",
+            "0!.1",
+            "1.0\u{0660}",
+        ] {
             assert!(!is_valid(bad), "{bad}");
         }
         for good in ["1", "1.0a-.post.dev", "\n1.0 ", "1.0-1-dev_2", "1.0rc--1"] {

@@ -1,8 +1,8 @@
 //! Semantic Versioning 2.0.0, section 11, and a reader that also takes what is written in its place: `v1`, `=1.2`,
 //! `1.0.0alpha1`, `1.2.3.4`.
 //!
-//! Numbers may have any length. node-semver refuses those above 2^53 and compares longer prerelease numbers as floating
-//! point; the specification knows no limit. What is no version has the number 0.0.0 and is a
+//! Numbers may have any length: the specification knows no limit. node-semver refuses those above 2^53 and compares longer
+//! prerelease numbers as floating point, Cargo refuses those above 2^64. What is no version has the number 0.0.0 and is a
 //! prerelease of it.
 
 use std::cmp::Ordering;

@@ -69,7 +69,7 @@ pub(super) fn satisfies(requirement: &str, version: &str) -> Option<bool> {
         rest = after.trim();
         rest = rest.strip_prefix(',').map_or(rest, str::trim);
     }
-    (rest.is_empty() && !version.is_empty()).then_some(holds)
+    rest.is_empty().then_some(holds)
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! npm: ranges of node-semver ("Ranges", "Advanced Range Syntax", "Range Grammar"), as `semver.satisfies` reads them without
 //! options.
+//!
+//! Not understood here, though node-semver makes something of them: a star within a word (`1.2*`, read as `1.2`) and metadata
+//! with blanks around (`1 +a - 2`).
 
 use std::borrow::Cow;
 
@@ -70,7 +73,6 @@ fn prepare(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
         return Cow::Borrowed(text);
     }
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut pieces = text.split('+');
     let mut plain = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
@@ -88,7 +90,7 @@ fn prepare(text: &str) -> Cow<'_, str> {
         }
         plain.push_str(&piece[piece.len() - rest.len()..]);
     }
-    Cow::Owned(plain.trim().to_owned())
+    Cow::Owned(plain.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// A version of which parts may be missing, or `x`.

@@ -47,7 +47,7 @@ fn clause_of(text: &str) -> Option<Clause<'_>> {
         return is_text.then_some(Clause::Identical(rest));
     }
     let equality = matches!(operator, "==" | "!=");
-    if let Some(prefix) = rest.strip_suffix(".*").filter(|_| equality) {
+    if let Some(prefix) = rest.strip_suffix(".*").filter(|prefix| equality && prefix.trim_end() == *prefix) {
         let version = pep440::parse(prefix).filter(|version| is_bare(version) && version.local.is_none())?;
         return Some(Clause::Prefix(version, operator == "=="));
     }
@@ -141,7 +141,9 @@ mod tests {
                 ("(>=1,<2)", "1.5", "2"),
             ],
         );
-        for bad in ["1.0", "=1.0", "~=1", ">=1.*", "==1.0a1.*", ">=1.0+x", "==", "==1.0.*+x", "^1.0", ">=1 <2"] {
+        for bad in
+            ["1.0", "=1.0", "~=1", ">=1.*", "==1.0a1.*", ">=1.0+x", "==", "==1.0.*+x", "^1.0", ">=1 <2", "==1 .*"]
+        {
             assert_eq!(satisfies(bad, "1.0"), None, "{bad}");
         }
         assert_eq!(satisfies(">=1", "nonsense"), None);
