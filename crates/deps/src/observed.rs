@@ -92,9 +92,10 @@ pub fn owner_of(path: &str) -> Option<Owner> {
 
 /// `name-1.2.3` in two: the version begins behind the last hyphen that a digit follows and that no name goes on behind.
 fn name_and_version(folder: &str) -> Option<(&str, &str)> {
-    let at = folder.match_indices('-').map(|(at, _)| at).find(|at| {
-        folder[at + 1..].starts_with(|c: char| c.is_ascii_digit()) && folder[at + 1..].contains('.')
-    })?;
+    let at = folder
+        .match_indices('-')
+        .map(|(at, _)| at)
+        .find(|at| folder[at + 1..].starts_with(|c: char| c.is_ascii_digit()) && folder[at + 1..].contains('.'))?;
     Some((&folder[..at], &folder[at + 1..]))
 }
 
@@ -179,12 +180,18 @@ mod tests {
             owner_of(path).map(|o| format!("{} {} {}", o.ecosystem.purl_type(), o.name, o.version.unwrap_or_default()))
         };
         for (path, wanted) in [
-            ("/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/serde_json-1.0.1/src/lib.rs", "cargo serde_json 1.0.1"),
+            (
+                "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/serde_json-1.0.1/src/lib.rs",
+                "cargo serde_json 1.0.1",
+            ),
             ("/c/registry/src/i/tracing-log-0.1.3/src/lib.rs", "cargo tracing-log 0.1.3"),
             ("/c/registry/src/i/rand-0.9.0-alpha.1/src/lib.rs", "cargo rand 0.9.0-alpha.1"),
             ("/w/node_modules/a/node_modules/@scope/b/index.js", "npm @scope/b "),
             ("/go/pkg/mod/github.com/!burnt!sushi/toml@v1.2.0/x.go", "golang github.com/BurntSushi/toml 1.2.0"),
-            ("/h/.m2/repository/org/apache/commons/commons-lang3/3.1/commons-lang3-3.1.jar", "maven org.apache.commons:commons-lang3 3.1"),
+            (
+                "/h/.m2/repository/org/apache/commons/commons-lang3/3.1/commons-lang3-3.1.jar",
+                "maven org.apache.commons:commons-lang3 3.1",
+            ),
             ("/v/lib/python3.11/site-packages/requests/api.py", "pypi requests "),
             ("/v/lib/python3.11/site-packages/Typing_Extensions-4.0.dist-info/RECORD", "pypi typing-extensions "),
             ("/usr/lib/ruby/gems/3.1.0/gems/rake-13.0.6/lib/rake.rb", "gem rake 13.0.6"),

@@ -242,7 +242,9 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit> {
         ecosystems = names.collect::<std::collections::BTreeSet<_>>().into_iter().collect();
     }
     if ecosystems.is_empty() {
-        bail!("the database is empty: name ecosystems, for example `provost db update crates.io npm PyPI Go Debian Alpine`");
+        bail!(
+            "the database is empty: name ecosystems, for example `provost db update crates.io npm PyPI Go Debian Alpine`"
+        );
     }
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
@@ -257,12 +259,20 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit> {
         let result = fetch(&client, &base, ecosystem, &mut builder, now);
         match result {
             Ok((how, imported)) => {
-                let text = format!("{how}: {} new, {} changed, {} set aside", imported.new, imported.changed, imported.quarantined);
+                let text = format!(
+                    "{how}: {} new, {} changed, {} set aside",
+                    imported.new, imported.changed, imported.quarantined
+                );
                 anstream::print!("{}", render::line(&printable(ecosystem), &printable(&text)));
             }
             Err(error) => {
                 failed += 1;
-                anstream::eprintln!("{} {}: {}", render::error("not updated:"), printable(ecosystem), printable(&format!("{error:#}")));
+                anstream::eprintln!(
+                    "{} {}: {}",
+                    render::error("not updated:"),
+                    printable(ecosystem),
+                    printable(&format!("{error:#}"))
+                );
             }
         }
     }

@@ -87,6 +87,9 @@ pub struct Judging {
     /// VEX documents (OpenVEX, CycloneDX) of whoever you trust to say what does not matter here.
     #[arg(long, value_name = "FILE", help_heading = "What counts")]
     pub vex: Vec<PathBuf>,
+    /// The product that VEX statements speak of, a package URL. Without, only statements about a package itself hold.
+    #[arg(long, value_name = "PURL", requires = "vex", help_heading = "What counts")]
+    pub product: Option<String>,
     /// A scan that could not judge everything may still pass.
     #[arg(long, help_heading = "What counts")]
     pub allow_partial: bool,

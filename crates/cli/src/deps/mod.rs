@@ -23,7 +23,6 @@ use provost_attest::predicate::ImageFacts;
 use provost_deps::{Assessment, Collected, Database, Directory, Fault, Issue, Kind, Severity, collect};
 use provost_model::{Finding, Package, Timestamp};
 use provost_scan::{Baseline, Coverage, Judgement, State, Suppressions, judge};
-use vex::VexStatement;
 
 use crate::commands::Context;
 use crate::commands::db;
@@ -94,7 +93,7 @@ pub(crate) struct Known {
     pub database: Database,
     pub baseline: Option<Baseline>,
     pub suppressions: Suppressions,
-    pub vex: Vec<VexStatement>,
+    pub vex: vex::Statements,
 }
 
 impl Known {
@@ -112,7 +111,12 @@ impl Known {
             suppressions.0.extend(parsed.with_context(|| format!("{} cannot be used", path.display()))?.0);
         }
         let database = judging.which.open(context)?;
-        Ok(Self { database, baseline, suppressions, vex: vex::load(&judging.vex)? })
+        Ok(Self {
+            database,
+            baseline,
+            suppressions,
+            vex: vex::Statements::load(&judging.vex, judging.product.as_deref())?,
+        })
     }
 }
 
@@ -341,7 +345,7 @@ fn rows(
     assessment: &Assessment,
     baseline: Option<&Baseline>,
     suppressions: &Suppressions,
-    vex: &[VexStatement],
+    vex: &vex::Statements,
 ) -> (Vec<Row>, Vec<String>) {
     let findings = assessment.issues.iter().map(|issue| findings::of(collected, issue)).collect();
     let Judgement { findings, remarks, .. } = judge(findings, baseline, suppressions, &clock::now());
@@ -350,9 +354,9 @@ fn rows(
         .zip(&assessment.issues)
         .map(|(judged, issue)| {
             let package = &collected.sources[issue.source].inventory.packages[issue.package];
-            let vex = vex::of(vex, package, &issue.fault);
+            let vex = vex.of(package, &issue.fault);
             let tolerated = match &vex {
-                Some(Vex { status, why }) if status.settles() => Some(format!("VEX: {}{why}", status.name())),
+                Some(Vex { status, why }) if status.clears() => Some(format!("VEX: {}{why}", status.name())),
                 _ => tolerated(counting, package, &issue.fault),
             };
             let mut finding = judged.finding;

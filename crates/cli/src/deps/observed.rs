@@ -37,7 +37,9 @@ pub(crate) fn reads(wanted: &str, context: &Context) -> Result<Reads> {
         let Some(end) = rows.last().map(|row| row.index) else { break };
         for row in rows.iter().filter(|row| row.predicate_type.as_deref() == Some(MATERIALS)) {
             let envelope = store.envelope(row.index)?;
-            let Ok(verified) = verify_envelope(&envelope, &judge::signers_of(&policy.policy, &envelope), 1) else { continue };
+            let Ok(verified) = verify_envelope(&envelope, &judge::signers_of(&policy.policy, &envelope), 1) else {
+                continue;
+            };
             let Ok(materials) = verified.value().predicate_as::<Materials>(MATERIALS) else { continue };
             if materials.observed.is_some() && (wanted == "last" || materials.invocation_id.starts_with(wanted)) {
                 last = Some(materials);
@@ -46,7 +48,10 @@ pub(crate) fn reads(wanted: &str, context: &Context) -> Result<Reads> {
         first = end + 1;
     }
     let Some(materials) = last else {
-        bail!("no run in the evidence log was watched{}", if wanted == "last" { String::new() } else { format!(" and begins with {wanted}") });
+        bail!(
+            "no run in the evidence log was watched{}",
+            if wanted == "last" { String::new() } else { format!(" and begins with {wanted}") }
+        );
     };
     let paths = paths(&store, &materials)?;
     Ok(Reads { invocation: materials.invocation_id, paths })

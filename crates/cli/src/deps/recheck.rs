@@ -281,7 +281,7 @@ fn attest(scans: &[Scan], store: &Store, database: &Database, context: &Context,
             database: Database::open(database.path())?,
             baseline: None,
             suppressions: provost_scan::Suppressions::default(),
-            vex: Vec::new(),
+            vex: super::vex::Statements::default(),
         };
         let old = scan.vulns.scan.clone().unwrap_or_default();
         // A statement says all that is known; what of it counts is the policy's to say.

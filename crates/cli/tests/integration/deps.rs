@@ -35,7 +35,8 @@ fn import(world: &World, name: &str, advisories: &[Value]) {
 }
 
 fn lock(world: &World, packages: &[(&str, &str)]) {
-    let mut text = "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\"middle\"]\n".to_owned();
+    let mut text =
+        "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\"middle\"]\n".to_owned();
     for (name, version) in packages {
         let needs = if *name == "middle" { "dependencies = [\"deep\"]\n" } else { "" };
         text.push_str(&format!(
@@ -63,7 +64,9 @@ fn a_lock_is_judged_and_nothing_is_passed_over() {
     import(&world, "a.json", &[advisory("RUSTSEC-1", "crates.io", "deep", "0.3.5", json!({"aliases": ["CVE-1"]}))]);
 
     let text = world.expect(1, &["scan", "deps"]);
-    for wanted in ["critical 9.8", "deep 0.3.1 → 0.3.5", "RUSTSEC-1 CVE-1", "middle 1.0.0 → deep 0.3.1", "cargo update -p deep"] {
+    for wanted in
+        ["critical 9.8", "deep 0.3.1 → 0.3.5", "RUSTSEC-1 CVE-1", "middle 1.0.0 → deep 0.3.1", "cargo update -p deep"]
+    {
         assert!(text.contains(wanted), "{wanted} in\n{text}");
     }
     let json = report(&world, 1, &["scan", "deps", "--format", "json", "-q"]);
@@ -109,12 +112,22 @@ fn what_counts_can_be_said() {
 #[test]
 fn a_broken_advisory_is_set_aside_and_an_older_database_refused() {
     let world = World::new();
-    write(&world, "a.json", "{\"id\":\"BAD\",\"modified\":\"x\",\"affected\":[{\"package\":{\"ecosystem\":\"npm\",\"name\":\"a\"},\"ranges\":[{\"type\":\"SEMVER\",\"events\":[{}]}]}]}");
+    write(
+        &world,
+        "a.json",
+        "{\"id\":\"BAD\",\"modified\":\"x\",\"affected\":[{\"package\":{\"ecosystem\":\"npm\",\"name\":\"a\"},\"ranges\":[{\"type\":\"SEMVER\",\"events\":[{}]}]}]}",
+    );
     let text = world.expect(1, &["db", "import", "a.json", "--strict"]);
     assert!(text.contains("set aside") && text.contains("BAD") || text.contains("one of introduced"), "{text}");
     let new = advisory("N-1", "npm", "a", "2.0.0", json!({}));
     import(&world, "new.json", &[new]);
-    let old = advisory("N-0", "npm", "a", "2.0.0", json!({"modified": "2020-01-01T00:00:00Z", "published": "2020-01-01T00:00:00Z"}));
+    let old = advisory(
+        "N-0",
+        "npm",
+        "a",
+        "2.0.0",
+        json!({"modified": "2020-01-01T00:00:00Z", "published": "2020-01-01T00:00:00Z"}),
+    );
     write(&world, "old.json", &old.to_string());
     let text = world.expect(2, &["db", "import", "--fresh", "old.json"]);
     assert!(text.contains("--allow-older"), "{text}");
@@ -134,7 +147,14 @@ fn a_change_is_reviewed_without_a_checkout() {
     import(&world, "a.json", &[advisory("RUSTSEC-1", "crates.io", "deep", "0.3.5", json!({}))]);
     let range = format!("{base}..HEAD");
     let text = world.expect(1, &["deps", "diff", &range]);
-    for wanted in ["+ serde-json 1.0.0 (new to the project)", "resembles serde_json", "~ deep 0.3.5 → 0.3.1", "became older", "brings critical 9.8: RUSTSEC-1", "~ middle 1.0.0 → 1.1.0"] {
+    for wanted in [
+        "+ serde-json 1.0.0 (new to the project)",
+        "resembles serde_json",
+        "~ deep 0.3.5 → 0.3.1",
+        "became older",
+        "brings critical 9.8: RUSTSEC-1",
+        "~ middle 1.0.0 → 1.1.0",
+    ] {
         assert!(text.contains(wanted), "{wanted} in\n{text}");
     }
     let markdown = world.expect(1, &["deps", "diff", &range, "--format", "markdown"]);
@@ -188,7 +208,8 @@ fn layout(root: &Path, layers: &[Vec<u8>], config: Value) -> String {
         std::fs::write(blobs.join(&digest), bytes).expect("blob");
         digest
     };
-    let diff_ids: Vec<String> = layers.iter().map(|layer| format!("sha256:{}", provost_model::sha256(layer).to_hex())).collect();
+    let diff_ids: Vec<String> =
+        layers.iter().map(|layer| format!("sha256:{}", provost_model::sha256(layer).to_hex())).collect();
     let mut config = config;
     config["architecture"] = "amd64".into();
     config["os"] = "linux".into();
@@ -217,7 +238,8 @@ fn layout(root: &Path, layers: &[Vec<u8>], config: Value) -> String {
 }
 
 const OS_RELEASE: &[u8] = b"ID=debian\nVERSION_ID=\"12\"\n";
-const STATUS: &[u8] = b"Package: libdeep1\nStatus: install ok installed\nArchitecture: amd64\nSource: deep\nVersion: 1.0-1\n\n";
+const STATUS: &[u8] =
+    b"Package: libdeep1\nStatus: install ok installed\nArchitecture: amd64\nSource: deep\nVersion: 1.0-1\n\n";
 const METADATA: &[u8] = b"Metadata-Version: 2.1\nName: urllib3\nVersion: 1.26.4\n";
 
 fn image(world: &World) -> String {
@@ -246,7 +268,15 @@ fn an_image_is_judged_layer_by_layer() {
         ],
     );
     let text = world.expect(1, &["scan", "image", "image", "--sbom", "image.cdx.json"]);
-    for wanted in ["libdeep1 1.0-1 → 1.0-2", "DSA-1", "urllib3 1.26.4 → 1.26.5", "1 secret", "layer 3 hides it", "image-root-user", "image-setuid"] {
+    for wanted in [
+        "libdeep1 1.0-1 → 1.0-2",
+        "DSA-1",
+        "urllib3 1.26.4 → 1.26.5",
+        "1 secret",
+        "layer 3 hides it",
+        "image-root-user",
+        "image-setuid",
+    ] {
         assert!(text.contains(wanted), "{wanted} in\n{text}");
     }
     let json = report(&world, 1, &["scan", "image", "image", "--format", "json", "-q"]);

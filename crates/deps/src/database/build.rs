@@ -261,9 +261,9 @@ impl Builder {
 
     /// True when advisories of an ecosystem, or of one of its releases, are in.
     pub fn knows(&self, ecosystem: &str) -> bool {
-        self.as_of.keys().any(|name| {
-            name == ecosystem || name.strip_prefix(ecosystem).is_some_and(|rest| rest.starts_with(':'))
-        })
+        self.as_of
+            .keys()
+            .any(|name| name == ecosystem || name.strip_prefix(ecosystem).is_some_and(|rest| rest.starts_with(':')))
     }
 
     /// Ecosystems of an older database whose data would go back in time, or away.
