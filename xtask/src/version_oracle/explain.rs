@@ -26,6 +26,10 @@ pub(super) fn why(ecosystem: Ecosystem, question: &Question, ours: Answer, their
         Ecosystem::Conan if texts.iter().any(|text| has_sign(text)) => {
             Some("Conan's numbers may have a sign or underscores")
         }
+        Ecosystem::NuGet | Ecosystem::Pub if texts.iter().any(|text| text.contains("--")) => {
+            Some("OSV drops a hyphen that a prerelease starts with")
+        }
+        Ecosystem::Pub if texts.iter().all(|text| text.contains('+')) => Some("OSV compares builds as text"),
         Ecosystem::Go => go(texts),
         Ecosystem::Maven if texts.iter().any(|text| text.contains("0000000000")) => {
             Some("Maven takes ten zeros for a number above all short ones")

@@ -8,6 +8,7 @@
 //! | `ORACLE_SEMVER` | npm's `semver` |
 //! | `ORACLE_GO` | the go command |
 //! | `ORACLE_APK` | the sources of apk-tools |
+//! | `ORACLE_OSV` | the sources of osv-scalibr: OSV's own order, where the ecosystem's tool cannot be asked |
 
 use std::cmp::Ordering;
 use std::fs::File;
@@ -66,6 +67,8 @@ pub(super) struct Reference {
     pub(super) name: &'static str,
     /// It is asked for the order of versions.
     pub(super) compares: bool,
+    /// It is asked about valid versions alone.
+    pub(super) valid_only: bool,
     /// It is asked for requirements.
     pub(super) satisfies: bool,
     /// How it tells what is a version.
@@ -78,7 +81,15 @@ pub(super) struct Reference {
 impl Reference {
     fn program(name: &'static str, satisfies: bool, command: impl Fn() -> Command + 'static) -> Self {
         let asked = Asked::Program(Box::new(command));
-        Self { name, compares: true, satisfies, validity: Validity::Refuses, most: usize::MAX, asked }
+        Self {
+            name,
+            compares: true,
+            valid_only: false,
+            satisfies,
+            validity: Validity::Refuses,
+            most: usize::MAX,
+            asked,
+        }
     }
 
     /// Puts questions; gives the tool's version and its answers, fewer than questions where it is slow.
@@ -98,9 +109,10 @@ impl Reference {
             Question::Valid(version) => format!("c {0} {0}\n", hex(version)),
             Question::Satisfies(requirement, version) => format!("s {} {}\n", hex(requirement), hex(version)),
         };
-        let file = work.join("questions");
+        let file = work.join(format!("questions-{}", std::process::id()));
         std::fs::write(&file, questions.iter().map(line).collect::<String>())?;
         let output = command.stdin(File::open(&file)?).stderr(Stdio::inherit()).output().context(self.name)?;
+        std::fs::remove_file(&file)?;
         let text = String::from_utf8(output.stdout)?;
         let mut lines = text.lines();
         let version = lines.next().unwrap_or_default().to_owned();
@@ -210,6 +222,7 @@ pub(super) fn references(ecosystem: Ecosystem, work: &Path) -> Result<Vec<Refere
         Ecosystem::Cargo => found.push(Reference {
             name: "semver 1",
             compares: true,
+            valid_only: false,
             satisfies: false,
             validity: Validity::Says,
             most: usize::MAX,
@@ -263,6 +276,7 @@ pub(super) fn references(ecosystem: Ecosystem, work: &Path) -> Result<Vec<Refere
                 found.push(Reference {
                     name: "dpkg",
                     compares: true,
+                    valid_only: false,
                     satisfies: false,
                     validity: Validity::Says,
                     most: 5000,
@@ -282,6 +296,8 @@ pub(super) fn references(ecosystem: Ecosystem, work: &Path) -> Result<Vec<Refere
                 found.push(Reference { validity: Validity::Silent, ..conan });
             }
         }
+        Ecosystem::NuGet => found.extend(osv(work, "NuGet")?),
+        Ecosystem::Pub => found.extend(osv(work, "Pub")?),
         Ecosystem::Hex if runs("elixir", &["--version"]) => {
             found.push(Reference::program("Elixir", false, command("elixir", vec![path("hex.exs")])));
         }
@@ -292,22 +308,53 @@ pub(super) fn references(ecosystem: Ecosystem, work: &Path) -> Result<Vec<Refere
 
 /// Compiles our few lines with what the toolchain itself carries of `golang.org/x/mod/semver`.
 fn go(work: &Path) -> Result<Option<Reference>> {
-    let go = variable("ORACLE_GO", &["go"]).unwrap_or_default();
-    let Ok(output) = Command::new(&go).args(["env", "GOROOT"]).output() else { return Ok(None) };
-    let root = PathBuf::from(String::from_utf8(output.stdout)?.trim());
-    let module = work.join("go");
-    std::fs::create_dir_all(module.join("semver"))?;
+    let Some(root) = go_root() else { return Ok(None) };
     let source = root.join("src/cmd/vendor/golang.org/x/mod/semver/semver.go");
-    if !source.exists() {
+    let program = go_program(work, "go", "main.go", "semver", &[source])?;
+    Ok(program.map(|program| Reference::program("x/mod/semver, go/version of", false, command(&program, Vec::new()))))
+}
+
+/// Compiles our few lines with OSV's order.
+fn osv(work: &Path, ecosystem: &str) -> Result<Option<Reference>> {
+    let Some(sources) = variable("ORACLE_OSV", &[]).map(|path| PathBuf::from(path).join("semantic")) else {
+        return Ok(None);
+    };
+    let entries = std::fs::read_dir(sources)?.flatten().map(|entry| entry.path());
+    let is_source = |path: &PathBuf| {
+        let name = path.to_string_lossy();
+        name.ends_with(".go") && !name.ends_with("_test.go")
+    };
+    let program = go_program(work, "osv", "osv.go", "semantic", &entries.filter(is_source).collect::<Vec<_>>())?;
+    Ok(program.map(|program| {
+        let osv = Reference::program("osv-scalibr", false, command(&program, vec![ecosystem.to_owned()]));
+        Reference { validity: Validity::Silent, valid_only: true, ..osv }
+    }))
+}
+
+fn go_command() -> String {
+    variable("ORACLE_GO", &["go"]).unwrap_or_default()
+}
+
+fn go_root() -> Option<PathBuf> {
+    let output = Command::new(go_command()).args(["env", "GOROOT"]).output().ok()?;
+    Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
+}
+
+/// Makes a program of our file and a package of files that lie elsewhere.
+fn go_program(work: &Path, name: &str, main: &str, package: &str, files: &[PathBuf]) -> Result<Option<String>> {
+    if go_root().is_none() || files.is_empty() || !files.iter().all(|file| file.exists()) {
         return Ok(None);
     }
-    std::fs::copy(source, module.join("semver/semver.go"))?;
-    std::fs::copy(script("main.go"), module.join("main.go"))?;
-    std::fs::write(module.join("go.mod"), "module oracle\n\ngo 1.22\n")?;
-    let status = Command::new(&go).args(["build", "-o", "oracle", "."]).current_dir(&module).status()?;
-    ensure!(status.success(), "the Go program does not compile");
-    let program = module.join("oracle").display().to_string();
-    Ok(Some(Reference::program("x/mod/semver, go/version of", false, command(&program, Vec::new()))))
+    let module = work.join(name);
+    std::fs::create_dir_all(module.join(package))?;
+    for file in files {
+        std::fs::copy(file, module.join(package).join(file.file_name().unwrap_or_default()))?;
+    }
+    std::fs::copy(script(main), module.join("main.go"))?;
+    std::fs::write(module.join("go.mod"), "module oracle\n\ngo 1.24\n")?;
+    let status = Command::new(go_command()).args(["build", "-o", "oracle", "."]).current_dir(&module).status()?;
+    ensure!(status.success(), "{main} does not compile");
+    Ok(Some(module.join("oracle").display().to_string()))
 }
 
 /// Compiles our few lines with the sources of apk-tools.

@@ -362,12 +362,21 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
 
 /// The parts of what was read, or of the text as it stands.
 fn parts<'a>(text: &'a str, read: Option<Version<'a>>) -> Parts<'a> {
-    if let Some(Version::Numbers(numbers)) = read {
-        return numbers.parts();
+    match read {
+        Some(Version::Numbers(numbers)) => numbers.parts(),
+        _ => raw(without_v(text.trim_matches(is_blank).as_bytes())),
     }
+}
+
+fn raw(text: &[u8]) -> Parts<'_> {
     let mut parts = Parts::new(Part::Word(0));
-    split(without_v(text.trim_matches(is_blank).as_bytes()), &mut parts);
+    split(text, &mut parts);
     parts
+}
+
+/// Compares two versions that are normalised already, and no branches: PHP's `version_compare`.
+pub(super) fn compare_normalised(a: &str, b: &str) -> Ordering {
+    compare_parts(raw(a.as_bytes()).entries(), raw(b.as_bytes()).entries())
 }
 
 /// True for what Composer can read.

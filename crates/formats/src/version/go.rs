@@ -24,7 +24,7 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
     let ((a, _), (b, _)) = (parts(a), parts(b));
     semver::compare_numbers(a.numbers, b.numbers).then_with(|| match (a.prerelease, b.prerelease) {
         (b"", _) | (_, b"") => semver::compare_prereleases(a.prerelease, b.prerelease),
-        _ => semver::compare_identifiers(Identifiers::of(&a), Identifiers::of(&b), <[u8]>::cmp),
+        _ => semver::compare_identifiers(Identifiers::of(&a), Identifiers::of(&b), semver::compare_identifier),
     })
 }
 

@@ -57,7 +57,8 @@ pub fn compare_semver(a: &str, b: &str) -> Ordering {
 pub fn is_valid(ecosystem: Ecosystem, version: &str) -> bool {
     match ecosystem {
         Ecosystem::Npm => semver::is_valid(version.strip_prefix('v').unwrap_or(version)),
-        Ecosystem::Cargo | Ecosystem::Hex | Ecosystem::Pub => semver::is_valid(version),
+        Ecosystem::Cargo | Ecosystem::Hex => semver::is_valid(version),
+        Ecosystem::Pub => dart::is_valid(version),
         Ecosystem::Swift | Ecosystem::GitHubActions => semver::is_valid_tag(version),
         Ecosystem::Go => go::is_valid(version),
         Ecosystem::PyPi => pep440::is_valid(version),

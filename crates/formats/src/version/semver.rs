@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use super::text::{compare_digits, cut, is_digits, take, take_byte, take_digits};
+use super::text::{compare_digits, cut, is_digits, take, take_byte, take_digits, without_zeros};
 
 /// A version in parts.
 #[derive(Clone, Copy)]
@@ -62,38 +62,57 @@ fn next_number<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
 /// Compares prereleases: none is above any.
 pub(super) fn compare_prereleases(a: &[u8], b: &[u8]) -> Ordering {
     match (a.is_empty(), b.is_empty()) {
-        (false, false) => compare_lists(a, b, <[u8]>::cmp),
+        (false, false) => compare_lists(a, b, compare_identifier),
         (a, b) => a.cmp(&b),
     }
 }
 
-/// Compares identifiers with dots between, the shorter list below the longer one that starts like it. `words` compares
-/// those that are no numbers.
-pub(super) fn compare_lists(a: &[u8], b: &[u8], words: fn(&[u8], &[u8]) -> Ordering) -> Ordering {
+/// Compares identifiers with dots between, the shorter list below the longer one that starts like it.
+pub(super) fn compare_lists(a: &[u8], b: &[u8], one: fn(&[u8], &[u8]) -> Ordering) -> Ordering {
     let is_dot = |byte: &u8| *byte == b'.';
-    compare_identifiers(a.split(is_dot), b.split(is_dot), words)
+    compare_identifiers(a.split(is_dot), b.split(is_dot), one)
 }
 
 /// The same of lists that are cut already.
 pub(super) fn compare_identifiers<'a>(
     mut a: impl Iterator<Item = &'a [u8]>,
     mut b: impl Iterator<Item = &'a [u8]>,
-    words: fn(&[u8], &[u8]) -> Ordering,
+    one: fn(&[u8], &[u8]) -> Ordering,
 ) -> Ordering {
     loop {
         let order = match (a.next(), b.next()) {
             (None, None) => return Ordering::Equal,
-            (None, Some(_)) => Ordering::Less,
-            (Some(_), None) => Ordering::Greater,
-            (Some(a), Some(b)) => match (is_digits(a), is_digits(b)) {
-                (true, true) => compare_digits(a, b),
-                (false, false) => words(a, b),
-                (a_is_number, b_is_number) => b_is_number.cmp(&a_is_number),
-            },
+            (Some(a), Some(b)) => one(a, b),
+            (a, b) => a.is_some().cmp(&b.is_some()),
         };
         if order.is_ne() {
             return order;
         }
+    }
+}
+
+/// Compares two identifiers: numbers as numbers, and all of them below words.
+pub(super) fn compare_identifier(a: &[u8], b: &[u8]) -> Ordering {
+    match (is_digits(a), is_digits(b)) {
+        (true, true) => compare_digits(a, b),
+        (false, false) => a.cmp(b),
+        (a_is_number, b_is_number) => b_is_number.cmp(&a_is_number),
+    }
+}
+
+/// The same where a number may have a minus before it, and `words` compares the rest.
+pub(super) fn compare_signed(a: &[u8], b: &[u8], words: fn(&[u8], &[u8]) -> Ordering) -> Ordering {
+    let number = |text| {
+        let digits = <[u8]>::strip_prefix(text, b"-").unwrap_or(text);
+        let is_negative = digits.len() < text.len() && !without_zeros(digits).is_empty();
+        is_digits(digits).then_some((is_negative, digits))
+    };
+    match (number(a), number(b)) {
+        (Some((true, a)), Some((true, b))) => compare_digits(b, a),
+        (Some((false, a)), Some((false, b))) => compare_digits(a, b),
+        (Some((a_is_negative, _)), Some((b_is_negative, _))) => b_is_negative.cmp(&a_is_negative),
+        (None, None) => words(a, b),
+        (a, b) => b.is_some().cmp(&a.is_some()),
     }
 }
 

@@ -29,7 +29,7 @@ fn admits(op: Op, version: &str, bound: &str) -> bool {
         (Op::Equal, true) => version == bound,
         (Op::NotEqual, true) => version != bound,
         (_, true) => false,
-        _ => op.admits(composer::compare(version, bound)),
+        _ => op.admits(composer::compare_normalised(version, bound)),
     }
 }
 
@@ -105,12 +105,14 @@ impl Partial<'_> {
     fn raised(&self, place: usize, by: u64) -> Option<String> {
         let mut text = String::new();
         for at in 0..4 {
-            let number: u64 = match self.numbers[at].filter(|_| at <= place) {
-                Some(digits) => digits.parse().ok().filter(|number| *number < 1 << 62)?,
-                None => 0,
-            };
-            let number = if at == place { number + by } else { number };
-            text.push_str(&format!("{}{number}", if at == 0 { "" } else { "." }));
+            let digits = self.numbers[at].filter(|_| at <= place).unwrap_or("0");
+            text.push_str(if at == 0 { "" } else { "." });
+            if at == place && by > 0 {
+                let number: u64 = digits.parse().ok().filter(|number| *number < 1 << 62)?;
+                text.push_str(&(number + by).to_string());
+            } else {
+                text.push_str(digits);
+            }
         }
         Some(text + "-dev")
     }
