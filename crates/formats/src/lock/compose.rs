@@ -85,9 +85,14 @@ fn read_gitlab(input: &Input<'_>) -> Result<Inventory, LockError> {
             if NO_JOBS.contains(&name.as_ref()) || matches!(name.as_ref(), "image" | "services") {
                 continue;
             }
-            let mut variables = global.clone();
-            collect(job, &mut variables);
-            of_job(job, &variables, &mut inventory);
+            let before = collect(job, &mut global);
+            of_job(job, &global, &mut inventory);
+            for (name, value) in before.into_iter().rev() {
+                match value {
+                    Some(value) => global.insert(name, value),
+                    None => global.remove(&name),
+                };
+            }
         }
         let includes = root.get("include");
         match includes.map(Node::items) {
@@ -99,14 +104,16 @@ fn read_gitlab(input: &Input<'_>) -> Result<Inventory, LockError> {
     Ok(inventory)
 }
 
-/// The variables of a job, or of all.
-fn collect(holder: &Node<'_>, variables: &mut Variables) {
+/// The variables of a job, or of all, put to the others: what each of them was before.
+fn collect(holder: &Node<'_>, variables: &mut Variables) -> Vec<(String, Option<String>)> {
+    let mut before = Vec::new();
     for (name, node) in holder.get("variables").map_or(&[][..], Node::entries) {
         let value = node.scalar().or_else(|| node.get("value").and_then(Node::scalar));
         if let Some(value) = value {
-            variables.insert(name.to_string(), value.to_owned());
+            before.push((name.to_string(), variables.insert(name.to_string(), value.to_owned())));
         }
     }
+    before
 }
 
 /// `image` and `services`, each text or a table with a name.

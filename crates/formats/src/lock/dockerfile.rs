@@ -120,7 +120,7 @@ fn other(
     if is_number || by_name.contains_key(&from.to_ascii_lowercase()) || from == "scratch" {
         return;
     }
-    stage.images.extend(image(inventory, from, &stage.variables.clone(), Scope::Build, line));
+    stage.images.extend(image(inventory, from, &stage.variables, Scope::Build, line));
 }
 
 /// A directive of the parser, which stands before everything else: `# syntax=…`.

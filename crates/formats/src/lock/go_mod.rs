@@ -63,12 +63,13 @@ fn read_mod(input: &Input<'_>) -> Result<Inventory, LockError> {
     }
     standard_library(&file, &mut inventory);
     let replacements = Replacements::of(&file.replace);
+    let tools: HashSet<&str> = file.tools.iter().flat_map(|tool| modules_of(tool)).collect();
     let mut dependencies = Vec::new();
     for require in &file.require {
         let mut package = replacements.package(&require.path, &require.version, &sums);
         package.line = Some(require.line);
         package.direct = Some(!require.indirect);
-        if file.tools.iter().any(|tool| is_within(tool, &require.path)) {
+        if tools.contains(require.path.as_str()) {
             package.scopes = Scopes::only(Scope::Development);
         }
         let Some(index) = add(&mut inventory, package) else { return Ok(inventory) };
@@ -94,9 +95,10 @@ fn read_mod(input: &Input<'_>) -> Result<Inventory, LockError> {
     Ok(inventory)
 }
 
-/// True when a package path lies in a module.
-fn is_within(package: &str, module: &str) -> bool {
-    package.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// The modules that a package may lie in: the beginnings of its path.
+fn modules_of(package: &str) -> impl Iterator<Item = &str> {
+    const DEEPEST: usize = 32;
+    std::iter::successors(Some(package), |path| path.rsplit_once('/').map(|(before, _)| before)).take(DEEPEST)
 }
 
 /// The standard library of the Go that the module asks for.
@@ -118,22 +120,20 @@ fn standard_library(file: &File, inventory: &mut Inventory) {
 }
 
 /// Replacements by the module that they replace.
-struct Replacements<'a>(HashMap<&'a str, Vec<&'a Replace>>);
+struct Replacements<'a>(HashMap<(&'a str, Option<&'a str>), &'a Replace>);
 
 impl<'a> Replacements<'a> {
     fn of(all: &'a [Replace]) -> Self {
-        let mut by_path: HashMap<&str, Vec<&Replace>> = HashMap::new();
+        let mut by_module = HashMap::new();
         for replace in all {
-            by_path.entry(&replace.path).or_default().push(replace);
+            by_module.entry((replace.path.as_str(), replace.version.as_deref())).or_insert(replace);
         }
-        Self(by_path)
+        Self(by_module)
     }
 
     /// One of a certain version goes before one of any.
     fn find(&self, path: &str, version: &str) -> Option<&'a Replace> {
-        let all = self.0.get(path)?;
-        let exact = all.iter().find(|replace| replace.version.as_deref() == Some(version));
-        exact.or_else(|| all.iter().find(|replace| replace.version.is_none())).copied()
+        self.0.get(&(path, Some(version))).or_else(|| self.0.get(&(path, None))).copied()
     }
 
     /// The package that a module comes to.

@@ -21,7 +21,7 @@ pub(crate) const READERS: &[Reader] = &[
 #[derive(Default)]
 pub(super) struct Sums {
     /// By module, then version.
-    hashes: HashMap<String, Vec<(String, String)>>,
+    hashes: HashMap<String, HashMap<String, String>>,
     /// Modules in the order of the file.
     order: Vec<String>,
 }
@@ -32,10 +32,10 @@ impl Sums {
         for line in content.lines() {
             let Ok(Some((path, version, hash))) = sum(line) else { continue };
             match self.hashes.get_mut(path) {
-                Some(versions) => versions.push((version.to_owned(), hash.to_owned())),
+                Some(versions) => drop(versions.insert(version.to_owned(), hash.to_owned())),
                 None => {
                     self.order.push(path.to_owned());
-                    self.hashes.insert(path.to_owned(), vec![(version.to_owned(), hash.to_owned())]);
+                    self.hashes.insert(path.to_owned(), HashMap::from([(version.to_owned(), hash.to_owned())]));
                 }
             }
         }
@@ -47,15 +47,14 @@ impl Sums {
 
     /// The hash of a module's content.
     pub(super) fn find(&self, path: &str, version: &str) -> Option<&str> {
-        let versions = self.hashes.get(path)?;
-        versions.iter().find(|(known, _)| known == version).map(|(_, hash)| hash.as_str())
+        self.hashes.get(path)?.get(version).map(String::as_str)
     }
 
     /// The newest version of each module.
     pub(super) fn newest(&self) -> Vec<(&str, &str)> {
         let newest = |path: &'_ String| {
             let versions = self.hashes.get(path)?;
-            versions.iter().map(|(version, _)| version.as_str()).max_by(|a, b| compare(a, b))
+            versions.keys().map(String::as_str).max_by(|a, b| compare(a, b).then_with(|| a.cmp(b)))
         };
         self.order.iter().filter_map(|path| Some((path.as_str(), newest(path)?))).collect()
     }

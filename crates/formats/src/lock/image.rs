@@ -26,6 +26,10 @@ pub(super) fn image(
     scope: Scope,
     line: u64,
 ) -> Option<usize> {
+    if written.len() > MAXIMUM_REFERENCE {
+        note(&mut inventory.problems, Some(line), format!("{} is no image", quoted(written)));
+        return None;
+    }
     let filled = fill(&without_blanks(written.trim()), variables);
     let reference = filled.strip_prefix("docker://").or(filled.strip_prefix("docker-image://")).unwrap_or(&filled);
     let unknown = |text: &str| text.contains(['$', '{', '}']) || text.contains("[[");

@@ -1,12 +1,14 @@
 //! Installed trees that are described in JSON: `node_modules/**/package.json`, `conda-meta/*.json`,
 //! `vendor/composer/installed.json`.
 
+use std::collections::{HashMap, HashSet};
+
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageHash, PackageSource, Root, Scope, Scopes};
 use serde_json::{Map, Value};
 
 use super::named;
 use super::source::address;
-use super::text::{KeyLines, Names, add, directory, hexadecimal, join, json, quoted, settle};
+use super::text::{Names, add, directory, hexadecimal, join, json, quoted, settle};
 use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
 
@@ -161,6 +163,18 @@ fn read_conda(input: &Input<'_>) -> Result<Inventory, LockError> {
     Ok(inventory)
 }
 
+/// Lines that say a name, by the name.
+fn lines_of_names(content: &str) -> HashMap<&str, u64> {
+    let mut lines = HashMap::new();
+    for (number, line) in (1..).zip(content.lines()) {
+        let value = line.trim_start().strip_prefix("\"name\":").and_then(|rest| rest.split('"').nth(1));
+        if let Some(name) = value {
+            lines.entry(name).or_insert(number);
+        }
+    }
+    lines
+}
+
 /// Composer 1 wrote a list, Composer 2 writes an object around it.
 fn read_composer(input: &Input<'_>) -> Result<Inventory, LockError> {
     let content = text(input.bytes)?;
@@ -175,27 +189,25 @@ fn read_composer(input: &Input<'_>) -> Result<Inventory, LockError> {
         }
         _ => return Err(LockError::new("it is neither list nor object")),
     };
-    let development =
-        development.map(|names| names.iter().filter_map(Value::as_str).collect::<std::collections::HashSet<_>>());
-    let keys = KeyLines::of(&content);
-    let mut line = 0;
+    let development = development.map(|names| names.iter().filter_map(Value::as_str).collect::<HashSet<_>>());
+    let lines = lines_of_names(&content);
     let mut needs = Vec::new();
     for entry in packages {
         let Some(entry) = entry.as_object() else {
             note(&mut inventory.problems, None, "a package that is no object");
             continue;
         };
-        line = keys.after("name", line).unwrap_or(line);
         let (name, version) = (string(entry, "name", &mut inventory), string(entry, "version", &mut inventory));
         let Some(name) = name else {
-            note(&mut inventory.problems, Some(line), "a package without a name");
+            note(&mut inventory.problems, None, "a package without a name");
             continue;
         };
+        let line = lines.get(name).copied();
         if version.is_none() {
-            note(&mut inventory.problems, Some(line), format!("{} has no version", quoted(name)));
+            note(&mut inventory.problems, line, format!("{} has no version", quoted(name)));
         }
         let mut package = Package::new(Ecosystem::Packagist, name.to_lowercase(), version.map(str::to_owned));
-        package.line = Some(line).filter(|line| *line > 0);
+        package.line = line;
         package.licence = licence(entry);
         if let Some(development) = &development {
             let scope = if development.contains(name) { Scope::Development } else { Scope::Production };
@@ -314,6 +326,11 @@ mod tests {
             "version": "1.13",
             "require": {"php": ">5", "psr/log": "1"},
             "license": ["MIT", "BSD"],
+            "authors": [
+                {
+                    "name": "A"
+                }
+            ],
             "dist": {"type": "zip", "shasum": ""}
         },
         {
@@ -333,7 +350,7 @@ mod tests {
         assert_eq!(needs(&read, "pear/log"), ["psr/log"]);
         let log = package(&read, "psr/log");
         assert!(log.scopes.is_development_only() && log.deprecated.is_some() && log.direct == Some(false));
-        assert_eq!(log.line, Some(11));
+        assert_eq!(log.line, Some(16));
         assert_eq!(package(&read, "pear/log").licence.as_deref(), Some("MIT OR BSD"));
         assert_eq!(read.problems.len(), 1);
     }

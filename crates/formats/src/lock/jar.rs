@@ -39,6 +39,9 @@ const MAXIMUM_DESCRIPTION: u64 = 16 << 20;
 /// Bytes of one inner archive, which is held in memory.
 const MAXIMUM_INNER: u64 = 512 << 20;
 
+/// Bytes of archives within one another, which are held at the same time.
+const MAXIMUM_HELD: u64 = 1 << 30;
+
 /// What the names of Java archives end with.
 const ENDS: [&str; 10] = [".jar", ".war", ".ear", ".par", ".sar", ".aar", ".kar", ".hpi", ".jpi", ".lpkg"];
 
@@ -56,6 +59,7 @@ pub fn jar(source: &mut dyn ReadSeek, path: &str, limits: &JarLimits) -> Invento
         inventory: Inventory::new("Java archive", Completeness::List),
         members: limits.members,
         bytes: limits.bytes,
+        held: 0,
         full: false,
     };
     reading.archive(source, path, None, limits.depth);
@@ -67,6 +71,8 @@ struct Reading {
     /// What is left.
     members: usize,
     bytes: u64,
+    /// What is held of the archives that are being read.
+    held: u64,
     /// A limit was reached: said once.
     full: bool,
 }
@@ -160,7 +166,7 @@ impl Reading {
         if is_inner && depth == 0 {
             return self.problem(Some(&place), "it lies too deep within others: not read");
         }
-        let most = if is_inner { MAXIMUM_INNER } else { MAXIMUM_DESCRIPTION };
+        let most = if is_inner { MAXIMUM_INNER.min(MAXIMUM_HELD - self.held) } else { MAXIMUM_DESCRIPTION };
         let most = most.min(self.bytes);
         let mut bytes = Vec::new();
         let read = content.take(most + 1).read_to_end(&mut bytes);
@@ -177,7 +183,10 @@ impl Reading {
         }
         if is_inner {
             let file = upper.rsplit('/').next().unwrap_or(upper);
+            let size = bytes.len() as u64;
+            self.held += size;
             self.archive(&mut Cursor::new(bytes), file, Some(&place), depth - 1);
+            self.held -= size;
         } else if is_manifest {
             said.manifest.get_or_insert_with(|| manifest(&bytes));
         } else {

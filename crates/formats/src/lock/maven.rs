@@ -67,7 +67,7 @@ pub(super) fn coordinates(bytes: &[u8]) -> Option<Coordinates> {
 struct Model {
     chain: Vec<Element>,
     properties: HashMap<String, String>,
-    /// Managed dependencies by [`key`]; the nearest declaration counts.
+    /// Managed dependencies by [`Model::key`]; the nearest declaration counts.
     managed: HashMap<String, Managed>,
     /// What is needed and lies elsewhere: a parent, or bills of materials.
     elsewhere: Vec<String>,

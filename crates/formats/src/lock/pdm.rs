@@ -62,10 +62,11 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
                 index
             }
         };
-        for (_, file) in fields.tables(&mut inventory, "files") {
-            let written = file.get("hash").and_then(|written| hash(written.get_ref().as_str()?));
-            let known = &mut inventory.packages[index].hashes;
-            known.extend(written.filter(|hash| !known.contains(hash)));
+        // With extras the files are the same.
+        if inventory.packages[index].hashes.is_empty() {
+            let files = fields.tables(&mut inventory, "files");
+            let written = files.iter().filter_map(|(_, file)| hash(file.get("hash")?.get_ref().as_str()?));
+            inventory.packages[index].hashes.extend(written);
         }
         for group in groups {
             inventory.packages[index].scopes.add(marked(scope_of(group, &extras), marker));
