@@ -22,7 +22,7 @@ pub struct Select {
     /// Its name or digest where the source holds several: a tag, a whole reference, or `sha256:…` of a manifest, an index
     /// or (in a `docker save` archive) a configuration. Not for registries: their reference says it.
     pub name: Option<String>,
-    /// Its platform where an index holds several. Without, the only one is taken.
+    /// Its platform where an index holds several. Without, the only one that is there is taken.
     pub platform: Option<Platform>,
 }
 
@@ -103,7 +103,8 @@ impl Image {
     /// It is none of these, several images are in it and `select` does not name one, or its documents are not sound or
     /// not what their digests say.
     pub fn open_path(path: &Path, select: &Select, limits: &Limits) -> Result<Self, Error> {
-        Self::open(Source::detect(path, limits)?, select, limits)
+        let (source, archive) = Source::detected(path, limits)?;
+        Self::open_with(source, archive, select, limits)
     }
 
     /// Opens a source.
@@ -111,11 +112,16 @@ impl Image {
     /// # Errors
     /// As [`open_path`](Self::open_path).
     pub fn open(source: Source, select: &Select, limits: &Limits) -> Result<Self, Error> {
+        Self::open_with(source, None, select, limits)
+    }
+
+    fn open_with(source: Source, archive: Option<Archive>, select: &Select, limits: &Limits) -> Result<Self, Error> {
         let kind = source.kind();
+        let archived = |path: &Path| archive.map_or_else(|| Archive::open(path, limits), Ok);
         let mut image = match source {
             Source::OciLayout(root) => Self::layout(Store::Layout(root), select, limits)?,
-            Source::OciArchive(path) => Self::layout(Store::Archive(Archive::open(&path, limits)?), select, limits)?,
-            Source::DockerArchive(path) => Self::docker(Archive::open(&path, limits)?, select, limits)?,
+            Source::OciArchive(path) => Self::layout(Store::Archive(archived(&path)?), select, limits)?,
+            Source::DockerArchive(path) => Self::docker(archived(&path)?, select, limits)?,
             Source::RootFs(path) => Self::bare(At::Directory(path), limits),
             Source::RootFsTar(path) => Self::bare(At::File(path), limits),
             Source::Registry(remote) => {
@@ -129,6 +135,14 @@ impl Image {
             }
         };
         image.kind = kind;
+        if let (Some(wanted), Some(platform)) = (&select.platform, &image.platform) {
+            let (wanted, is) = (wanted.normal(), platform.normal());
+            if (&wanted.os, &wanted.architecture) != (&is.os, &is.architecture) {
+                let why =
+                    format!("{wanted} was asked for, and its configuration says {}", shown(is.to_string().as_bytes()));
+                image.problems.add(What::Odd, None, None, why);
+            }
+        }
         Ok(image)
     }
 
@@ -283,7 +297,12 @@ impl Image {
                 Document::Index(list) => {
                     index = Some(sha256(&chosen.bytes));
                     let all: Vec<&Descriptor> = list.images().collect();
-                    let one = one_of(&all, select)?;
+                    // `docker save` lists every platform of an index, and holds those that it has.
+                    let mut there = all.iter().filter(|descriptor| select.platform.is_none() && store.has(descriptor));
+                    let one = match (there.next(), there.next()) {
+                        (Some(only), None) => only,
+                        _ => one_of(&all, select)?,
+                    };
                     chosen = Chosen {
                         bytes: document_bytes(&store, one, limits)?,
                         media_type: Some(one.media_type.clone()),

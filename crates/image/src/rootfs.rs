@@ -61,6 +61,11 @@ impl Walk<'_, '_> {
         let mut names = Vec::new();
         for entry in listing.iter() {
             match entry {
+                Ok(_) if names.len() > self.limits.entries => {
+                    let why = format!("a directory of more than {} entries", self.limits.entries);
+                    self.problems.add(What::Gap, None, Some(path), why);
+                    break;
+                }
                 Ok(entry) => names.push(entry.file_name().to_owned()),
                 Err(error) => {
                     let _ = gap(self, path, error);

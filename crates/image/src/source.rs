@@ -10,6 +10,7 @@ use provost_remote::registry::Repository;
 use crate::archive::{Archive, Reader};
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::problem::shown;
 
 /// Where an image comes from.
 pub enum Source {
@@ -37,7 +38,7 @@ pub struct RemoteDocument {
 }
 
 /// What gives the documents and blobs of one repository. Nothing it says is trusted: digests are computed again.
-pub trait Remote {
+pub trait Remote: Send + Sync {
     /// What was asked for, for messages.
     fn name(&self) -> String;
 
@@ -96,25 +97,31 @@ impl Source {
     /// # Errors
     /// It cannot be read, or is no tar file.
     pub fn detect(path: &Path, limits: &Limits) -> Result<Self, Error> {
-        let metadata =
-            fs::metadata(path).map_err(Error::read(crate::problem::shown(path.as_os_str().as_encoded_bytes())))?;
+        Self::detected(path, limits).map(|(source, _)| source)
+    }
+
+    /// Also gives the archive that was looked into, so that it need not be read again.
+    pub(crate) fn detected(path: &Path, limits: &Limits) -> Result<(Self, Option<Archive>), Error> {
+        let name = shown(path.as_os_str().as_encoded_bytes());
+        let metadata = fs::metadata(path).map_err(Error::read(&name))?;
         let path = path.to_owned();
         if metadata.is_dir() {
             let is_layout = fs::symlink_metadata(path.join("oci-layout")).is_ok_and(|file| file.is_file());
-            return Ok(if is_layout { Self::OciLayout(path) } else { Self::RootFs(path) });
+            return Ok((if is_layout { Self::OciLayout(path) } else { Self::RootFs(path) }, None));
         }
         let archive = Archive::open(&path, limits)?;
-        if archive.has("oci-layout") && archive.has("index.json") {
-            Ok(Self::OciArchive(path))
+        let source = if archive.has("oci-layout") && archive.has("index.json") {
+            Self::OciArchive(path)
         } else if archive.has("manifest.json") {
-            Ok(Self::DockerArchive(path))
+            Self::DockerArchive(path)
         } else if archive.is_empty() {
-            let why = archive.cut.unwrap_or_else(|| "it holds no files".to_owned());
-            let what = crate::problem::shown(path.as_os_str().as_encoded_bytes());
-            Err(Error::Archive { what, why: format!("not an image, nor a tar file with a root file system: {why}") })
+            let why = archive.cut.as_deref().unwrap_or("it holds no files");
+            let why = format!("not an image, nor a tar file with a root file system: {why}");
+            return Err(Error::Archive { what: name, why });
         } else {
-            Ok(Self::RootFsTar(path))
-        }
+            Self::RootFsTar(path)
+        };
+        Ok((source, Some(archive)))
     }
 
     /// What kind of source it is, in the field's words: `oci-layout`, `docker-archive`.
@@ -151,6 +158,16 @@ pub(crate) enum Store {
 }
 
 impl Store {
+    /// False when the blob is known not to be there.
+    pub(crate) fn has(&self, descriptor: &Descriptor) -> bool {
+        let name = format!("blobs/sha256/{}", descriptor.digest);
+        match self {
+            Self::Layout(root) => root.join(name).exists(),
+            Self::Archive(archive) => archive.has(&name),
+            Self::Remote(_) => true,
+        }
+    }
+
     /// The bytes of a blob. How many there are is known, but of a registry's.
     pub(crate) fn blob(&self, descriptor: &Descriptor) -> Result<(Reader, Option<u64>), Error> {
         let name = format!("blobs/sha256/{}", descriptor.digest);

@@ -65,7 +65,7 @@ impl LayerStream {
         let raw = Raw(Arc::new(Mutex::new(RawState { reader: Meter::new(whole, &packed), failed: None })));
         let source: Reader = Box::new(BufReader::with_capacity(BUFFER, raw.clone()));
         let stream = match compression {
-            Some(kind) => archive::unpacked(kind, source).map_err(Error::archive(&what))?,
+            Some(kind) => archive::unpacked(kind, source).unwrap_or_else(|error| Box::new(Unsound(error.to_string()))),
             None => source,
         };
         let buffered = BufReader::with_capacity(BUFFER, Meter::new(stream, &unpacked));
@@ -123,6 +123,15 @@ impl LayerStream {
             diff_id: None,
             broken: Some(why),
         }
+    }
+}
+
+/// What cannot be unpacked from its first byte: told when it is read, as of what breaks later.
+struct Unsound(String);
+
+impl Read for Unsound {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::new(io::ErrorKind::InvalidData, self.0.clone()))
     }
 }
 

@@ -168,6 +168,26 @@ fn a_gzip_stream_that_breaks_is_a_gap() {
 }
 
 #[test]
+fn zstd_layers_sound_and_broken() {
+    let zstd = |bytes: &[u8]| ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest);
+    let layer = |blob: Vec<u8>| {
+        let mut draft = Draft::default().layer(tar().file("a", &"1".repeat(100_000)));
+        draft.layers[0].0 = blob;
+        draft.layers[0].2 = "application/vnd.oci.image.layer.v1.tar+zstd".to_owned();
+        draft.layer(tar().file("b", "2"))
+    };
+    let whole = zstd(&layer(Vec::new()).layers[0].1);
+    let seen = see(&layer(whole.clone()));
+    assert!(seen.walked.is_complete() && seen.problems().is_empty(), "{:?}", seen.problems());
+    for end in [4, 5, whole.len() / 2, whole.len() - 1] {
+        let seen = see(&layer(whole[..end].to_vec()));
+        assert_eq!(seen.walked.problems.gaps, 1, "{end}: {:?}", seen.problems());
+        assert!(seen.tree().contains(&"b=2@1".to_owned()));
+        assert!(seen.walked.layers[0].digest.is_some(), "the blob is what was announced all the same");
+    }
+}
+
+#[test]
 fn several_gzip_members_are_one_layer() {
     let bytes = tar().file("a", "1").file("b", "2").end();
     let mut draft = Draft::default().layer(tar());

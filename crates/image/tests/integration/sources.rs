@@ -227,6 +227,29 @@ fn an_index_of_several_platforms() {
 }
 
 #[test]
+fn the_only_platform_that_is_there_is_taken() {
+    let (layout, _) = two_platforms(true);
+    let with = |platform: Option<&str>| {
+        let select = Select { name: None, platform: platform.map(|platform| platform.parse().unwrap()) };
+        Image::open_path(layout.path(), &select, &Limits::default())
+    };
+    let arm = with(Some("linux/arm64")).unwrap();
+    fs::remove_file(layout.blob_path(&arm.digest.unwrap())).unwrap();
+    assert_eq!(with(None).unwrap().platform.map(|platform| platform.architecture).as_deref(), Some("amd64"));
+    assert!(matches!(with(Some("linux/arm64")), Err(Error::Missing { .. })));
+}
+
+#[test]
+fn another_platform_than_asked_for_is_told() {
+    let layout = draft().layout();
+    let with = |platform: &str| {
+        let select = Select { name: None, platform: Some(platform.parse().unwrap()) };
+        Image::open_path(layout.path(), &select, &Limits::default()).unwrap().problems.odd
+    };
+    assert_eq!((with("linux/amd64"), with("linux/x86_64"), with("linux/arm64")), (0, 0, 1));
+}
+
+#[test]
 fn an_archive_of_several_images() {
     let one = Draft::default().layer(Tar::default().file("a", "1"));
     let config = serde_json::to_vec(&one.config()).unwrap();
