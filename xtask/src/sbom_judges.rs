@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use provost_formats::sbom::{self, Aggregate, Bom, BomBuilder, Component, ComponentKind, Tool, cyclonedx, spdx2};
+use provost_formats::vex::{self, Identity, Justification, Product, Status, VexDocument, VexStatement, openvex};
 use provost_model::{
     Completeness, Distribution, Ecosystem, Inventory, Package, PackageHash, PackageSource, Root, Scope, Scopes,
 };
@@ -42,6 +43,15 @@ try:
                 complaints.append((path.name, f"{error.json_path}: {error.message}"))
                 break
         report(f"JSON schema of CycloneDX {version}", len(files(f".cdx{version}.json")), complaints)
+    schema = schemas.parent.parent / "openvex" / "openvex_json_schema.json"
+    if schema.exists():
+        validator = jsonschema.Draft202012Validator(json.loads(schema.read_text()))
+        complaints = []
+        for path in files(".openvex.json"):
+            for error in validator.iter_errors(json.loads(path.read_text())):
+                complaints.append((path.name, f"{error.json_path}: {error.message}"))
+                break
+        report("JSON schema of OpenVEX", len(files(".openvex.json")), complaints)
     if spdx_schema:
         validator = jsonschema.Draft7Validator(json.loads(pathlib.Path(spdx_schema).read_text()))
         complaints = []
@@ -148,6 +158,35 @@ fn sample() -> Bom {
     builder.finish(Aggregate::Complete)
 }
 
+/// What a document says of vulnerabilities, and a statement of every status about its components.
+fn openvex_document(bom: &Bom) -> Result<VexDocument> {
+    let timestamp = "2026-01-02T03:04:05Z".parse()?;
+    let (mut statements, _) = vex::from_bom(bom);
+    let known = bom.components.iter().filter_map(|component| component.purl.as_ref());
+    let purl = known.clone().next().cloned().map_or_else(|| "pkg:generic/product".parse(), Ok)?;
+    let subcomponents = known.map(Identity::of_purl).collect();
+    let product = Product { identity: Identity::of_purl(&purl), subcomponents };
+    for status in Status::ALL {
+        let mut statement = VexStatement::new("CVE-2026-1", product.clone(), status, timestamp);
+        statement.vulnerability.aliases = vec!["GHSA-b".into(), "GHSA-a".into(), "GHSA-a".into()];
+        statement.justification = (status == Status::NotAffected).then_some(Justification::CodeNotInExecutePath);
+        statement.action = (status == Status::Affected).then(|| "update".into());
+        statement.timestamp = statement.timestamp.plus_days(i64::try_from(statements.len())?);
+        statement.version = 1;
+        statements.push(statement);
+    }
+    Ok(VexDocument {
+        id: String::new(),
+        author: "provost".into(),
+        role: Some("test".into()),
+        timestamp,
+        last_updated: Some(timestamp),
+        version: 1,
+        tooling: Some("provost".into()),
+        statements,
+    })
+}
+
 /// Writes the sample and all documents of the vectors in every format, and has them judged.
 ///
 /// # Errors
@@ -174,6 +213,8 @@ pub(crate) fn run(kept: Option<&Path>) -> Result<()> {
             std::fs::write(folder.join(format!("{name}.cdx{version}.json")), cyclonedx::write(bom, edition))?;
         }
         std::fs::write(folder.join(format!("{name}.spdx.json")), spdx2::write(bom))?;
+        let document = openvex_document(bom)?;
+        std::fs::write(folder.join(format!("{name}.openvex.json")), openvex::write(&document)?)?;
     }
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
     let judged = Command::new(&python)

@@ -8,3 +8,4 @@ pub mod licence;
 pub mod lock;
 pub mod sarif;
 pub mod sbom;
+pub mod vex;

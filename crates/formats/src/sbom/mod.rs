@@ -1,13 +1,14 @@
-//! Software bills of materials: CycloneDX, SPDX 2 and SPDX 3, read into one model and written from it.
+//! Software bills of materials: CycloneDX, SPDX 2, SPDX 3 and syft's own, read into one model and written from it.
 
 mod bom;
 mod build;
 pub mod cyclonedx;
 mod diff;
-mod object;
+pub(crate) mod object;
 pub mod spdx2;
 pub mod spdx3;
-mod vocabulary;
+mod syft;
+pub(crate) mod vocabulary;
 
 use provost_model::Digest;
 use serde_json::Value;
@@ -39,7 +40,7 @@ pub enum SbomError {
     Json(String),
     /// JSON, but no bill of materials that is known.
     #[error(
-        "this is no bill of materials that is known: CycloneDX (JSON), SPDX 2 (JSON, tag-value) and SPDX 3 (JSON) are"
+        "this is no bill of materials that is known: CycloneDX (JSON), SPDX 2 (JSON, tag-value), SPDX 3 (JSON) and syft's own are"
     )]
     Unknown,
     /// CycloneDX or SPDX as XML or RDF.
@@ -94,6 +95,8 @@ pub fn read_value(document: &Value) -> Result<Bom, SbomError> {
         cyclonedx::read(document)
     } else if has("spdxVersion") {
         spdx2::read(document)
+    } else if has("artifacts") && has("descriptor") {
+        syft::read(document)
     } else if has("@graph") || has("@context") {
         spdx3::read(document)
     } else {
@@ -102,7 +105,7 @@ pub fn read_value(document: &Value) -> Result<Bom, SbomError> {
 }
 
 /// A UUID of version 8 (RFC 9562, 5.8) from a digest: its first 16 bytes with version and variant set.
-fn uuid(digest: &Digest) -> String {
+pub(crate) fn uuid(digest: &Digest) -> String {
     let mut bytes = [0_u8; 16];
     bytes.copy_from_slice(&digest.as_bytes()[..16]);
     bytes[6] = (bytes[6] & 0x0f) | 0x80;

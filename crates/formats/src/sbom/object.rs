@@ -9,14 +9,14 @@ use super::SbomError;
 
 /// Where in a document something stands.
 #[derive(Clone, Copy)]
-pub(super) enum At<'a> {
+pub(crate) enum At<'a> {
     Root,
     Name(&'a At<'a>, &'a str),
     Index(&'a At<'a>, usize),
 }
 
 impl At<'_> {
-    pub(super) fn wrong<T>(&self, what: impl Into<String>) -> Result<T, SbomError> {
+    pub(crate) fn wrong<T>(&self, what: impl Into<String>) -> Result<T, SbomError> {
         Err(SbomError::Form { at: self.to_string(), what: what.into() })
     }
 }
@@ -34,29 +34,29 @@ impl fmt::Display for At<'_> {
 
 /// An object with the place where it stands.
 #[derive(Clone, Copy)]
-pub(super) struct Object<'a> {
-    pub(super) map: &'a Map<String, Value>,
-    pub(super) at: &'a At<'a>,
+pub(crate) struct Object<'a> {
+    pub(crate) map: &'a Map<String, Value>,
+    pub(crate) at: &'a At<'a>,
 }
 
 impl<'a> Object<'a> {
-    pub(super) fn of(value: &'a Value, at: &'a At<'a>) -> Result<Self, SbomError> {
+    pub(crate) fn of(value: &'a Value, at: &'a At<'a>) -> Result<Self, SbomError> {
         match value {
             Value::Object(map) => Ok(Self { map, at }),
             _ => at.wrong("an object belongs here"),
         }
     }
 
-    pub(super) fn wrong<T>(&self, name: &str, what: impl Into<String>) -> Result<T, SbomError> {
+    pub(crate) fn wrong<T>(&self, name: &str, what: impl Into<String>) -> Result<T, SbomError> {
         At::Name(self.at, name).wrong(what)
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.map.contains_key(name)
     }
 
     /// A text that may be missing.
-    pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, SbomError> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&'a str>, SbomError> {
         match self.map.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -64,12 +64,12 @@ impl<'a> Object<'a> {
         }
     }
 
-    pub(super) fn owned(&self, name: &str) -> Result<Option<String>, SbomError> {
+    pub(crate) fn owned(&self, name: &str) -> Result<Option<String>, SbomError> {
         Ok(self.text(name)?.map(str::to_owned))
     }
 
     /// A text that must be there and say something.
-    pub(super) fn needed(&self, name: &str) -> Result<&'a str, SbomError> {
+    pub(crate) fn needed(&self, name: &str) -> Result<&'a str, SbomError> {
         match self.text(name)? {
             None => self.wrong(name, "it is missing"),
             Some("") => self.wrong(name, "it is empty"),
@@ -78,7 +78,7 @@ impl<'a> Object<'a> {
     }
 
     /// A text of a list of them, that may be missing.
-    pub(super) fn one_of(&self, name: &str, allowed: &[&str]) -> Result<Option<&'a str>, SbomError> {
+    pub(crate) fn one_of(&self, name: &str, allowed: &[&str]) -> Result<Option<&'a str>, SbomError> {
         match self.text(name)? {
             Some(text) if !allowed.contains(&text) => {
                 self.wrong(name, format!("`{}` is none of {}", shortened(text), allowed.join(", ")))
@@ -88,7 +88,7 @@ impl<'a> Object<'a> {
     }
 
     /// A point in time that may be missing.
-    pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, SbomError> {
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, SbomError> {
         match self.text(name)? {
             None => Ok(None),
             Some(text) => match text.parse() {
@@ -99,7 +99,7 @@ impl<'a> Object<'a> {
     }
 
     /// A list that may be missing: empty then.
-    pub(super) fn list(&self, name: &str) -> Result<&'a [Value], SbomError> {
+    pub(crate) fn list(&self, name: &str) -> Result<&'a [Value], SbomError> {
         match self.map.get(name) {
             None => Ok(&[]),
             Some(Value::Array(list)) => Ok(list),
@@ -108,7 +108,7 @@ impl<'a> Object<'a> {
     }
 
     /// A list of texts.
-    pub(super) fn texts(&self, name: &str) -> Result<Vec<&'a str>, SbomError> {
+    pub(crate) fn texts(&self, name: &str) -> Result<Vec<&'a str>, SbomError> {
         let mut texts = Vec::new();
         for (index, value) in self.list(name)?.iter().enumerate() {
             match value.as_str() {
@@ -120,7 +120,7 @@ impl<'a> Object<'a> {
     }
 
     /// Does something with every object of a list.
-    pub(super) fn each(
+    pub(crate) fn each(
         &self,
         name: &str,
         act: &mut dyn FnMut(Object<'_>) -> Result<(), SbomError>,
@@ -133,7 +133,7 @@ impl<'a> Object<'a> {
     }
 
     /// Does something with an object that may be missing.
-    pub(super) fn inner<T>(
+    pub(crate) fn inner<T>(
         &self,
         name: &str,
         act: &mut dyn FnMut(Object<'_>) -> Result<T, SbomError>,
@@ -145,7 +145,7 @@ impl<'a> Object<'a> {
     }
 
     /// Refuses members of other names.
-    pub(super) fn only(&self, names: &[&str]) -> Result<(), SbomError> {
+    pub(crate) fn only(&self, names: &[&str]) -> Result<(), SbomError> {
         match self.map.keys().find(|name| !names.contains(&name.as_str())) {
             Some(name) => self.wrong(&shortened(name), "the format has nothing of that name here"),
             None => Ok(()),
@@ -153,6 +153,6 @@ impl<'a> Object<'a> {
     }
 }
 
-pub(super) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     provost_model::printable(&text.chars().take(80).collect::<String>())
 }

@@ -23,6 +23,9 @@ pub(in crate::sbom) fn read(document: &Value) -> Result<Bom, SbomError> {
     let Some(minor) = minor.filter(|minor| (2..=7).contains(minor) && version.len() == 3) else {
         return Err(SbomError::Version { format: "CycloneDX", version: shortened(version), known: "1.2 to 1.7" });
     };
+    if root.list("components")?.len() > MAXIMUM_COMPONENTS {
+        return Err(SbomError::TooMany);
+    }
     let mut reader = Reader { minor, bom: Bom::default(), defined: HashSet::new(), unnamed: HashMap::new() };
     reader.bom.format = format!("CycloneDX {version}");
     reader.collect(document, &at, false)?;

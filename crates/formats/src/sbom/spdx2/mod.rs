@@ -38,7 +38,8 @@ const NEEDED_BY: &[(&str, Option<Scope>)] = &[
     ("OPTIONAL_DEPENDENCY_OF", Some(Scope::Optional)),
 ];
 
-/// An id (3.2): `SPDXRef-` and letters, digits, `.` and `-`.
+/// An id as the specification has it (3.2): `SPDXRef-` and letters, digits, `.` and `-`. Read are more: many write names
+/// of packages into their ids, with `/` and `_`.
 fn is_id(text: &str) -> bool {
     let fine = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
     text.strip_prefix("SPDXRef-").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(fine))

@@ -11,7 +11,7 @@ use super::super::bom::{
 use super::super::object::{At, Object, shortened};
 use super::super::vocabulary::{self, Tongue};
 use super::super::{MAXIMUM_COMPONENTS, MAXIMUM_PROBLEMS, SbomError};
-use super::{NEEDED_BY, PURPOSES, is_id};
+use super::{NEEDED_BY, PURPOSES};
 
 const DOCUMENT: &str = "SPDXRef-DOCUMENT";
 
@@ -23,12 +23,15 @@ pub(in crate::sbom) fn read(document: &Value) -> Result<Bom, SbomError> {
     if !matches!(version, "SPDX-2.2" | "SPDX-2.3") {
         return Err(SbomError::Version { format: "SPDX", version: shortened(version), known: "2.2, 2.3 and 3.0" });
     }
-    if root.needed("SPDXID")? != DOCUMENT {
-        return root.wrong("SPDXID", format!("`{DOCUMENT}` belongs here"));
+    // `SPDXRef-DOCUMENT` belongs here (6.3); some vendors write the id of the package that it describes.
+    let own = root.needed("SPDXID")?;
+    if !may_be_id(own) {
+        return root.wrong("SPDXID", format!("`{}` is no id", shortened(own)));
     }
     let mut reader = Reader {
         bom: Bom::default(),
-        ids: HashSet::from([DOCUMENT.to_owned()]),
+        own: own.to_owned(),
+        ids: HashSet::new(),
         by_id: HashMap::new(),
         stated: BTreeMap::new(),
     };
@@ -39,7 +42,9 @@ pub(in crate::sbom) fn read(document: &Value) -> Result<Bom, SbomError> {
 
 struct Reader {
     bom: Bom,
-    /// Every id of the document.
+    /// The document's own id.
+    own: String,
+    /// Every other id of the document.
     ids: HashSet<String>,
     /// Components by id.
     by_id: HashMap<String, usize>,
@@ -110,7 +115,7 @@ impl Reader {
     /// An id, unique in the document (3.2).
     fn identify(&mut self, object: Object<'_>) -> Result<String, SbomError> {
         let id = object.needed("SPDXID")?;
-        if !is_id(id) {
+        if !may_be_id(id) || id == DOCUMENT {
             return object.wrong("SPDXID", format!("`{}` is no id", shortened(id)));
         }
         if !self.ids.insert(id.to_owned()) {
@@ -229,17 +234,17 @@ impl Reader {
             let to = relationship.needed("relatedSpdxElement")?;
             let kind = relationship.needed("relationshipType")?;
             for one in [from, to] {
-                if !self.ids.contains(one) && !matches!(one, "NONE" | "NOASSERTION") {
+                if !self.ids.contains(one) && one != self.own && !matches!(one, DOCUMENT | "NONE" | "NOASSERTION") {
                     missing.insert(one.to_owned());
                     return Ok(());
                 }
             }
             let needed_by = NEEDED_BY.iter().find(|(name, _)| *name == kind);
             match (kind, to) {
-                ("DESCRIBES", _) if from == DOCUMENT => {
+                ("DESCRIBES", _) if from == DOCUMENT || from == self.own => {
                     described.insert(to.to_owned());
                 }
-                ("DESCRIBED_BY", DOCUMENT) => {
+                ("DESCRIBED_BY", _) if to == DOCUMENT || to == self.own => {
                     described.insert(from.to_owned());
                 }
                 ("DEPENDS_ON", "NONE") => {
@@ -323,6 +328,11 @@ impl Reader {
             component.package.scopes.extend(Scopes::only(scope));
         }
     }
+}
+
+fn may_be_id(text: &str) -> bool {
+    let strange = |c: char| c.is_whitespace() || c.is_control();
+    text.strip_prefix("SPDXRef-").is_some_and(|rest| !rest.is_empty() && !rest.contains(strange))
 }
 
 /// A purl has no epoch in an RPM's version.
