@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::database::{Database, DatabaseError};
 use crate::ecosystem;
-use crate::inventory::{Collected, path_to};
+use crate::inventory::{Collected, Source, path_to};
 use crate::matching::{Answer, Vulnerability, judge};
 
 /// What is wrong with a package.
@@ -37,6 +37,10 @@ pub struct Issue {
     /// What is wrong.
     #[serde(flatten)]
     pub fault: Fault,
+    /// Whether a program that has it holds the functions that are vulnerable; none where that cannot be told. The linker
+    /// leaves out what nothing calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked: Option<bool>,
     /// Indexes of the packages that lead to it, the directly needed one first and itself last; empty where that is not known.
     pub path: Vec<usize>,
 }
@@ -163,10 +167,20 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
             assessment.issues.extend(faults.into_iter().map(|fault| Issue {
                 source,
                 package: index,
+                linked: linked(&collected.sources[source], &fault),
                 fault,
                 path: path.clone(),
             }));
         }
     }
     Ok(assessment)
+}
+
+/// Whether a Go program holds a function that an advisory names.
+fn linked(source: &Source, fault: &Fault) -> Option<bool> {
+    let (Some(functions), Fault::Advisory(one)) = (&source.functions, fault) else { return None };
+    // Where one import is vulnerable as a whole, no function tells.
+    let told =
+        !one.symbols.is_empty() && one.symbols.iter().all(|import| !import.path.is_empty() && !import.names.is_empty());
+    told.then(|| one.symbols.iter().any(|import| import.names.iter().any(|name| functions.has(&import.path, name))))
 }

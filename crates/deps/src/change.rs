@@ -275,7 +275,13 @@ mod tests {
             }
             inventory.packages.push(package);
         }
-        let source = Source { path: "package-lock.json".into(), reader: "npm-lock".into(), inventory, managed: None };
+        let source = Source {
+            path: "package-lock.json".into(),
+            reader: "npm-lock".into(),
+            inventory,
+            managed: None,
+            functions: None,
+        };
         Collected { sources: vec![source], ..Collected::default() }
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use provost_formats::archive::ReadSeek;
 use provost_formats::lock::{self, Input, Reader};
 use provost_formats::system;
-use provost_model::{Completeness, Inventory};
+use provost_model::{Completeness, Ecosystem, Inventory};
 use provost_scan::{Coverage, Limits};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -125,6 +125,38 @@ pub struct Source {
     /// distribution's own versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed: Option<String>,
+    /// The functions of a Go program, where they could be told.
+    #[serde(skip)]
+    pub functions: Option<Functions>,
+}
+
+/// The functions that a program holds, kept as hashes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Functions(Vec<u64>);
+
+impl Functions {
+    /// Those of a Go program; none when they cannot be told, or not all of them.
+    fn of(content: &mut dyn ReadSeek) -> Option<Self> {
+        let symbols = system::binary::go_symbols(content)?.ok()?;
+        if !symbols.is_complete() || symbols.is_empty() {
+            return None;
+        }
+        let mut hashes: Vec<u64> = symbols.iter().map(hash_of).collect();
+        hashes.sort_unstable();
+        Some(Self(hashes))
+    }
+
+    /// True when a function of a package is in the program: `net/http`, `Client.Do`.
+    pub fn has(&self, package: &str, name: &str) -> bool {
+        self.0.binary_search(&hash_of(&format!("{package}.{name}"))).is_ok()
+    }
+}
+
+fn hash_of(name: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    hasher.write(name.as_bytes());
+    hasher.finish()
 }
 
 /// All that was read, in order of path.
@@ -204,17 +236,18 @@ fn one(files: &dyn Files, path: &str, reader: &Reader, coverage: &mut Coverage) 
     coverage.scanned += 1;
     coverage.bytes += bytes.len() as u64;
     note_problems(path, &inventory, coverage);
-    Some(Source { path: path.to_owned(), reader: reader.id.to_owned(), inventory, managed: None })
+    Some(Source { path: path.to_owned(), reader: reader.id.to_owned(), inventory, managed: None, functions: None })
 }
 
 /// Entries that could not be read make a source partial.
 fn note_problems(path: &str, inventory: &Inventory, coverage: &mut Coverage) {
-    for problem in inventory.problems.iter().take(100) {
+    let unread: Vec<_> = inventory.problems.iter().filter(|one| !one.what.ends_with(lock::jar::GUESS)).collect();
+    for problem in unread.iter().take(100) {
         let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
         coverage.part(format!("{path}{line}"), &problem.what);
     }
-    if inventory.problems.len() > 100 {
-        coverage.part(path.to_owned(), &format!("{} more entries cannot be read", inventory.problems.len() - 100));
+    if unread.len() > 100 {
+        coverage.part(path.to_owned(), &format!("{} more entries cannot be read", unread.len() - 100));
     }
 }
 
@@ -259,7 +292,13 @@ fn database(files: &dyn Files, kind: system::Kind, paths: &[&str], coverage: &mu
             coverage.scanned += contents.len() as u64;
             coverage.bytes += contents.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
             note_problems(first, &inventory, coverage);
-            Some(Source { path: (*first).to_owned(), reader: kind.name().replace(' ', "-"), inventory, managed: None })
+            Some(Source {
+                path: (*first).to_owned(),
+                reader: kind.name().replace(' ', "-"),
+                inventory,
+                managed: None,
+                functions: None,
+            })
         }
         Err(error) => {
             coverage.fail((*first).to_owned(), &error.to_string());
@@ -274,7 +313,9 @@ pub fn of_binary(path: &str, content: &mut dyn ReadSeek, coverage: &mut Coverage
         Ok(inventory) => {
             coverage.scanned += 1;
             note_problems(path, &inventory, coverage);
-            Some(Source { path: path.to_owned(), reader: "binary".to_owned(), inventory, managed: None })
+            let is_go = inventory.packages.iter().any(|package| package.ecosystem == Ecosystem::Go);
+            let functions = is_go.then(|| Functions::of(content)).flatten();
+            Some(Source { path: path.to_owned(), reader: "binary".to_owned(), inventory, managed: None, functions })
         }
         Err(error) => {
             coverage.part(path.to_owned(), &format!("what it says of its packages cannot be read: {error}"));
@@ -289,7 +330,13 @@ pub fn of_java_archive(path: &str, content: &mut dyn ReadSeek, coverage: &mut Co
     coverage.scanned += 1;
     note_problems(path, &inventory, coverage);
     let found = !inventory.packages.is_empty();
-    found.then(|| Source { path: path.to_owned(), reader: "java-archive".to_owned(), inventory, managed: None })
+    found.then(|| Source {
+        path: path.to_owned(),
+        reader: "java-archive".to_owned(),
+        inventory,
+        managed: None,
+        functions: None,
+    })
 }
 
 fn java_archive(files: &dyn Files, path: &str) -> (Option<Source>, Coverage) {

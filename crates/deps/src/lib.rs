@@ -20,7 +20,9 @@ pub use database::{
     Builder, Database, DatabaseError, EcosystemInfo, Epss, Imported, Info, Kind, Quarantined, Record, SourceInfo,
     Symbols, What, lookup_name,
 };
-pub use inventory::{Collected, Directory, Files, Source, collect, directory_of, of_binary, of_java_archive, path_to};
+pub use inventory::{
+    Collected, Directory, Files, Functions, Source, collect, directory_of, of_binary, of_java_archive, path_to,
+};
 pub use look_alike::{LookAlike, look_alike};
 pub use matching::{Answer, Vulnerability, judge};
 pub use observed::{Observed, Owner, observe, owner_of};

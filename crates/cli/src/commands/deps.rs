@@ -51,6 +51,9 @@ pub struct Counting {
     /// What is needed for development only does not count.
     #[arg(long, help_heading = "What counts")]
     pub production: bool,
+    /// Vulnerabilities of Go packages count although the program does not hold the functions that are vulnerable.
+    #[arg(long, help_heading = "What counts")]
+    pub all_linked: bool,
     /// What else counts.
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', help_heading = "What counts")]
     pub deny: Vec<Deny>,
@@ -59,7 +62,7 @@ pub struct Counting {
 impl Counting {
     /// Everything that is known counts.
     pub(crate) fn everything() -> Self {
-        Self { fail_on: Severity::None, ignore_unfixed: false, production: false, deny: Vec::new() }
+        Self { fail_on: Severity::None, ignore_unfixed: false, production: false, all_linked: true, deny: Vec::new() }
     }
 }
 

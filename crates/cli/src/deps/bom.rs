@@ -72,5 +72,11 @@ pub(crate) fn of(target: &str, collected: &Collected, image: Option<&ImageFacts>
 
 /// An SBOM as a source of packages.
 pub(crate) fn source(path: &str, bom: &Bom) -> Source {
-    Source { path: path.to_owned(), reader: "sbom".to_owned(), inventory: from_bom(bom), managed: None }
+    Source {
+        path: path.to_owned(),
+        reader: "sbom".to_owned(),
+        inventory: from_bom(bom),
+        managed: None,
+        functions: None,
+    }
 }

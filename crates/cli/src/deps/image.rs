@@ -27,6 +27,9 @@ use crate::commands::deps::ImageArgs;
 use crate::exit::Exit;
 use crate::{clock, scan as scanning};
 
+/// Why a finding in a file of a distribution's package is no secret.
+const OF_A_PACKAGE: &str = "it came with the package";
+
 /// Bytes of a program or Java archive that are held at once.
 const LARGEST_BINARY: u64 = 512 << 20;
 
@@ -102,14 +105,22 @@ fn platform(text: &str) -> Result<Platform> {
 fn is_wanted(path: &str, lockfiles: bool) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let system = system::wants(path).is_some()
-        || matches!(
-            name,
-            "os-release" | "alpine-release" | "debian_version" | "redhat-release" | "extended_states" | "passwd"
-        )
-        || path.starts_with("var/lib/dpkg/info/") && name.ends_with(".list");
+        || system::os_release::PATHS.contains(&path)
+        || matches!(path, "etc/passwd" | "etc/apk/world" | "var/lib/apt/extended_states" | "var/lib/dpkg/diversions")
+        || name.ends_with(".sqlite-wal")
+        || path.starts_with("var/lib/dpkg/info/") && name.ends_with(".list")
+        || path.starts_with("var/lib/dpkg/status.d/")
+        || path.starts_with("var/lib/pacman/local/");
     let beside = matches!(name, "direct_url.json" | "top_level.txt");
     let reader = lock::reader_of(path).is_some_and(|reader| lockfiles || lock::is_installed(reader));
     system || beside || reader
+}
+
+/// Where packages of an operating system put their files. What they claim elsewhere (`/app`, `/opt`, `/usr/local`) is not
+/// believed: a database that lies could hide anything.
+fn is_system_path(path: &str) -> bool {
+    let top = ["usr/", "lib/", "lib64/", "bin/", "sbin/", "etc/", "var/lib/"].iter().any(|top| path.starts_with(top));
+    top && !path.starts_with("usr/local/")
 }
 
 /// The visible files that were kept.
@@ -168,12 +179,14 @@ pub(crate) fn scan(args: &ImageArgs, context: &Context) -> Result<Exit> {
         scanner.bytes(&Place::file(args.image.as_str()).member("configuration"), &image.config_bytes);
     }
     let secret_report = scanner.finish();
-    let collected = packages(&walked, gathered.binaries, gathered.coverage, args.lockfiles);
+    let (collected, owned) = packages(&walked, gathered.binaries, gathered.coverage, args.lockfiles);
     let facts = facts(&image, &walked);
     let mut others = about_the_image(args, &image, &walked);
     let (baseline, suppressions) = (known.baseline.clone(), known.suppressions.clone());
     let mut done = judge_all(&args.judging, known, args.image.clone(), collected, began, begun)?;
-    others.extend(secret_report.findings.into_iter().map(|finding| with_fate(finding, &walked, &gathered.places)));
+    others.extend(
+        secret_report.findings.into_iter().map(|finding| with_fate(finding, &walked, &gathered.places, &owned)),
+    );
     let judged = provost_scan::judge(others, baseline.as_ref(), &suppressions, &clock::now());
     let denied = |rule: &str| args.deny_image.iter().any(|one| one == rule || one == "all");
     done.others = judged
@@ -181,7 +194,9 @@ pub(crate) fn scan(args: &ImageArgs, context: &Context) -> Result<Exit> {
         .into_iter()
         .map(|judged| {
             let of_image = judged.finding.rule.starts_with("image-");
-            let counts = !of_image
+            // What everyone has who has the distribution is no secret.
+            let public = judged.finding.why.iter().any(|why| why.starts_with(OF_A_PACKAGE));
+            let counts = !of_image && !public
                 || denied(&judged.finding.rule)
                 || judged.finding.rule == "image-foreign-base"
                 || judged.finding.rule == "image-refused-entry";
@@ -309,7 +324,12 @@ fn file(
 }
 
 /// The packages of what is visible. What an operating system's package brought is its own affair.
-fn packages(walked: &Walked, binaries: Vec<(EntryId, Source)>, coverage: Coverage, lockfiles: bool) -> Collected {
+fn packages(
+    walked: &Walked,
+    binaries: Vec<(EntryId, Source)>,
+    coverage: Coverage,
+    lockfiles: bool,
+) -> (Collected, HashMap<String, String>) {
     let view = View::new(walked);
     let mut collected = collect(&view, Coverage::default());
     if !lockfiles {
@@ -325,8 +345,10 @@ fn packages(walked: &Walked, binaries: Vec<(EntryId, Source)>, coverage: Coverag
     let mut owned: HashMap<String, String> = HashMap::new();
     for source in &collected.sources {
         for package in source.inventory.packages.iter().filter(|package| package.distribution.is_some()) {
-            for file in &package.files {
-                owned.insert(file.trim_start_matches('/').to_owned(), package.name.clone());
+            for file in package.files.iter().map(|file| file.trim_start_matches('/')) {
+                if is_system_path(file) {
+                    owned.insert(file.to_owned(), package.name.clone());
+                }
             }
         }
     }
@@ -338,7 +360,7 @@ fn packages(walked: &Walked, binaries: Vec<(EntryId, Source)>, coverage: Coverag
         package.files = Vec::new();
     }
     collected.sources.sort_by(|a, b| a.path.cmp(&b.path));
-    collected
+    (collected, owned)
 }
 
 /// The system's package that a file belongs to: by its own path, or by the one before `/usr` was merged.
@@ -384,14 +406,24 @@ fn headline(image: &Image, walked: &Walked) -> String {
 }
 
 /// A finding in a layer, with what became of its file.
-fn with_fate(mut finding: Finding, walked: &Walked, places: &HashMap<(usize, String), EntryId>) -> Finding {
+fn with_fate(
+    mut finding: Finding,
+    walked: &Walked,
+    places: &HashMap<(usize, String), EntryId>,
+    owned: &HashMap<String, String>,
+) -> Finding {
     let layer =
         finding.within.first().and_then(|name| name.strip_prefix("layer ")?.split(' ').next()?.parse::<usize>().ok());
     if let (Some(layer), Some(path)) = (layer, finding.within.get(1))
         && let Some(entry) = places.get(&(layer - 1, path.clone()))
     {
         match walked.tree.fate(*entry) {
-            Fate::Visible => {}
+            Fate::Visible => {
+                if let Some(package) = owner(walked, owned, path) {
+                    finding.level = Level::Note;
+                    finding.why.push(format!("{OF_A_PACKAGE} {package}, as everyone has it"));
+                }
+            }
             Fate::Hidden(hidden) => finding.why.push(format!(
                 "layer {} hides it, but everyone who has the image can read it: it has to be made without it, not on top",
                 hidden.by + 1

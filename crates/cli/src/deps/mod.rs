@@ -355,7 +355,11 @@ fn rows(
         .map(|(judged, issue)| {
             let package = &collected.sources[issue.source].inventory.packages[issue.package];
             let vex = vex.of(package, &issue.fault);
+            let unlinked = issue.linked == Some(false);
             let tolerated = match &vex {
+                None if unlinked && !counting.all_linked => {
+                    Some("the program does not hold the vulnerable functions (--all-linked makes it count)".to_owned())
+                }
                 Some(Vex { status, why }) if status.clears() => Some(format!("VEX: {}{why}", status.name())),
                 _ => tolerated(counting, package, &issue.fault),
             };

@@ -126,7 +126,13 @@ pub(crate) fn add(collected: &mut Collected, reads: &Reads) -> Observed {
         }
         if !part.packages.is_empty() {
             let path = "the build machine".to_owned();
-            collected.sources.push(Source { path, reader: "build-machine".to_owned(), inventory: part, managed: None });
+            collected.sources.push(Source {
+                path,
+                reader: "build-machine".to_owned(),
+                inventory: part,
+                managed: None,
+                functions: None,
+            });
         }
     }
     observed

@@ -134,6 +134,7 @@ fn collected(scan: &Scan, blob: &Blob<'_>) -> Result<Collected, String> {
         reader: "sbom".to_owned(),
         inventory: from_bom(&document),
         managed: None,
+        functions: None,
     });
     Ok(collected)
 }

@@ -33,6 +33,9 @@ impl Default for JarLimits {
     }
 }
 
+/// How problems end that only say that a name is not certain: nothing was left unread.
+pub const GUESS: &str = "a guess";
+
 /// Bytes of a description that are read: a manifest with the digests of all classes is long.
 const MAXIMUM_DESCRIPTION: u64 = 16 << 20;
 
@@ -266,7 +269,7 @@ impl Reading {
         package.licence = licence.cloned();
         package.hashes.extend(hash);
         package.files.extend(within.map(str::to_owned));
-        let what = format!("{}: told by {} only: a guess", package.name, guess.by);
+        let what = format!("{}: told by {} only: {GUESS}", package.name, guess.by);
         self.problem(within, &what);
         add(&mut self.inventory, package);
     }

@@ -114,7 +114,7 @@ fn products_are_inherited_from_what_holds_the_document() {
     let mut document = example();
     document["statements"][0].as_object_mut().unwrap().remove("products");
     let subject = Product { identity: Identity::of_purl(&purl("pkg:oci/app@sha256:ab")), subcomponents: Vec::new() };
-    let read = openvex::read(document.to_string().as_bytes(), &[subject.clone()]).unwrap();
+    let read = openvex::read(document.to_string().as_bytes(), std::slice::from_ref(&subject)).unwrap();
     assert_eq!(read.statements[0].products, [subject]);
 }
 
