@@ -55,6 +55,10 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
     };
     let mut inventory = Inventory::new(format!("bun.lock v{}", shown(version)), Completeness::Graph);
     inventory.problems = tree.problems;
+    if !matches!(version, "0" | "1" | "2") {
+        let what = format!("lockfile version {} is not known; read as version 2", shown(version));
+        note(&mut inventory.problems, Some(tree.root.line.into()), what);
+    }
     let mut problems: Vec<Problem> = Vec::new();
     let mut lock = Lock::default();
     let Some(mut fields) = Fields::of(&tree.root, "bun.lock", &mut problems) else {

@@ -79,11 +79,15 @@ fn leave_open(package: &mut Package) {
     }
 }
 
-/// True where no more packages may be added; that is told once.
+/// True where no more packages may be added; that is told.
 pub(crate) fn full(inventory: &mut Inventory) -> bool {
-    let full = inventory.packages.len() >= MAXIMUM_PACKAGES;
+    is_full(inventory, MAXIMUM_PACKAGES)
+}
+
+fn is_full(inventory: &mut Inventory, most: usize) -> bool {
+    let full = inventory.packages.len() >= most;
     if full {
-        note(&mut inventory.problems, None, format!("more than {MAXIMUM_PACKAGES} packages: the rest was not read"));
+        note(&mut inventory.problems, None, format!("more than {most} packages: the rest was not read"));
     }
     full
 }
@@ -156,6 +160,13 @@ mod tests {
         spread(&mut found, &OptionalEdges::new(), &Unknown::Projects);
         assert!(found.packages[0].scopes.is_empty());
         assert_eq!(found.packages[1].direct, None);
+    }
+
+    #[test]
+    fn too_many_packages_are_told() {
+        let mut found = inventory(&[&[], &[]], &[]);
+        assert!(!is_full(&mut found, 3) && found.problems.is_empty());
+        assert!(is_full(&mut found, 2) && found.problems[0].what.contains("more than 2 packages"));
     }
 
     #[test]

@@ -159,7 +159,9 @@ impl<'n, 'a> Lock<'n, 'a> {
         if let Some(manifest) = &manifest
             && let Some(mut fields) = Fields::of(&manifest.root, "package.json", &mut Vec::new())
         {
-            inventory.roots[root].version = fields.text("version").map(str::to_owned);
+            let named = &mut inventory.roots[root];
+            named.version = fields.text("version").map(str::to_owned);
+            named.name = fields.text("name").map(str::to_owned).or(named.name.take());
             for ask in asks(&mut fields).iter().filter(|ask| !ask.peer) {
                 scopes.entry(ask.name).or_insert((Vec::new(), ask.wanted)).0.push(ask.scope);
             }

@@ -333,6 +333,18 @@ mod tests {
     }
 
     #[test]
+    fn bytes_and_problems_are_limited() {
+        assert!(decode(&vec![b' '; MAXIMUM_BYTES + 1]).unwrap_err().what.contains("longer"));
+        let mut problems = Vec::new();
+        let mut more: Vec<Problem> =
+            (0..MAXIMUM_PROBLEMS as u64 + 5).map(|line| Problem { line: Some(line), what: "x".to_owned() }).collect();
+        tell(&mut problems, &mut more);
+        assert_eq!(problems.len(), MAXIMUM_PROBLEMS + 1);
+        assert_eq!(problems.last().unwrap().what, "there are more problems");
+        assert_eq!(shown(&"a\n".repeat(100)).chars().count(), 121);
+    }
+
+    #[test]
     fn the_last_of_equal_keys_counts_and_the_others_are_problems() {
         for filler in [0, 20] {
             let node = |line, text: &'static str| Node { line, value: Value::Text(text.into()) };
