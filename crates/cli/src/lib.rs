@@ -149,3 +149,14 @@ fn exit_of(command: &Command, error: &anyhow::Error) -> Exit {
         _ => Exit::Usage,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    /// Names of arguments are unique, conflicts name arguments that there are.
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -54,14 +54,14 @@ enum What_ {
 #[derive(Debug, Clone, Args)]
 pub struct Which {
     /// The advisory database.
-    #[arg(long = "db", value_name = "FILE", env = "PROVOST_DB")]
-    pub path: Option<PathBuf>,
+    #[arg(long = "db", id = "db", value_name = "FILE", env = "PROVOST_DB")]
+    pub database: Option<PathBuf>,
 }
 
 impl Which {
     /// Where it lies.
     pub fn path(&self, context: &Context) -> PathBuf {
-        self.path.clone().unwrap_or_else(|| context.home.path().join("advisories.db"))
+        self.database.clone().unwrap_or_else(|| context.home.path().join("advisories.db"))
     }
 
     /// Opens it.
