@@ -124,7 +124,7 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
     let mut first: HashMap<String, usize> = HashMap::new();
     let mut unique: Vec<&Package> = Vec::new();
     let mut places: Vec<(usize, usize, usize)> = Vec::new();
-    for (source, found) in collected.sources.iter().enumerate().filter(|(_, found)| found.managed.is_none()) {
+    for (source, found) in collected.sources.iter().enumerate() {
         for (index, package) in found.inventory.packages.iter().enumerate() {
             let number = *first.entry(key(package)).or_insert_with(|| {
                 unique.push(package);
@@ -152,10 +152,17 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
         if let Some(name) = name {
             *assessment.ecosystems.entry(name).or_default() += 1;
         }
-        let undecided = answer.undecided.iter().map(|why| Undecided { source, package: index, why: why.clone() });
+        let undecided = answer
+            .undecided
+            .iter()
+            .filter(|_| collected.sources[source].managed.is_none())
+            .map(|why| Undecided { source, package: index, why: why.clone() });
         assessment.undecided.extend(undecided);
+        // What a distribution brought is judged by the distribution's advisories; an attack is one wherever it comes from.
+        let managed = collected.sources[source].managed.is_some();
+        let here = |one: &&Vulnerability| !managed || one.kind == crate::database::Kind::Malicious;
         let mut faults: Vec<Fault> =
-            answer.vulnerabilities.iter().map(|one| Fault::Advisory(Box::new(one.clone()))).collect();
+            answer.vulnerabilities.iter().filter(here).map(|one| Fault::Advisory(Box::new(one.clone()))).collect();
         if let Some(text) = &package.deprecated {
             faults.push(Fault::Deprecated { text: text.clone() });
         }

@@ -165,11 +165,19 @@ fn content_changed(before: &Package, after: &Package) -> Option<String> {
         if old.get(algorithm).is_some_and(|earlier| earlier.is_disjoint(values)) {
             return Some(format!("its {algorithm}"));
         }
+        // Where one file is meant, any of several digests is as good as the first.
+        let more = old.get(algorithm).is_some_and(|earlier| !values.is_subset(earlier));
+        if more && !matches!(after.ecosystem, Ecosystem::PyPi | Ecosystem::Maven | Ecosystem::RubyGems) {
+            return Some(format!("a further {algorithm}"));
+        }
     }
     if !old.is_empty() && new.is_empty() {
         return Some("its digests are gone".to_owned());
     }
-    if before.source != after.source && before.source != PackageSource::Registry {
+    if !old.is_empty() && !new.keys().any(|algorithm| old.contains_key(algorithm)) {
+        return Some("no digest of an algorithm that it had before".to_owned());
+    }
+    if before.source != after.source {
         return Some(format!("its source: {} before, {} now", source_name(&before.source), source_name(&after.source)));
     }
     None

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use provost_formats::archive::ReadSeek;
 use provost_formats::lock::{self, Input, Reader};
 use provost_formats::system;
-use provost_model::{Completeness, Ecosystem, Inventory};
+use provost_model::{Completeness, Ecosystem, Inventory, PackageSource, Scope};
 use provost_scan::{Coverage, Limits};
 use rayon::prelude::*;
+
+use crate::{ecosystem, lookup_name};
 use serde::Serialize;
 
 /// Files by their path, wherever they lie: a directory, a commit, an image.
@@ -50,11 +52,30 @@ impl Directory {
     pub fn new(root: &Path, exclude: &globset::GlobSet, coverage: &mut Coverage) -> Self {
         let mut seen = Coverage::default();
         let files = provost_scan::walk::files(root, exclude, &Limits::default(), &mut seen);
-        // A link or socket is no lockfile: leaving it out leaves nothing out.
-        seen.skips.retain(|gap| gap.why == "excluded by request");
-        seen.skipped = seen.skips.len() as u64;
+        // A link is not followed. Where its name says that it would tell of packages, something is not read.
+        let tells = |place: &str| lock::reader_of(place).is_some() || system::wants(place).is_some();
+        for gap in std::mem::take(&mut seen.skips) {
+            if gap.why == "excluded by request" {
+                coverage.skip(gap.place, &gap.why);
+            } else if tells(&gap.place) {
+                coverage.part(gap.place, &format!("{}: it is not followed", gap.why));
+            }
+        }
+        seen.skipped = 0;
         coverage.add(seen);
-        let files = files.into_iter().filter_map(|path| path.into_os_string().into_string().ok()).collect();
+        let mut names = Vec::with_capacity(files.len());
+        for path in files {
+            match path.into_os_string().into_string() {
+                Ok(name) => names.push(name),
+                Err(name) => {
+                    let shown = name.to_string_lossy().into_owned();
+                    if tells(&shown) {
+                        coverage.fail(shown, "its name is not UTF-8");
+                    }
+                }
+            }
+        }
+        let files = names;
         Self { root: root.to_owned(), files }
     }
 }
@@ -179,19 +200,10 @@ impl Collected {
 pub fn collect(files: &dyn Files, coverage: Coverage) -> Collected {
     let wanted: Vec<(&str, &'static Reader)> =
         files.list().iter().filter_map(|path| Some((path.as_str(), lock::reader_of(path)?))).collect();
-    let mut present: BTreeMap<&str, BTreeSet<&'static str>> = BTreeMap::new();
-    for (path, reader) in &wanted {
-        present.entry(directory_of(path)).or_default().insert(reader.id);
-    }
     let read: Vec<(Option<Source>, Coverage)> = wanted
         .par_iter()
         .map(|(path, reader)| {
             let mut coverage = Coverage::default();
-            let here = present.get(directory_of(path));
-            if let Some(other) = reader.covered_by.iter().find(|id| here.is_some_and(|ids| ids.contains(*id))) {
-                coverage.skip((*path).to_owned(), &format!("{other} beside it says more"));
-                return (None, coverage);
-            }
             (one(files, path, reader, &mut coverage), coverage)
         })
         .collect();
@@ -209,7 +221,7 @@ pub fn collect(files: &dyn Files, coverage: Coverage) -> Collected {
         collected.sources.extend(source);
         collected.coverage.add(coverage);
     }
-    drop_members_of_workspaces(&mut collected);
+    drop_covered(&mut collected);
     collected.sources.sort_by(|a, b| Path::new(&a.path).cmp(Path::new(&b.path)));
     collected.coverage.sort();
     collected
@@ -240,7 +252,7 @@ fn one(files: &dyn Files, path: &str, reader: &Reader, coverage: &mut Coverage) 
 }
 
 /// Entries that could not be read make a source partial.
-fn note_problems(path: &str, inventory: &Inventory, coverage: &mut Coverage) {
+pub fn note_problems(path: &str, inventory: &Inventory, coverage: &mut Coverage) {
     let unread: Vec<_> = inventory.problems.iter().filter(|one| !one.what.ends_with(lock::jar::GUESS)).collect();
     for problem in unread.iter().take(100) {
         let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
@@ -361,38 +373,75 @@ fn binary(files: &dyn Files, path: &str) -> (Option<Source>, Coverage) {
     (of_binary(path, content.as_mut(), &mut coverage), coverage)
 }
 
-/// A manifest of a member whose workspace has a lock adds nothing to it.
-fn drop_members_of_workspaces(collected: &mut Collected) {
-    let mut members: BTreeSet<(String, &'static str)> = BTreeSet::new();
+/// A manifest adds nothing to a lock of its directory, or to that of its workspace, which holds all that the manifest asks
+/// for. What is asked for and not in the lock is told: an empty lock hides nothing.
+fn drop_covered(collected: &mut Collected) {
+    // Locks by the directories that they are of, and what is in them.
+    let mut locks: BTreeMap<String, Vec<(String, BTreeSet<(Ecosystem, String)>)>> = BTreeMap::new();
     for source in &collected.sources {
         if source.inventory.completeness == Completeness::Declared {
             continue;
         }
-        let Some(id) =
-            lock::READERS.iter().flat_map(|group| group.iter()).find(|r| r.id == source.reader).map(|r| r.id)
-        else {
-            continue;
-        };
-        for root in &source.inventory.roots {
-            if let Some(path) = relative(directory_of(&source.path), &format!("{}/x", root.path)) {
-                members.insert((directory_of(&path).to_owned(), id));
+        let inventory = &source.inventory;
+        let name = |ecosystem: Ecosystem, name: &str| (ecosystem, lookup_name(ecosystem::name_of(ecosystem), name));
+        let mut names: BTreeSet<_> = inventory.packages.iter().map(|one| name(one.ecosystem, &one.name)).collect();
+        for package in &inventory.packages {
+            names.extend(package.alias.iter().map(|alias| name(package.ecosystem, alias)));
+        }
+        let kind = inventory.packages.first().map(|package| package.ecosystem);
+        for root in &inventory.roots {
+            if let (Some(own), Some(kind)) = (&root.name, kind) {
+                names.insert(name(kind, own));
             }
+        }
+        let directory = directory_of(&source.path).to_owned();
+        let members = inventory.roots.iter().filter_map(|root| {
+            let path = relative(&directory, &format!("{}/x", root.path))?;
+            Some(directory_of(&path).to_owned())
+        });
+        let directories: BTreeSet<String> = members.chain([directory.clone()]).collect();
+        for directory in directories {
+            locks.entry(directory).or_default().push((source.reader.clone(), names.clone()));
         }
     }
     let mut dropped = Vec::new();
+    let mut missing = Vec::new();
     collected.sources.retain(|source| {
-        let covers = lock::reader_of(&source.path).map(|reader| reader.covered_by).unwrap_or_default();
-        let directory = directory_of(&source.path);
-        let covered = source.inventory.completeness == Completeness::Declared
-            && covers.iter().any(|id| members.contains(&(directory.to_owned(), *id)));
-        if covered {
-            dropped.push(source.path.clone());
+        let Some(reader) = lock::reader_of(&source.path).filter(|reader| reader.id == source.reader) else {
+            return true;
+        };
+        let here = locks.get(directory_of(&source.path)).map(Vec::as_slice).unwrap_or_default();
+        let covering: Vec<_> = here.iter().filter(|(id, _)| reader.covered_by.contains(&id.as_str())).collect();
+        if covering.is_empty() || source.inventory.completeness != Completeness::Declared {
+            return covering.is_empty() || source.inventory.completeness == Completeness::Graph;
         }
-        !covered
+        // A list of versions for whoever wants one asks for nothing itself; optional packages may be left out.
+        let asked = source.inventory.packages.iter().filter(|package| {
+            reader.id != "nuget-central"
+                && !package.scopes.contains(Scope::Optional)
+                && !matches!(package.source, PackageSource::Path { .. })
+        });
+        let gone: Vec<&str> = asked
+            .filter(|package| {
+                let name = (package.ecosystem, lookup_name(ecosystem::name_of(package.ecosystem), &package.name));
+                !covering.iter().any(|(_, names)| names.contains(&name))
+            })
+            .map(|package| package.name.as_str())
+            .take(5)
+            .collect();
+        if gone.is_empty() {
+            dropped.push((source.path.clone(), covering[0].0.clone()));
+        } else {
+            missing.push((source.path.clone(), format!("asked for and not in {}: {}", covering[0].0, gone.join(", "))));
+        }
+        !gone.is_empty()
     });
-    for path in dropped {
-        collected.coverage.scanned -= 1;
-        collected.coverage.skip(path, "the lock of its workspace says more");
+    for (path, by) in dropped {
+        collected.coverage.scanned = collected.coverage.scanned.saturating_sub(1);
+        collected.coverage.skip(path, &format!("{by} says more"));
+    }
+    for (path, why) in missing {
+        collected.coverage.part(path, &why);
     }
 }
 

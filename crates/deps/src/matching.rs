@@ -77,12 +77,11 @@ pub struct Answer {
 /// The database cannot be read.
 pub fn judge(database: &Database, package: &Package) -> Result<Answer, DatabaseError> {
     let mut answer = Answer::default();
-    if matches!(package.source, PackageSource::Path { .. }) {
-        // The project's own: what it is made of is in the inventory itself.
-        return Ok(answer);
-    }
     let names = ecosystem::of_package(package);
     let Some(name) = names.iter().find(|name| database.covers(name)) else {
+        if matches!(&package.source, PackageSource::Path { path } if !is_archive(path)) {
+            return Ok(answer);
+        }
         answer.undecided.push(match (&package.distribution, names.first()) {
             (_, Some(name)) => format!("the database has no advisories for {name}"),
             (Some(distribution), None) => format!("no advisories are known for {}", distribution.id),
@@ -123,6 +122,19 @@ pub fn judge(database: &Database, package: &Package) -> Result<Answer, DatabaseE
             Decision::Unknown(why) => answer.undecided.push(format!("{}: {why}", record.id)),
         }
     }
+    if let PackageSource::Path { path } = &package.source
+        && !is_archive(path)
+    {
+        // A directory of the project: its name may be that of a public package, or it may be a copy of one.
+        if let Some(first) = hits.first() {
+            answer.undecided.push(format!(
+                "it comes from the directory {path}, by the name and version of a package that {} is about: whether it is a \
+                 copy of that cannot be told",
+                first.id
+            ));
+        }
+        return Ok(answer);
+    }
     answer.vulnerabilities = grouped(hits, &judged);
     for one in &mut answer.vulnerabilities {
         for id in std::iter::once(&one.id).chain(&one.aliases).chain(&one.upstream).filter(|id| id.starts_with("CVE-"))
@@ -137,6 +149,14 @@ pub fn judge(database: &Database, package: &Package) -> Result<Answer, DatabaseE
     }
     answer.vulnerabilities.sort_by(|a, b| severest_first(a, b));
     Ok(answer)
+}
+
+/// True for a packed package: it is what its name says, wherever it lies.
+fn is_archive(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    [".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".zip", ".whl", ".egg", ".gem", ".crate", ".nupkg", ".jar"]
+        .iter()
+        .any(|end| path.ends_with(end))
 }
 
 /// Attacks first, then the exploited, then by severity.

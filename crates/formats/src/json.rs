@@ -7,7 +7,11 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Reads one document: at most `bytes` long, at most `values` values. A byte order mark at its start is allowed.
+/// What an object costs of the number of values: it takes that much more memory than others (a node of a tree).
+const OBJECT: usize = 10;
+
+/// Reads one document: at most `bytes` long, at most `values` values, of which objects count ten times. A byte order mark
+/// at its start is allowed.
 /// Nesting beyond 128 is refused by `serde_json` itself.
 pub(crate) fn parse(text: &[u8], bytes: usize, values: usize) -> Result<Value, String> {
     if text.len() > bytes {
@@ -25,8 +29,8 @@ pub(crate) fn parse(text: &[u8], bytes: usize, values: usize) -> Result<Value, S
 struct Strict<'a>(&'a Cell<usize>);
 
 impl Strict<'_> {
-    fn count<E: Error>(self) -> Result<(), E> {
-        match self.0.get().checked_sub(1) {
+    fn count<E: Error>(self, number: usize) -> Result<(), E> {
+        match self.0.get().checked_sub(number) {
             Some(left) => {
                 self.0.set(left);
                 Ok(())
@@ -40,7 +44,7 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.count()?;
+        self.count(1)?;
         deserializer.deserialize_any(self)
     }
 }
@@ -89,6 +93,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        self.count(OBJECT - 1)?;
         let mut object = Map::new();
         while let Some(name) = map.next_key::<String>()? {
             let value = map.next_value_seed(self)?;
@@ -116,7 +121,7 @@ mod tests {
         assert!(parse(deep.as_bytes(), 1000, 1000).is_err());
         assert!(parse(b"[1]", 2, 10).is_err());
         assert_eq!(
-            parse(b"\xef\xbb\xbf{\"a\":[1,-2,1.5,null,\"x\",true]}", 1000, 10),
+            parse(b"\xef\xbb\xbf{\"a\":[1,-2,1.5,null,\"x\",true]}", 1000, 20),
             Ok(serde_json::json!({"a": [1, -2, 1.5, null, "x", true]}))
         );
     }

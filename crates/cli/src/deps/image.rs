@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use provost_attest::ResourceDescriptor;
 use provost_attest::predicate::ImageFacts;
-use provost_deps::{Collected, Files, Source, collect, of_binary};
+use provost_deps::{Collected, Database, Files, Source, collect, of_binary};
 use provost_formats::{lock, system};
 use provost_image::{
     Danger, Entry, EntryId, EntryKind, Fate, FromRegistry, Image, Limits, Platform, Reference, RunsAs, Select, Walked,
@@ -21,7 +21,7 @@ use provost_remote::registry::{Registry, Settings};
 use provost_remote::{Client, DockerConfig, Options};
 use provost_scan::{Check, Coverage, Limits as ScanLimits, Place, Scanner, Tally};
 
-use super::{Done, Known, Other, finish, judge_all};
+use super::{Known, Other, finish, judge_all};
 use crate::commands::Context;
 use crate::commands::deps::ImageArgs;
 use crate::exit::Exit;
@@ -123,31 +123,57 @@ fn is_system_path(path: &str) -> bool {
     top && !path.starts_with("usr/local/")
 }
 
-/// The visible files that were kept.
-struct View<'w> {
-    walked: &'w Walked,
+/// The visible files that matter, links followed within the root.
+struct View {
     list: Vec<String>,
+    contents: HashMap<String, Vec<u8>>,
 }
 
-impl<'w> View<'w> {
-    fn new(walked: &'w Walked) -> Self {
-        let list = walked
-            .tree
-            .iter()
-            .filter(|(_, node)| node.content.is_some_and(|entry| walked.content_of(entry).is_some()))
-            .filter_map(|(path, _)| std::str::from_utf8(path).ok().map(str::to_owned))
-            .collect();
-        Self { walked, list }
+impl View {
+    /// What was kept while the layers went by, and what only the merged view told to be of interest: another name of a file,
+    /// a link to one.
+    fn new(image: &Image, walked: &Walked, lockfiles: bool, coverage: &mut Coverage) -> Result<Self> {
+        let mut wanted: Vec<(String, EntryId)> = Vec::new();
+        for (path, _) in walked.tree.iter() {
+            let Ok(path) = std::str::from_utf8(path) else {
+                let shown = String::from_utf8_lossy(path).into_owned();
+                if is_wanted(&shown, lockfiles) {
+                    coverage.fail(shown, "its name is not UTF-8");
+                }
+                continue;
+            };
+            if !is_wanted(path, lockfiles) {
+                continue;
+            }
+            match walked.tree.resolve(path) {
+                Ok((_, node)) => wanted.extend(node.content.map(|entry| (path.to_owned(), entry))),
+                Err(error) => coverage.part(path.to_owned(), &format!("a link that leads nowhere: {error}")),
+            }
+        }
+        let missing: BTreeSet<EntryId> =
+            wanted.iter().map(|(_, entry)| *entry).filter(|entry| walked.content_of(*entry).is_none()).collect();
+        let again = if missing.is_empty() { BTreeMap::new() } else { image.contents(&missing)? };
+        let mut view = Self { list: Vec::new(), contents: HashMap::new() };
+        for (path, entry) in wanted {
+            match walked.content_of(entry).map(<[u8]>::to_vec).or_else(|| again.get(&entry).cloned()) {
+                Some(bytes) => {
+                    view.list.push(path.clone());
+                    view.contents.insert(path, bytes);
+                }
+                None => coverage.part(path, "it is too large to be kept"),
+            }
+        }
+        Ok(view)
     }
 }
 
-impl Files for View<'_> {
+impl Files for View {
     fn list(&self) -> &[String] {
         &self.list
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        self.walked.content(path).map(<[u8]>::to_vec).ok_or_else(|| "there is no such file".to_owned())
+        self.contents.get(path).cloned().ok_or_else(|| "there is no such file".to_owned())
     }
 }
 
@@ -179,7 +205,8 @@ pub(crate) fn scan(args: &ImageArgs, context: &Context) -> Result<Exit> {
         scanner.bytes(&Place::file(args.image.as_str()).member("configuration"), &image.config_bytes);
     }
     let secret_report = scanner.finish();
-    let (collected, owned) = packages(&walked, gathered.binaries, gathered.coverage, args.lockfiles);
+    let (collected, owned) =
+        packages(&image, &walked, &known.database, gathered.binaries, gathered.coverage, args.lockfiles)?;
     let facts = facts(&image, &walked);
     let mut others = about_the_image(args, &image, &walked);
     let (baseline, suppressions) = (known.baseline.clone(), known.suppressions.clone());
@@ -325,13 +352,16 @@ fn file(
 
 /// The packages of what is visible. What an operating system's package brought is its own affair.
 fn packages(
+    image: &Image,
     walked: &Walked,
+    database: &Database,
     binaries: Vec<(EntryId, Source)>,
     coverage: Coverage,
     lockfiles: bool,
-) -> (Collected, HashMap<String, String>) {
-    let view = View::new(walked);
-    let mut collected = collect(&view, Coverage::default());
+) -> Result<(Collected, HashMap<String, String>)> {
+    let mut seen = Coverage::default();
+    let view = View::new(image, walked, lockfiles, &mut seen)?;
+    let mut collected = collect(&view, seen);
     if !lockfiles {
         // Lockfiles are kept where a reader of installed packages wanted them beside; they do not count by themselves.
         collected.sources.retain(|source| {
@@ -352,15 +382,26 @@ fn packages(
             }
         }
     }
-    for source in &mut collected.sources {
+    let system =
+        collected.sources.iter().flat_map(|source| &source.inventory.packages).find_map(|p| p.distribution.clone());
+    // Where there are no advisories for the distribution, nobody else judges what it brought.
+    let covered = system.as_ref().is_some_and(|system| {
+        provost_deps::ecosystem::of_distribution(system).iter().any(|name| database.covers(name))
+    });
+    for source in collected.sources.iter_mut().filter(|_| covered) {
         source.managed = owner(walked, &owned, &source.path);
+    }
+    let release = system::os_release::find(&|path| view.read(path).ok());
+    if let (Some(release), None) = (&release, &system) {
+        let why = format!("it says that it is {} {}, but no package database is visible", release.id, release.version);
+        collected.coverage.part("etc/os-release".to_owned(), &why);
     }
     // Lists of files have served their purpose.
     for package in collected.sources.iter_mut().flat_map(|source| &mut source.inventory.packages) {
         package.files = Vec::new();
     }
     collected.sources.sort_by(|a, b| a.path.cmp(&b.path));
-    (collected, owned)
+    Ok((collected, owned))
 }
 
 /// The system's package that a file belongs to: by its own path, or by the one before `/usr` was merged.

@@ -279,6 +279,9 @@ fn of_path(path: &Path, exclude: &GlobSet) -> Result<Collected> {
 fn single(path: &Path) -> Result<Collected> {
     let shown = path.display().to_string();
     let mut found = Collected::default();
+    if !std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        bail!("{shown} is neither a file nor a directory");
+    }
     let mut file = std::fs::File::open(path).with_context(|| format!("cannot read {shown}"))?;
     if let Some(source) = provost_deps::of_binary(&shown, &mut file, &mut found.coverage) {
         found.sources.push(source);
@@ -289,10 +292,13 @@ fn single(path: &Path) -> Result<Collected> {
         return Ok(found);
     }
     let bytes = input::read(path, provost_formats::sbom::MAXIMUM_BYTES as u64)?;
-    if matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'<')) || bytes.starts_with(b"SPDXVersion") {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).trim_ascii_start();
+    if matches!(text.first(), Some(b'{' | b'<')) || bytes.starts_with(b"SPDXVersion") {
         let bom = provost_formats::sbom::read(&bytes).with_context(|| format!("{shown} cannot be used"))?;
         found.coverage.scanned += 1;
-        found.sources.push(bom::source(&shown, &bom));
+        let source = bom::source(&shown, &bom);
+        provost_deps::note_problems(&shown, &source.inventory, &mut found.coverage);
+        found.sources.push(source);
         for problem in bom.problems.iter().take(100) {
             found.coverage.part(shown.clone(), problem);
         }

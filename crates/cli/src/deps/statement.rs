@@ -128,6 +128,13 @@ pub(crate) fn predicate(done: &Done, sbom: Option<String>) -> Vulns {
     }
     let mut gaps: Vec<String> = Vec::new();
     let coverage = &done.collected.coverage;
+    let left_out = coverage.skips.iter().filter(|gap| gap.why == "excluded by request").count();
+    if left_out > 0 {
+        gaps.push(format!("{left_out} left out by request"));
+    }
+    if done.collected.sources.is_empty() {
+        gaps.push("nothing was found that tells of packages".to_owned());
+    }
     gaps.extend(coverage.failures.iter().chain(&coverage.parts).map(|gap| format!("{}: {}", gap.place, gap.why)));
     gaps.extend(done.assessment.undecided.iter().map(|one| {
         let source = &done.collected.sources[one.source];
@@ -160,8 +167,11 @@ pub(crate) fn predicate(done: &Done, sbom: Option<String>) -> Vulns {
         metadata: ScanMetadata { scan_started_on: done.began, scan_finished_on: clock::now() },
         scan: Some(ScanFacts {
             target: done.target.clone(),
-            complete: done.is_complete(),
-            read_whole: done.collected.coverage.is_complete() && done.assessment.declared.is_empty(),
+            complete: done.is_complete() && left_out == 0,
+            read_whole: left_out == 0
+                && !done.collected.sources.is_empty()
+                && done.collected.coverage.is_complete()
+                && done.assessment.declared.is_empty(),
             gaps,
             packages: done.collected.packages() as u64,
             judged: done.assessment.judged as u64,

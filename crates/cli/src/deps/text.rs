@@ -270,6 +270,22 @@ pub(crate) fn summary(done: &Done, max_age: Option<u64>) -> String {
 
 /// What was not judged, by reason: it is not free of anything.
 fn gaps(out: &mut String, done: &Done) {
+    if done.collected.sources.is_empty() {
+        let _ = writeln!(out, "{} nothing was found that tells of packages", render::warning("not complete:"));
+    }
+    let managed = done.collected.sources.iter().filter(|source| source.managed.is_some());
+    let managed: usize = managed.map(|source| source.inventory.packages.len()).sum();
+    if managed > 0 {
+        let text = format!(
+            "{} came with packages of the distribution, and are judged by its advisories for those",
+            count(managed as u64, "package", "packages")
+        );
+        let _ = writeln!(out, "{}", render::dim(&text));
+    }
+    let left_out = done.collected.coverage.skips.iter().filter(|gap| gap.why == "excluded by request").count();
+    if left_out > 0 {
+        let _ = writeln!(out, "{}", render::dim(&format!("{left_out} left out by --exclude")));
+    }
     let coverage = &done.collected.coverage;
     for (number, list, word) in [
         (coverage.failed, &coverage.failures, "could not be read"),

@@ -51,9 +51,13 @@ impl Builder {
         if let Some(as_of) = as_of {
             here.values_mut().for_each(|time| *time = as_of);
         }
+        // A few advisories do not renew what is known of an ecosystem: an archive does, or whoever says of what day it is.
+        let renews = as_of.is_some() || archive::sniff(&bytes[..bytes.len().min(archive::SNIFF)]).is_some();
         for (ecosystem, time) in here {
             let known = self.as_of.entry(ecosystem).or_insert(time);
-            *known = time.max(*known);
+            if renews {
+                *known = time.max(*known);
+            }
         }
         let what = what?;
         if what == What::Advisories {

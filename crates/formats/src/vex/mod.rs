@@ -15,7 +15,7 @@ use crate::sbom::SbomError;
 /// Bytes of a document that are read at most.
 pub const MAXIMUM_BYTES: usize = 64 << 20;
 
-/// JSON values of a document that are read at most.
+/// JSON values of a document that are read at most; objects count ten times.
 pub const MAXIMUM_VALUES: usize = 5_000_000;
 
 /// Statements of a document that are read at most.

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use provost_formats::licence;
 use provost_formats::sbom::cyclonedx::{Edition, write};
 use provost_formats::sbom::{self, SbomError};
+use provost_model::{Ecosystem, Package};
 use provost_testkit::{files_below, vectors};
 
 /// Invalid documents that are read nevertheless, one a line. It may only shrink.
@@ -67,4 +69,34 @@ fn what_is_written_is_read_again() {
             assert_eq!(second, text, "{name}");
         }
     }
+}
+
+/// The schema lists the licences that it takes as an id: newer ones of our list are written as expressions.
+#[test]
+fn licence_ids_are_those_of_the_schema() {
+    let Some(folder) = vectors("cyclonedx/schema") else { return };
+    let schema: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("spdx.schema.json")).unwrap()).unwrap();
+    let listed: BTreeSet<&str> = schema["enum"].as_array().unwrap().iter().filter_map(|id| id.as_str()).collect();
+    let (mut ids, mut expressions) = (0, 0);
+    for id in licence::listed_ids() {
+        let package = Package::new(Ecosystem::Cargo, "a", None);
+        let mut component = sbom::Component::of_package(&package);
+        component.licences.push(sbom::LicenceStatement { text: id.into(), concluded: false });
+        let bom = sbom::Bom { components: vec![component], ..sbom::Bom::default() };
+        let written: serde_json::Value = serde_json::from_str(&write(&bom, Edition::V1_6)).unwrap();
+        let choice = &written["components"][0]["licenses"][0];
+        match choice["license"]["id"].as_str() {
+            Some(id) => {
+                ids += 1;
+                assert!(listed.contains(id), "{id}");
+            }
+            None => {
+                expressions += 1;
+                assert!(choice["expression"].is_string(), "{id}: {choice}");
+            }
+        }
+    }
+    println!("{ids} as ids, {expressions} as expressions");
+    assert!(ids > 700);
 }

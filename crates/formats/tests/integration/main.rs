@@ -2,6 +2,7 @@
 
 mod cyclonedx;
 mod hostile;
+mod mutated;
 mod sample;
 mod sbom;
 mod vex;

@@ -204,6 +204,7 @@ impl Reader {
         for property in std::mem::take(&mut component.properties) {
             match property.name.as_str() {
                 "provost:location" => component.locations.push(location(&property.value)),
+                "provost:cpe" if component.cpe.is_none() => component.cpe = Some(property.value),
                 "provost:dependencies" => {
                     if let Some(aggregate) = aggregate(&property.value) {
                         self.stated.insert(id.clone(), aggregate);

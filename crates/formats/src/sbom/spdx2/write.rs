@@ -175,6 +175,9 @@ impl Writer<'_> {
             out.insert("checksums".into(), list.into());
         }
         let mut properties = component.properties.clone();
+        if let Some(cpe) = component.cpe.as_ref().filter(|cpe| !is_cpe23(cpe)) {
+            properties.push(Property::new("provost:cpe", cpe));
+        }
         properties.extend(vocabulary::package_properties(component, Tongue::Spdx2));
         properties.extend(component.locations.iter().map(|location| {
             Property::new("provost:location", format!("{}:{}", location.path, location.line.unwrap_or(0)))
@@ -327,13 +330,57 @@ fn download(component: &Component) -> String {
     location.filter(fine).unwrap_or_else(|| "NOASSERTION".into())
 }
 
-/// `cpe:2.3:` and eleven parts (annex F.2.2).
+/// `cpe:2.3:` and eleven parts in their form (annex F.2.2; NIST IR 7695, 6.2).
 fn is_cpe23(text: &str) -> bool {
-    let mut parts = 0;
-    let mut escaped = false;
-    for c in text.chars() {
-        parts += usize::from(c == ':' && !escaped);
-        escaped = c == '\\' && !escaped;
+    let mut parts = vec![String::new()];
+    let mut characters = text.chars();
+    while let Some(c) = characters.next() {
+        let part = parts.last_mut();
+        match (c, part) {
+            (':', _) => parts.push(String::new()),
+            // A quoted character stands for itself.
+            ('\\', Some(part)) => match characters.next() {
+                Some(quoted) if quoted.is_ascii_punctuation() => part.push('x'),
+                _ => return false,
+            },
+            (other, Some(part)) => part.push(other),
+            (_, None) => return false,
+        }
     }
-    text.starts_with("cpe:2.3:") && parts == 12 && text.bytes().all(|byte| byte.is_ascii_graphic())
+    let [scheme, version, kind, rest @ ..] = parts.as_slice() else { return false };
+    let plain = |part: &str| {
+        let inner = part.trim_matches(['*', '?']);
+        !inner.is_empty() && inner.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    };
+    let language = |part: &str| {
+        let (language, region) =
+            part.split_once('-').map_or((part, None), |(language, region)| (language, Some(region)));
+        let letters = |text: &str, lengths: &[usize]| {
+            lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic())
+        };
+        let number = |text: &str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+        letters(language, &[2, 3]) && region.is_none_or(|region| letters(region, &[2]) || number(region))
+    };
+    let fine = |(index, part): (usize, &String)| {
+        matches!(part.as_str(), "*" | "-") || if index == 5 { language(part) } else { plain(part) }
+    };
+    (scheme.as_str(), version.as_str()) == ("cpe", "2.3")
+        && matches!(kind.as_str(), "a" | "h" | "o" | "*" | "-")
+        && rest.len() == 10
+        && rest.iter().enumerate().all(fine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_cpe() {
+        assert!(is_cpe23(r"cpe:2.3:a:apache:log4j:2.4:-:*:*:*:*:*:*"));
+        assert!(is_cpe23(r"cpe:2.3:a:a\/b:c\:d\+e:v1.3.4:*:*:en-us:*:*:*:*"));
+        assert!(!is_cpe23(r"cpe:2.3:*:pl/java:a:1:*:*:*:*:*:*:*"));
+        assert!(!is_cpe23(r"cpe:2.3:a:b:c:1+2:*:*:*:*:*:*:*"));
+        assert!(!is_cpe23(r"cpe:2.3:a:b:c:1:*:*:*:*:*:*"));
+        assert!(!is_cpe23("cpe:/a:b:c"));
+    }
 }
