@@ -35,7 +35,7 @@ pub(super) fn why(ecosystem: Ecosystem, question: &Question, ours: Answer, their
             Some("Maven takes ten zeros for a number above all short ones")
         }
         Ecosystem::Npm if digits > 15 => Some("node-semver takes no number above 2^53"),
-        Ecosystem::Npm if matches!(question, Question::Satisfies(requirement, _) if has_star_in_word(requirement)) => {
+        Ecosystem::Npm if ours == Answer::Refused && texts.iter().any(|text| text.contains('*')) => {
             Some("node-semver drops a star that stands in a word")
         }
         Ecosystem::Npm if matches!(question, Question::Satisfies(requirement, _) if requirement.contains(" +")) => {
@@ -66,14 +66,6 @@ fn has_sign(text: &str) -> bool {
         || signs('-') > 1
         || signs('+') > 1
         || [".+", ".-", "+-", "-+"].iter().any(|pair| text.contains(pair))
-}
-
-fn has_star_in_word(requirement: &str) -> bool {
-    let bytes = requirement.as_bytes();
-    bytes.windows(2).any(|pair| {
-        (pair[0] == b'*' && (pair[1].is_ascii_alphanumeric() || pair[1] == b'*'))
-            || (pair[1] == b'*' && pair[0].is_ascii_alphanumeric())
-    })
 }
 
 fn go(texts: &[&String]) -> Option<&'static str> {

@@ -28,6 +28,22 @@ mod text;
 pub use requirement::{MAXIMUM_REQUIREMENT, satisfies};
 
 /// Compares two versions of an ecosystem. Takes time in proportion to their length.
+///
+/// | ecosystem | order |
+/// | --- | --- |
+/// | Cargo, npm, Hex, Swift, GitHub Actions | Semantic Versioning 2.0.0, section 11 |
+/// | Go | the same with a `v`; Go Modules Reference, "Versions"; go.dev/doc/toolchain, "Go versions" |
+/// | PyPI | PEP 440; what is no such version as setuptools had it before |
+/// | RubyGems | `Gem::Version` |
+/// | Maven | POM Reference, "Version Order Specification" |
+/// | NuGet | "Package versioning" |
+/// | Packagist | composer/semver and PHP's `version_compare` |
+/// | Pub | pub_semver, "Semantics" |
+/// | Conan | Conan reference, `Version` |
+/// | Deb | deb-version(7), "Sorting algorithm" |
+/// | Rpm | rpm-version(7), "Comparison" |
+/// | Apk | apk-package(5), "Package version" |
+/// | all others | runs of digits and letters, words for what is not released yet below the release |
 pub fn compare(ecosystem: Ecosystem, a: &str, b: &str) -> Ordering {
     match ecosystem {
         Ecosystem::Cargo | Ecosystem::Npm | Ecosystem::Hex | Ecosystem::Swift | Ecosystem::GitHubActions => {

@@ -188,8 +188,10 @@ fn read_set(text: &str) -> Option<Option<Bounds<'_>>> {
 
 fn read_hyphen<'a>(from: &'a str, to: &'a str, set: &mut Option<Bounds<'a>>) -> Option<()> {
     let read = |text: &'a str| {
-        let mut rest = text.as_bytes();
-        read_partial(&mut rest).filter(|_| rest.is_empty())
+        let mut rest = text.trim_start().as_bytes();
+        let prefix = take(&mut rest, |byte| matches!(byte, b'v' | b'=' | b' '));
+        let partial = read_partial(&mut rest).filter(|_| rest.is_empty())?;
+        Some(Partial { prefix, ..partial })
     };
     let (from, to) = (read(from)?, read(to)?);
     let bounds = set.as_mut()?;
@@ -216,9 +218,15 @@ fn read_comparator<'a>(rest: &mut &'a [u8], set: &mut Option<Bounds<'a>>) -> Opt
     let caret = !tilde && take_byte(rest, b'^');
     blanks(rest);
     let greater = !caret && take_byte(rest, b'>');
+    if tilde && greater && rest.first() == Some(&b' ') {
+        blanks(rest);
+        take_byte(rest, b'>'); // `~> >1`
+    }
     let less = !caret && !tilde && !greater && take_byte(rest, b'<');
-    let equal = take_byte(rest, b'=');
+    let mut equal = take_byte(rest, b'=');
+    let blank = rest.first() == Some(&b' ');
     blanks(rest);
+    equal |= blank && !equal && (greater || less) && take_byte(rest, b'=');
     let partial = read_partial(rest)?;
     let known = partial.known();
     let mut add = |op, version| {
@@ -291,6 +299,7 @@ mod tests {
                 ("~1.2.3", "1.2.9", "1.3.0"),
                 ("~1", "1.9.0", "2.0.0"),
                 ("~> 1.2", "1.2.9", "1.3.0"),
+                ("~> >= 1.2", "1.2.9", "1.3.0"),
                 ("1.2.3 - 2.3", "1.2.3 2.3.9", "2.4.0 1.2.2"),
                 ("1.2 - 2.3.4-a || >=9", "2.3.4-a 9.0.0 1.2.0", "2.3.4"),
                 ("", "1.0.0", "1.0.0-a"),
@@ -299,6 +308,8 @@ mod tests {
                 ("<=1.2", "1.2.9", "1.3.0"),
                 ("<1", "0.9.9", "1.0.0 1.0.0-a"),
                 (">= 1.2.3 < 2", "1.5.0", "2.0.0 1.2.2"),
+                ("> =1.2 < =2", "1.2.0 2.9.9", "1.1.9 3.0.0"),
+                ("v 1.2 - 2.0.0", "1.2.0 2.0.0", "2.0.1"),
                 ("1.x.x", "1.9.0", "2.0.0"),
                 ("<x", "", "0.0.0"),
                 (">=0.0.0 <=0.0.0-b", "0.0.0-a", "0.0.0-c"),
