@@ -197,21 +197,39 @@ impl<B: Bytes> Layer<B> {
         let mut long_link = None;
         let mut records = None;
         let mut odd = Vec::new();
+        let mut late = None;
         for _ in 0..=self.limits.headers {
             self.finish()?;
-            let Some((at, block)) = self.block()? else { return Ok(None) };
+            let ended = self.ended;
+            let Some((at, block)) = self.block()? else {
+                return match late {
+                    // After the end, of no file: nobody sees it.
+                    Some(at) => Err(LayerError::Trailing { at }),
+                    None => Ok(None),
+                };
+            };
+            late = late.or(self.ended.then_some(at));
+            if self.ended != ended {
+                // What was said of the next file before the end is not said of one after it.
+                (long_name, long_link, records) = (None, None, None);
+            }
             let unsound = |why| LayerError::Header { at, why };
             let raw = match block.header() {
                 Ok(raw) => raw,
                 Err(_) if self.ended => return Err(LayerError::Trailing { at }),
                 Err(why) => return Err(unsound(why)),
             };
-            let size = if raw.kind.has_content() { raw.size } else { 0 };
-            self.content(size);
+            let size = |size: i64| u64::try_from(size).map_err(|_| unsound("a size below zero"));
+            self.content(if raw.kind.has_content() { size(raw.claimed)? } else { 0 });
             match raw.flag {
                 b'x' => records = Some(pax::records(&self.special(at)?).map_err(unsound)?),
                 b'g' => {
-                    // Go hands these over and runtimes ignore them; GNU tar and others do not.
+                    // Go hands these over as files, and forgets what was said of the next one; runtimes ignore them. GNU
+                    // tar and others obey them.
+                    (long_name, long_link) = (None, None);
+                    if records.take().is_some() {
+                        odd.push("a global header stands between it and its own: some readers obey that all the same");
+                    }
                     let global = pax::records(&self.special(at)?).map_err(unsound)?;
                     if global.changes_files() {
                         odd.push("a global header names paths or sizes: some readers obey it");
@@ -221,7 +239,7 @@ impl<B: Bytes> Layer<B> {
                 b'K' => long_link = Some(header::text(&self.special(at)?).to_vec()),
                 _ => {
                     let mut header = raw;
-                    let claimed = header.size;
+                    let by_header = header.claimed;
                     if let Some(records) = &records {
                         records.apply(&mut header).map_err(unsound)?;
                     }
@@ -238,14 +256,15 @@ impl<B: Bytes> Layer<B> {
                         header.kind = if header.name.ends_with(b"/") { Kind::Directory } else { Kind::File };
                     }
                     if header.kind.has_content() {
-                        if claimed != header.size && claimed != 0 {
+                        if by_header != header.claimed && by_header != 0 {
                             odd.push("its pax size is not the size of its header");
                         }
-                        self.content(header.size);
-                    } else if header.size > 0 {
+                        header.size = size(header.claimed)?;
+                    } else if header.claimed != 0 {
                         odd.push("it claims content and is of a kind that has none");
-                        header.size = 0;
                     }
+                    // None for an old directory, told by the slash: it was taken for a file above.
+                    self.content(header.size);
                     self.sparse(at, &block, &mut header, records.as_ref())?;
                     header.after_end = self.ended;
                     header.odd.append(&mut odd);
@@ -308,7 +327,15 @@ impl<B: Bytes> Layer<B> {
             if !header.kind.has_content() {
                 return Err(unsound("a sparse file of a kind that has no content"));
             }
-            self.sparse = Some(Sparse::new(map, header.size).map_err(unsound)?);
+            let sparse = Sparse::new(map, header.size).map_err(unsound)?;
+            // Go tells when it comes to read them; whoever does not read would not be told.
+            if sparse.data() > self.left {
+                return Err(unsound("a sparse file has less data than its map"));
+            }
+            if sparse.data() < self.left {
+                header.odd.push("a sparse file has more data than its map: nobody reads the rest");
+            }
+            self.sparse = Some(sparse);
         }
         Ok(())
     }

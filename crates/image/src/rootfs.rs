@@ -169,6 +169,7 @@ fn header(path: &[u8], stat: &FileStat) -> Header {
         gid: stat.st_gid.into(),
         modified: stat.st_mtime,
         size: 0,
+        claimed: 0,
         device: (wide(major(stat.st_rdev)), wide(minor(stat.st_rdev))),
         capabilities: false,
         after_end: false,

@@ -52,8 +52,10 @@ pub struct Header {
     pub gid: u64,
     /// Seconds since 1970 of the last change.
     pub modified: i64,
-    /// Bytes of its content, holes included.
+    /// Bytes of its content, holes included; none for kinds that have none.
     pub size: u64,
+    /// Bytes of content that its headers claim, whatever its kind.
+    pub claimed: i64,
     /// For devices: major and minor number.
     pub device: (u32, u32),
     /// It has file capabilities (the extended attribute `security.capability`).
@@ -101,7 +103,7 @@ impl Block {
         let mode = number(&b[100..108])?;
         let uid = number(&b[108..116])?;
         let gid = number(&b[116..124])?;
-        let size = u64::try_from(number(&b[124..136])?).map_err(|_| "a size below zero")?;
+        let claimed = number(&b[124..136])?;
         let modified = number(&b[136..148])?;
         let mut header = Header {
             name: text(&b[0..100]).to_vec(),
@@ -112,7 +114,8 @@ impl Block {
             uid: u64::try_from(uid).unwrap_or(u64::MAX),
             gid: u64::try_from(gid).unwrap_or(u64::MAX),
             modified,
-            size,
+            size: 0,
+            claimed,
             device: (0, 0),
             capabilities: false,
             after_end: false,

@@ -11,13 +11,15 @@ pub(super) struct Records {
     size: Option<Vec<u8>>,
     uid: Option<Vec<u8>>,
     gid: Option<Vec<u8>>,
-    modified: Option<Vec<u8>>,
+    /// Of change, access and status change; only the first is kept, and all must be times.
+    times: [Option<Vec<u8>>; 3],
     capabilities: bool,
     sparse_major: Vec<u8>,
     sparse_minor: Vec<u8>,
     sparse_name: Option<Vec<u8>>,
     sparse_size: Option<Vec<u8>>,
     sparse_real_size: Option<Vec<u8>>,
+    sparse_blocks: Vec<u8>,
     sparse_map: Vec<u8>,
     /// Version 0.0: offsets and lengths in turns, one record each.
     sparse_pairs: Vec<Vec<u8>>,
@@ -60,13 +62,16 @@ impl Records {
             b"size" => self.size = some,
             b"uid" => self.uid = some,
             b"gid" => self.gid = some,
-            b"mtime" => self.modified = some,
+            b"mtime" => self.times[0] = some,
+            b"atime" => self.times[1] = some,
+            b"ctime" => self.times[2] = some,
             b"SCHILY.xattr.security.capability" => self.capabilities = some.is_some(),
             b"GNU.sparse.major" => self.sparse_major = value.to_vec(),
             b"GNU.sparse.minor" => self.sparse_minor = value.to_vec(),
             b"GNU.sparse.name" => self.sparse_name = some,
             b"GNU.sparse.size" => self.sparse_size = some,
             b"GNU.sparse.realsize" => self.sparse_real_size = some,
+            b"GNU.sparse.numblocks" => self.sparse_blocks = value.to_vec(),
             b"GNU.sparse.map" => self.sparse_map = value.to_vec(),
             b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => {
                 let is_offset = key == b"GNU.sparse.offset";
@@ -95,8 +100,7 @@ impl Records {
         }
         let unsigned = |value: &[u8]| signed(value).map(|n| u64::try_from(n).unwrap_or(u64::MAX));
         if let Some(size) = &self.size {
-            let size = signed(size).ok_or("a pax size that is no number")?;
-            header.size = u64::try_from(size).map_err(|_| "a size below zero")?;
+            header.claimed = signed(size).ok_or("a pax size that is no number")?;
         }
         if let Some(uid) = &self.uid {
             header.uid = unsigned(uid).ok_or("a pax owner that is no number")?;
@@ -104,9 +108,12 @@ impl Records {
         if let Some(gid) = &self.gid {
             header.gid = unsigned(gid).ok_or("a pax group that is no number")?;
         }
-        if let Some(modified) = &self.modified {
-            let seconds = modified.split(|&b| b == b'.').next().unwrap_or_default();
-            header.modified = signed(seconds).ok_or("a pax time that is no number")?;
+        for (n, time) in self.times.iter().enumerate() {
+            let Some(time) = time else { continue };
+            let seconds = seconds(time).ok_or("a pax time that is no number")?;
+            if n == 0 {
+                header.modified = seconds;
+            }
         }
         header.capabilities |= self.capabilities;
         Ok(())
@@ -127,23 +134,42 @@ impl Records {
             Some(size) => Some(decimal(size).ok_or("the size of a sparse file is no number")?),
             None => None,
         };
-        let map = if before_data { None } else { Some(pairs_of(map, limit)?) };
+        let map = if before_data { None } else { Some(pairs_of(map, &self.sparse_blocks, limit)?) };
         Ok(Some(Found { name: self.sparse_name.clone(), size, map }))
     }
 }
 
-fn pairs_of(text: &[u8], limit: usize) -> Result<Map, &'static str> {
+fn pairs_of(text: &[u8], blocks: &[u8], limit: usize) -> Result<Map, &'static str> {
     let wrong = "the map of a sparse file is not sound";
+    let blocks = decimal(blocks).ok_or(wrong)?;
     let mut map = Map::new();
-    let mut numbers = text.split(|&b| b == b',').filter(|number| !number.is_empty());
-    while let Some(offset) = numbers.next() {
+    let mut numbers = text.split(|&b| b == b',');
+    while !text.is_empty()
+        && let Some(offset) = numbers.next()
+    {
         let length = numbers.next().ok_or(wrong)?;
         if map.len() == limit {
             return Err("a sparse file of too many pieces");
         }
         map.push((signed(offset).ok_or(wrong)?, signed(length).ok_or(wrong)?));
     }
-    Ok(map)
+    if map.len() as u64 == blocks { Ok(map) } else { Err(wrong) }
+}
+
+/// Seconds of a time with parts of seconds, towards the past.
+fn seconds(time: &[u8]) -> Option<i64> {
+    let (whole, parts) = match time.iter().position(|&b| b == b'.') {
+        Some(at) => (&time[..at], &time[at + 1..]),
+        None => (time, &b""[..]),
+    };
+    let seconds = signed(whole)?;
+    if !parts.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    // Nanoseconds count; what is smaller does not.
+    let is_part = parts.iter().take(9).any(|&digit| digit != b'0');
+    let before = i64::from(is_part && whole.starts_with(b"-"));
+    Some(seconds.saturating_sub(before))
 }
 
 /// Digits, nothing else.

@@ -44,6 +44,11 @@ impl Sparse {
         Ok(Self { pieces, piece: 0, at: 0, size })
     }
 
+    /// Bytes of data that it has.
+    pub(super) fn data(&self) -> u64 {
+        self.pieces.iter().map(|(begin, end)| end - begin).sum()
+    }
+
     /// What comes next, at most so many bytes of it.
     pub(super) fn room(&mut self, wanted: usize) -> Room {
         while self.pieces.get(self.piece).is_some_and(|&(_, end)| end <= self.at) {

@@ -122,6 +122,65 @@ fn a_global_header_is_ignored_and_told() {
 }
 
 #[test]
+fn a_global_header_makes_go_forget_what_was_said_of_the_next_file() {
+    let mut global = pax(&[("comment", "x")]);
+    global[156] = b'g';
+    global[148..156].fill(b' ');
+    let sum: u32 = global[..512].iter().map(|&byte| u32::from(byte)).sum();
+    global[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    let bytes = [pax(&[("path", "innocent")]), with("x", b'L', b"long"), global, file("real", "x")].concat();
+    assert_eq!(names(&bytes), ["real=x"]);
+    // Nor does the end of the archive carry it over.
+    let bytes = [pax(&[("path", "innocent")]), END.to_vec(), file("real", "x")].concat();
+    assert_eq!(names(&bytes), ["real=x"]);
+}
+
+#[test]
+fn an_old_directory_has_no_content_to_hide_a_file_in() {
+    let hidden = file("hidden", "x");
+    let bytes = [header("d/", 0, hidden.len() as u64, |_| ()), hidden].concat();
+    assert_eq!(names(&bytes), ["d/=", "hidden=x"]);
+}
+
+#[test]
+fn a_size_below_zero_matters_to_kinds_with_content_alone() {
+    let directory = [pax(&[("size", "-1")]), header("d/", b'5', 0, |_| ()), file("next", "x")].concat();
+    assert_eq!(names(&directory), ["d/=", "next=x"]);
+    assert!(read(&[pax(&[("size", "-1")]), file("a", "")].concat()).1.is_some());
+}
+
+#[test]
+fn times_are_times_and_round_to_the_past() {
+    for (time, seconds) in [("1.5", 1), ("-1.5", -2), ("-1.0", -1), ("7", 7), ("3.", 3), ("-0.0000000001", 0)] {
+        let bytes = [pax(&[("mtime", time)]), file("a", "")].concat();
+        let mut layer = Layer::new(Stream(&bytes[..]), Limits::default());
+        assert_eq!(layer.next().expect("sound").expect("a file").modified, seconds, "{time}");
+    }
+    for records in [[("atime", "x")], [("mtime", "1.x")], [("ctime", ".5")]] {
+        assert!(read(&[pax(&records), file("a", "")].concat()).1.is_some(), "{records:?}");
+    }
+}
+
+#[test]
+fn what_is_said_after_the_end_of_no_file_is_told() {
+    let bytes = [file("a", "1"), END.to_vec(), with("././@LongLink", b'L', b"hidden"), END.to_vec()].concat();
+    assert!(read(&bytes).1.is_some_and(|error| error.contains("after the end")));
+}
+
+#[test]
+fn sparse_data_and_map_must_fit() {
+    let map = |blocks, map| {
+        let records = [("GNU.sparse.size", "9"), ("GNU.sparse.numblocks", blocks), ("GNU.sparse.map", map)];
+        let bytes = [pax(&records), with("a", b'0', b"xyz")].concat();
+        let mut layer = Layer::new(Stream(&bytes[..]), Limits::default());
+        layer.next().map(|header| header.map(|header| header.odd.len()))
+    };
+    assert!(matches!(map("1", "0,3"), Ok(Some(0))));
+    assert!(matches!(map("1", "0,2"), Ok(Some(1))), "the rest is read by nobody, and told");
+    assert!(map("1", "0,4").is_err());
+}
+
+#[test]
 fn the_prefix_of_ustar_and_of_old_go() {
     let mut bytes = header("name", b'0', 0, |b| b[345..351].copy_from_slice(b"prefix"));
     assert_eq!(names(&bytes), ["prefix/name="]);
@@ -229,7 +288,7 @@ fn sparse_files_of_pax_1_0() {
 
 #[test]
 fn sparse_files_of_pax_0_1_and_0_0() {
-    let one = [("GNU.sparse.size", "6"), ("GNU.sparse.map", "1,2,5,1")];
+    let one = [("GNU.sparse.size", "6"), ("GNU.sparse.numblocks", "2"), ("GNU.sparse.map", "1,2,5,1")];
     let bytes = [pax(&one), with("a", b'0', b"xyz")].concat();
     assert_eq!(read(&bytes).0[0].2, b"\0xy\0\0z");
     let zero = [
@@ -269,12 +328,21 @@ fn old_sparse_files_of_gnu() {
 #[test]
 fn false_maps_of_sparse_files_are_errors() {
     for map in ["5,2", "0,4,2,1", "-1,2", "0,9223372036854775807", "1", "a,b", "7,0"] {
-        let bytes = [pax(&[("GNU.sparse.size", "6"), ("GNU.sparse.map", map)]), with("a", b'0', b"xyz")].concat();
+        let blocks = map.split(',').count().div_ceil(2).to_string();
+        let records = [("GNU.sparse.size", "6"), ("GNU.sparse.numblocks", &blocks), ("GNU.sparse.map", map)];
+        let bytes = [pax(&records), with("a", b'0', b"xyz")].concat();
         let (_, error) = read(&bytes);
         assert!(error.is_some(), "{map}");
     }
+    // Fewer pieces than it says.
+    let records = [("GNU.sparse.size", "6"), ("GNU.sparse.numblocks", "2"), ("GNU.sparse.map", "0,3")];
+    assert!(read(&[pax(&records), with("a", b'0', b"xyz")].concat()).1.is_some());
     // More data than there is.
-    let bytes = [pax(&[("GNU.sparse.size", "6"), ("GNU.sparse.map", "0,6")]), with("a", b'0', b"xyz")].concat();
+    let bytes = [
+        pax(&[("GNU.sparse.size", "6"), ("GNU.sparse.numblocks", "1"), ("GNU.sparse.map", "0,6")]),
+        with("a", b'0', b"xyz"),
+    ]
+    .concat();
     assert!(read(&bytes).1.is_some());
     let many = format!("{}\n", u64::MAX);
     let records = [("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0")];
@@ -285,7 +353,8 @@ fn false_maps_of_sparse_files_are_errors() {
 
 #[test]
 fn a_hole_as_large_as_a_number_costs_nothing_to_skip() {
-    let records = [("GNU.sparse.size", "9223372036854775807"), ("GNU.sparse.map", "0,1")];
+    let records =
+        [("GNU.sparse.size", "9223372036854775807"), ("GNU.sparse.numblocks", "1"), ("GNU.sparse.map", "0,1")];
     let bytes = [pax(&records), with("a", b'0', b"x"), file("b", "2")].concat();
     let mut layer = Layer::new(Stream(&bytes[..]), Limits::default());
     assert_eq!(layer.next().expect("sound").expect("a file").size, i64::MAX as u64);

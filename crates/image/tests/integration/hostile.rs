@@ -200,8 +200,8 @@ fn several_gzip_members_are_one_layer() {
 
 #[test]
 fn sparse_files_are_read_with_their_holes_and_cost_nothing_unread() {
-    let records = [("GNU.sparse.size", "1099511627776"), ("GNU.sparse.map", "0,1")];
-    let small = [("GNU.sparse.size", "5"), ("GNU.sparse.map", "2,1")];
+    let records = [("GNU.sparse.size", "1099511627776"), ("GNU.sparse.numblocks", "1"), ("GNU.sparse.map", "0,1")];
+    let small = [("GNU.sparse.size", "5"), ("GNU.sparse.numblocks", "1"), ("GNU.sparse.map", "2,1")];
     let layer = || tar().pax(&records).file("huge", "x").pax(&small).file("small", "y");
     let layout = Draft::default().layer(layer()).layout();
     let image = open(layout.path()).unwrap();
