@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use provost_formats::sbom::{Aggregate, Bom, BomBuilder, Component, ComponentKind};
+use provost_formats::sbom::{Aggregate, Bom, BomBuilder, Component, ComponentKind, Property};
 use provost_model::{Completeness, Ecosystem, Inventory, Root, Scope};
 
 use crate::inventory::Collected;
@@ -14,9 +14,29 @@ pub fn to_bom(bom: Bom, subject: Component, collected: &Collected, whole: bool) 
     for source in &collected.sources {
         builder.add(&source.path, &source.inventory);
     }
-    let complete = whole && collected.coverage.is_complete();
-    builder.finish(if complete { Aggregate::Complete } else { Aggregate::Incomplete })
+    let complete = whole && collected.coverage.is_complete() && !collected.sources.is_empty();
+    let mut bom = builder.finish(if complete { Aggregate::Complete } else { Aggregate::Incomplete });
+    // What the distribution brought is judged by its advisories: whoever reads the document has to know.
+    let mut by: HashMap<String, Option<&str>> = HashMap::new();
+    for source in &collected.sources {
+        for package in &source.inventory.packages {
+            let entry = by.entry(package.purl().to_string()).or_insert(source.managed.as_deref());
+            if source.managed.is_none() {
+                *entry = None;
+            }
+        }
+    }
+    for component in &mut bom.components {
+        let purl = component.purl.as_ref().map(ToString::to_string).unwrap_or_default();
+        if let Some(Some(owner)) = by.get(&purl) {
+            component.properties.push(Property::new(MANAGED, *owner));
+        }
+    }
+    bom
 }
+
+/// The property of a component that a package of the distribution brought.
+const MANAGED: &str = "provost:managed-by";
 
 /// The packages of a bill of materials.
 pub fn from_bom(bom: &Bom) -> Inventory {
@@ -24,14 +44,25 @@ pub fn from_bom(bom: &Bom) -> Inventory {
     let completeness = if bom.dependencies.is_empty() { Completeness::List } else { Completeness::Graph };
     let mut inventory = Inventory::new(bom.format.clone(), completeness);
     let is_package = |component: &Component| {
-        component.purl.is_some()
-            || (component.package.ecosystem != Ecosystem::Generic
-                && !matches!(component.kind, ComponentKind::File | ComponentKind::OperatingSystem))
+        component.property(MANAGED).is_none()
+            && (component.purl.is_some()
+                || (component.package.ecosystem != Ecosystem::Generic
+                    && !matches!(component.kind, ComponentKind::File | ComponentKind::OperatingSystem)))
     };
     let mut index_of: HashMap<&str, usize> = HashMap::new();
     for component in bom.components.iter().filter(|component| is_package(component)) {
         index_of.insert(&component.reference, inventory.packages.len());
         let mut package = component.package.clone();
+        // syft writes the major version of a Go module as the subpath; it is part of the module's path.
+        let major = component.purl.as_ref().and_then(|purl| purl.subpath.as_deref());
+        if let (Ecosystem::Go, Some(major)) = (package.ecosystem, major)
+            && major
+                .strip_prefix('v')
+                .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+            && !package.name.ends_with(&format!("/{major}"))
+        {
+            package.name = format!("{}/{major}", package.name);
+        }
         package.licence = component.licence().map(|licence| licence.to_string()).or(package.licence);
         inventory.packages.push(package);
     }

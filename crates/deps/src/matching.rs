@@ -221,7 +221,17 @@ impl Judged<'_> {
             .iter()
             .filter(ordered)
             .any(|range| osv::includes(&range.events, self.version, &|a, b| self.compare(range.kind, a, b)));
-        if hit { Decision::Yes } else { Decision::No }
+        if hit {
+            return Decision::Yes;
+        }
+        // An end that is no version leaves open what lies before it.
+        let readable =
+            |event: &osv::Event| matches!(event.version(), "0" | "*") || version::is_valid(self.order, event.version());
+        let ecosystem = |range: &&osv::Range| range.kind == RangeKind::Ecosystem;
+        if record.ranges.iter().filter(ecosystem).any(|range| !range.events.iter().all(readable)) {
+            return Decision::Unknown("its range ends at something that is no version by the rules of the ecosystem");
+        }
+        Decision::No
     }
 
     fn fixed(&self, record: &Record) -> Option<String> {

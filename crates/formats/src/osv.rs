@@ -279,8 +279,18 @@ pub fn includes(events: &[Event], version: &str, compare: &Compare<'_>) -> bool 
         return false;
     }
     // The last event that is not after the version decides, so there is no need to sort: of those that it has reached, the
-    // greatest. At one and the same version an introduction counts more than a fix (rather a false alarm than none), and
-    // `last_affected` comes after both: it takes effect behind its version.
+    // greatest. `last_affected` takes effect behind its version. Where a range begins and ends at one version nothing
+    // changes there: exports write `[1.0, 1.0)` for nothing, and end one range where they begin the next.
+    let cancelled = |event: &Event| {
+        let at = event.version();
+        events.len() <= CANCELLED
+            && events.iter().any(|other| {
+                matches!(
+                    (event, other),
+                    (Event::Introduced(_), Event::Fixed(_)) | (Event::Fixed(_), Event::Introduced(_))
+                ) && order(at, other.version(), compare).is_eq()
+            })
+    };
     let mut latest: Option<(&str, u8)> = None;
     for event in events {
         let (at, rank) = match event {
@@ -295,12 +305,16 @@ pub fn includes(events: &[Event], version: &str, compare: &Compare<'_>) -> bool 
         };
         if reached
             && latest.is_none_or(|(known, known_rank)| order(at, known, compare).then(rank.cmp(&known_rank)).is_gt())
+            && !cancelled(event)
         {
             latest = Some((at, rank));
         }
     }
     latest.is_some_and(|(_, rank)| rank == STARTS)
 }
+
+/// Ranges of more events than this are not searched for such.
+const CANCELLED: usize = 2_000;
 
 /// Where an introduction stands among events of one version.
 const STARTS: u8 = 1;
@@ -362,6 +376,8 @@ mod tests {
         assert_eq!(affected("i2 L4 L6"), [2, 3, 4, 5]);
         assert_eq!(affected("i2 L*"), [2, 3, 4, 5, 6, 7, 8, 9]);
         assert_eq!(affected("i1 f4 i4 f6"), [1, 2, 3, 4, 5]);
+        assert_eq!(affected("i3 f3"), [] as [u32; 0]);
+        assert_eq!(affected("i3 f3 i5 f7"), [5, 6]);
         assert_eq!(affected("i3 l3"), [3]);
         assert_eq!(affected("f3"), [] as [u32; 0]);
     }

@@ -16,7 +16,7 @@ use provost_image::{
     Danger, Entry, EntryId, EntryKind, Fate, FromRegistry, Image, Limits, Platform, Reference, RunsAs, Select, Walked,
     What, dangers, ports, runs_as, secret_variables,
 };
-use provost_model::{DigestSet, Finding, Level, count, printable};
+use provost_model::{DigestSet, Ecosystem, Finding, Level, count, printable};
 use provost_remote::registry::{Registry, Settings};
 use provost_remote::{Client, DockerConfig, Options};
 use provost_scan::{Check, Coverage, Limits as ScanLimits, Place, Scanner, Tally};
@@ -181,7 +181,7 @@ impl Files for View {
 #[derive(Default)]
 struct Gathered {
     /// Packages that programs and archives tell of.
-    binaries: Vec<(EntryId, Source)>,
+    binaries: Vec<(EntryId, Option<Source>, Coverage)>,
     coverage: Coverage,
     /// Entries with findings, by layer and path.
     places: HashMap<(usize, String), EntryId>,
@@ -339,12 +339,15 @@ fn file(
     if content.take(LARGEST_BINARY).read_to_end(&mut head).is_err() {
         return;
     }
+    let mut coverage = Coverage::default();
     let found = if binary {
-        of_binary(path, &mut Cursor::new(&head), &mut gathered.coverage)
+        of_binary(path, &mut Cursor::new(&head), &mut coverage)
     } else {
-        provost_deps::of_java_archive(path, &mut Cursor::new(&head), &mut gathered.coverage)
+        provost_deps::of_java_archive(path, &mut Cursor::new(&head), &mut coverage)
     };
-    gathered.binaries.extend(found.map(|source| (entry.id, source)));
+    if found.is_some() || !coverage.is_complete() {
+        gathered.binaries.push((entry.id, found, coverage));
+    }
     if secrets {
         scanner.bytes(place, &head);
     }
@@ -355,7 +358,7 @@ fn packages(
     image: &Image,
     walked: &Walked,
     database: &Database,
-    binaries: Vec<(EntryId, Source)>,
+    binaries: Vec<(EntryId, Option<Source>, Coverage)>,
     coverage: Coverage,
     lockfiles: bool,
 ) -> Result<(Collected, HashMap<String, String>)> {
@@ -369,8 +372,20 @@ fn packages(
             reader.is_none_or(lock::is_installed)
         });
     }
-    let visible = binaries.into_iter().filter(|(entry, _)| matches!(walked.tree.fate(*entry), Fate::Visible));
-    collected.sources.extend(visible.map(|(_, source)| source));
+    let has_database =
+        collected.sources.iter().flat_map(|one| &one.inventory.packages).any(|p| p.distribution.is_some());
+    for (entry, source, coverage) in binaries {
+        if !matches!(walked.tree.fate(entry), Fate::Visible) {
+            continue;
+        }
+        collected.coverage.add(coverage);
+        // What a library says of the system's package that it is from, the system's database says better.
+        let of_system = |package: &provost_model::Package| {
+            matches!(package.ecosystem, Ecosystem::Deb | Ecosystem::Apk | Ecosystem::Rpm)
+        };
+        let noted = |source: &Source| has_database && source.inventory.packages.iter().all(of_system);
+        collected.sources.extend(source.filter(|source| !noted(source)));
+    }
     collected.coverage.add(coverage);
     let mut owned: HashMap<String, String> = HashMap::new();
     for source in &collected.sources {

@@ -366,7 +366,11 @@ fn rows(
                 None if unlinked && !counting.all_linked => {
                     Some("the program does not hold the vulnerable functions (--all-linked makes it count)".to_owned())
                 }
-                Some(Vex { status, why }) if status.clears() => Some(format!("VEX: {}{why}", status.name())),
+                Some(Vex { status, why }) if status.clears() => Some(if why.is_empty() {
+                    format!("VEX: {}", status.name())
+                } else {
+                    format!("VEX: {}, {why}", status.name())
+                }),
                 _ => tolerated(counting, package, &issue.fault),
             };
             let mut finding = judged.finding;

@@ -76,6 +76,7 @@ fn json(done: &Done) -> Value {
                 "state": row.state.name(),
                 "counts": row.counts(),
                 "tolerated": row.tolerated,
+                "linked": row.issue.linked,
                 "vex": row.vex.as_ref().map(|vex| json!({"status": vex.status.name(), "why": vex.why})),
             })
         })
@@ -101,6 +102,7 @@ fn json(done: &Done) -> Value {
                 "kind": source.inventory.kind,
                 "packages": source.inventory.packages.len(),
                 "completeness": source.inventory.completeness,
+                "managedBy": source.managed,
             })
         })
         .collect();

@@ -52,7 +52,7 @@ impl Statements {
         let statement = effective(&self.all, &purl, product, &names)?;
         let words = statement.justification.map(|why| why.name().to_owned());
         let words = words.or_else(|| statement.impact.clone()).or_else(|| statement.action.clone());
-        Some(Vex { status: statement.status, why: words.map(|words| format!(", {words}")).unwrap_or_default() })
+        Some(Vex { status: statement.status, why: words.unwrap_or_default() })
     }
 }
 

@@ -166,7 +166,8 @@ pub fn lookup_name(ecosystem: &str, name: &str) -> String {
             }
             out
         }
-        "NuGet" | "Packagist" | "GitHub Actions" | "Hex" | "Pub" => name.to_lowercase(),
+        // Module paths tell upper from lower case, but their package URLs do not, and no two differ in that alone.
+        "Go" | "NuGet" | "Packagist" | "GitHub Actions" | "Hex" | "Pub" => name.to_lowercase(),
         "SwiftURL" => {
             let name = name.trim_start_matches("https://").trim_start_matches("http://");
             name.strip_suffix(".git").unwrap_or(name).to_lowercase()
