@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use provost_model::PackageHash;
+use provost_model::{PackageHash, PackageSource};
 
 use super::bom::{Bom, Component};
 
@@ -53,16 +53,26 @@ fn index(bom: &Bom) -> Index<'_> {
     index
 }
 
-/// Package and version. Qualifiers belong to the package: another architecture or another registry is another package.
+/// Package and version. Qualifiers belong to the package (another architecture or registry is another package) but for
+/// what changes with every version or release: what it was built from, an image's tag, the release of the system, the
+/// commit of a repository. A commit is part of the version.
 fn identity(component: &Component) -> (String, String) {
-    let version = component.package.version.clone().unwrap_or_default();
+    let mut version = component.package.version.clone().unwrap_or_default();
     let package = match &component.purl {
         Some(purl) => {
             let mut bare = purl.clone();
-            // An image's digest, and what it was built from, change with every version.
             bare.version = None;
-            bare.qualifiers.remove("upstream");
-            bare.qualifiers.remove("tag");
+            for changing in ["upstream", "tag", "distro", "checksum"] {
+                bare.qualifiers.remove(changing);
+            }
+            if let PackageSource::Git { url, revision } = &component.package.source {
+                if bare.qualifiers.contains_key("vcs_url") {
+                    bare.qualifiers.insert("vcs_url".into(), url.clone());
+                }
+                if let Some(revision) = revision {
+                    version = format!("{version}#{revision}");
+                }
+            }
             bare.to_string()
         }
         None => format!("{:?}:{}", component.kind, component.package.name).to_lowercase(),

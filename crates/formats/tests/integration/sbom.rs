@@ -1,7 +1,7 @@
 //! Documents made from inventories: what is written is read again, in every format.
 
 use provost_formats::sbom::{self, Aggregate, Bom, cyclonedx, diff, spdx2};
-use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageHash, Scopes};
+use provost_model::{Completeness, Distribution, Ecosystem, Inventory, Package, PackageHash, PackageSource, Scopes};
 
 use crate::sample;
 
@@ -156,14 +156,21 @@ fn what_changed() {
     before.components[index].package.hashes.push(PackageHash { algorithm: "md5".into(), value: "00".repeat(16) });
     component(&mut after, "quiet", "1.0.0");
 
+    // A commit is part of the version; another release of the system makes no other package.
+    for (bom, revision, release) in [(&mut before, "abc", "12.1"), (&mut after, "def", "12.2")] {
+        let mut package = Package::new(Ecosystem::Cargo, "forked", Some("1.0.0".into()));
+        package.source = PackageSource::Git { url: "https://example.org/a".into(), revision: Some(revision.into()) };
+        bom.components.push(sbom::Component::of_package(&package));
+        let mut package = Package::new(Ecosystem::Deb, "bash", Some("5.2".into()));
+        package.distribution = Some(Distribution { id: "debian".into(), version: release.into(), like: Vec::new() });
+        bom.components.push(sbom::Component::of_package(&package));
+    }
+
     let diff = diff(&before, &after);
     assert_eq!(diff.added, ["pkg:cargo/new@1.0.0"]);
     assert_eq!(diff.removed, ["pkg:cargo/gone@1.0.0"]);
-    assert_eq!(diff.versions.len(), 1);
-    assert_eq!(
-        (diff.versions[0].before.as_slice(), diff.versions[0].after.as_slice()),
-        (["1.0.0".to_owned()].as_slice(), ["1.1.0".to_owned()].as_slice())
-    );
+    let versions: Vec<_> = diff.versions.iter().map(|one| (one.before.join(" "), one.after.join(" "))).collect();
+    assert_eq!(versions, [("1.0.0#abc".to_owned(), "1.0.0#def".to_owned()), ("1.0.0".to_owned(), "1.1.0".to_owned())]);
     assert_eq!(diff.hashes.len(), 1);
     assert_eq!(diff.hashes[0].package, "pkg:cargo/same@1.0.0");
     assert_eq!((diff.licences[0].before.as_str(), diff.licences[0].after.as_str()), ("MIT", "BUSL-1.1"));

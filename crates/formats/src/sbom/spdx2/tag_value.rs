@@ -25,10 +25,10 @@ pub(in crate::sbom) fn read_tag_value(bytes: &[u8]) -> Result<Bom, SbomError> {
             return Err(SbomError::TooMany);
         }
         let wrong = |what: &str| SbomError::Form { at: format!("line {}", index + 1), what: what.to_owned() };
-        let (tag, value) = line.split_once(':').ok_or_else(|| wrong("`Tag: value` belongs here"))?;
-        if count == 1 && tag != "SPDXVersion" {
+        if count == 1 && !line.starts_with("SPDXVersion:") {
             return Err(SbomError::Unknown);
         }
+        let (tag, value) = line.split_once(':').ok_or_else(|| wrong("`Tag: value` belongs here"))?;
         let mut value = value.trim().to_owned();
         if let Some(start) = value.strip_prefix("<text>") {
             let mut whole = start.to_owned();
