@@ -39,7 +39,12 @@ pub(crate) struct Archive {
 
 #[derive(Clone)]
 enum Member {
-    File { offset: u64, size: u64 },
+    File {
+        offset: u64,
+        size: u64,
+    },
+    /// A small file of an archive that is not held: it would have to be unpacked again for it.
+    Small(Arc<Vec<u8>>),
     Link(Vec<u8>),
     Other,
 }
@@ -69,7 +74,7 @@ impl Archive {
         };
         if compression.is_none() {
             let source = Seekable::new(&*archive.file).map_err(read)?;
-            archive.cut = index(source, limits, &mut archive.members, &mut archive.twice);
+            archive.cut = index(source, limits, 0, &mut archive.members, &mut archive.twice);
             return Ok(archive);
         }
         // Small ones are unpacked once and kept.
@@ -78,11 +83,11 @@ impl Archive {
         (&mut stream).take(limits.in_memory.saturating_add(1)).read_to_end(&mut all).map_err(read)?;
         if all.len() as u64 <= limits.in_memory {
             let source = Seekable::new(Cursor::new(&all[..])).map_err(read)?;
-            archive.cut = index(source, limits, &mut archive.members, &mut archive.twice);
+            archive.cut = index(source, limits, 0, &mut archive.members, &mut archive.twice);
             archive.held = Some(Arc::new(all));
         } else {
             let source = Stream(Cursor::new(all).chain(stream));
-            archive.cut = index(source, limits, &mut archive.members, &mut archive.twice);
+            archive.cut = index(source, limits, limits.in_memory, &mut archive.members, &mut archive.twice);
         }
         Ok(archive)
     }
@@ -104,7 +109,14 @@ impl Archive {
 
     /// The content of a member, and its length.
     pub(crate) fn member(&self, name: &str) -> Result<(Reader, u64), Error> {
-        let (offset, size) = self.find(name)?;
+        let (offset, size) = match self.find(name)? {
+            Member::File { offset, size } => (*offset, *size),
+            Member::Small(bytes) => {
+                let end = bytes.len() as u64;
+                return Ok((Box::new(Held { bytes: Arc::clone(bytes), at: 0, end }), end));
+            }
+            Member::Link(_) | Member::Other => return Err(self.missing(name)),
+        };
         if let Some(held) = &self.held {
             let end = offset.saturating_add(size).min(held.len() as u64);
             return Ok((Box::new(Held { bytes: Arc::clone(held), at: offset, end }), size));
@@ -122,21 +134,21 @@ impl Archive {
         Ok((Box::new(Piece { stream: Some(stream), at: offset, left: size, home: Arc::clone(&self.last) }), size))
     }
 
-    fn find(&self, name: &str) -> Result<(u64, u64), Error> {
-        let missing = || Error::Missing { what: format!("{} in {}", shown(name.as_bytes()), self.shown) };
-        let mut path = match clean(name.as_bytes(), &Limits::default()) {
-            Name::Within(path) => path,
-            Name::Refused(..) => return Err(missing()),
-        };
+    fn find(&self, name: &str) -> Result<&Member, Error> {
+        let Name::Within(mut path) = clean(name.as_bytes(), &Limits::default()) else { return Err(self.missing(name)) };
         // Old versions of `docker save` wrote links for layers that are the same.
         for _ in 0..8 {
             match self.members.get(&path) {
-                Some(Member::File { offset, size }) => return Ok((*offset, *size)),
                 Some(Member::Link(target)) => path.clone_from(target),
                 Some(Member::Other) | None => break,
+                Some(file) => return Ok(file),
             }
         }
-        Err(missing())
+        Err(self.missing(name))
+    }
+
+    fn missing(&self, name: &str) -> Error {
+        Error::Missing { what: format!("{} in {}", shown(name.as_bytes()), self.shown) }
     }
 
     /// The unpacked archive from its beginning.
@@ -154,10 +166,14 @@ impl Archive {
 /// Names that tell what an archive is.
 const MARKS: &[&[u8]] = &[b"oci-layout", b"index.json", b"manifest.json"];
 
-/// Lists the members. Returns why it ended before the end.
+/// Members of so many bytes are kept when the archive is not: documents, not layers.
+const SMALL: u64 = 1 << 20;
+
+/// Lists the members, and keeps small ones up to so many bytes. Returns why it ended before the end.
 fn index(
     source: impl Bytes,
     limits: &Limits,
+    mut room: u64,
     members: &mut BTreeMap<Vec<u8>, Member>,
     twice: &mut BTreeSet<Vec<u8>>,
 ) -> Option<String> {
@@ -183,6 +199,14 @@ fn index(
             }
         };
         let member = match header.kind {
+            Kind::File if tar.is_contiguous() && header.size <= SMALL.min(room) => {
+                let mut bytes = Vec::new();
+                match tar.read_to_end(&mut bytes) {
+                    Ok(_) => room -= header.size,
+                    Err(error) => return Some(error.to_string()),
+                }
+                Member::Small(Arc::new(bytes))
+            }
             Kind::File if tar.is_contiguous() => Member::File { offset: tar.position(), size: header.size },
             Kind::Symlink => link(true),
             Kind::HardLink => link(false),
