@@ -373,11 +373,14 @@ fn binary(files: &dyn Files, path: &str) -> (Option<Source>, Coverage) {
     (of_binary(path, content.as_mut(), &mut coverage), coverage)
 }
 
+/// Packages by ecosystem and the name that they are looked up by.
+type Names = BTreeSet<(Ecosystem, String)>;
+
 /// A manifest adds nothing to a lock of its directory, or to that of its workspace, which holds all that the manifest asks
 /// for. What is asked for and not in the lock is told: an empty lock hides nothing.
 fn drop_covered(collected: &mut Collected) {
     // Locks by the directories that they are of, and what is in them.
-    let mut locks: BTreeMap<String, Vec<(String, BTreeSet<(Ecosystem, String)>)>> = BTreeMap::new();
+    let mut locks: BTreeMap<String, Vec<(String, Names)>> = BTreeMap::new();
     for source in &collected.sources {
         if source.inventory.completeness == Completeness::Declared {
             continue;

@@ -147,7 +147,7 @@ pub fn judge(database: &Database, package: &Package) -> Result<Answer, DatabaseE
             }
         }
     }
-    answer.vulnerabilities.sort_by(|a, b| severest_first(a, b));
+    answer.vulnerabilities.sort_by(severest_first);
     Ok(answer)
 }
 

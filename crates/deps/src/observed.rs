@@ -187,7 +187,7 @@ mod tests {
             ("/c/registry/src/i/tracing-log-0.1.3/src/lib.rs", "cargo tracing-log 0.1.3"),
             ("/c/registry/src/i/rand-0.9.0-alpha.1/src/lib.rs", "cargo rand 0.9.0-alpha.1"),
             ("/w/node_modules/a/node_modules/@scope/b/index.js", "npm @scope/b "),
-            ("/go/pkg/mod/github.com/!burnt!sushi/toml@v1.2.0/x.go", "golang github.com/BurntSushi/toml 1.2.0"),
+            ("/go/pkg/mod/github.com/!burnt!sushi/toml@v1.2.0/x.go", "golang github.com/burntsushi/toml 1.2.0"),
             (
                 "/h/.m2/repository/org/apache/commons/commons-lang3/3.1/commons-lang3-3.1.jar",
                 "maven org.apache.commons:commons-lang3 3.1",

@@ -60,6 +60,14 @@ fn open(args: &ImageArgs, limits: &Limits) -> Result<Image> {
     if looks_like_path {
         bail!("there is no {}", args.image);
     }
+    // Nobody's registry is asked because of a misspelt path.
+    let host = args.image.split('/').next().unwrap_or_default();
+    if !args.image.contains('/') || !(host.contains(['.', ':']) || host == "localhost") {
+        bail!(
+            "there is no file {0}; a reference to a registry names its host: docker.io/library/{0}, registry.example.org/app:1.2",
+            args.image
+        );
+    }
     let reference: Reference = args.image.parse().with_context(|| {
         format!("{} is neither a file nor a reference such as registry.example.org/app:1.2", args.image)
     })?;

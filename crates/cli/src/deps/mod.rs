@@ -77,7 +77,8 @@ pub(crate) struct Other {
 impl Done {
     /// True when everything was read and judged.
     pub(crate) fn is_complete(&self) -> bool {
-        self.collected.coverage.is_complete()
+        !self.collected.sources.is_empty()
+            && self.collected.coverage.is_complete()
             && self.assessment.undecided.is_empty()
             && self.assessment.declared.is_empty()
     }
@@ -239,9 +240,16 @@ pub(crate) fn gather_paths(paths: &[PathBuf], exclude: &[String]) -> Result<(Str
     let paths = if paths.is_empty() { vec![here] } else { paths.to_vec() };
     let mut all = Collected::default();
     for path in &paths {
-        let found = of_path(path, &exclude)?;
+        let mut found = of_path(path, &exclude)?;
         let prefix = path.display().to_string();
         let is_directory = path.is_dir();
+        let coverage = &mut found.coverage;
+        if is_directory && prefix != "." {
+            let lists = [&mut coverage.skips, &mut coverage.failures, &mut coverage.parts];
+            for gap in lists.into_iter().flatten() {
+                gap.place = format!("{}/{}", prefix.trim_end_matches('/'), gap.place);
+            }
+        }
         for mut source in found.sources {
             if is_directory && prefix != "." {
                 source.path = format!("{}/{}", prefix.trim_end_matches('/'), source.path);

@@ -340,3 +340,62 @@ fn an_image_is_admitted_by_its_scan_until_something_new_is_known() {
     let text = world.expect(1, &["verify", &artifact]);
     assert!(text.contains("DSA-1") && text.contains("critical"), "{text}");
 }
+
+/// What an attacker tries: none of it may end in a pass.
+#[test]
+fn what_hides_packages_ends_in_no_pass() {
+    let world = World::new();
+    import(&world, "a.json", &[advisory("MAL-1", "npm", "evil", "9.0.0", json!({}))]);
+    // Nothing at all, and nothing that was left in.
+    std::fs::create_dir_all(world.project().join("empty")).expect("folder");
+    world.expect(3, &["scan", "deps", "empty"]);
+    // A lock that does not hold what the manifest asks for.
+    write(&world, "lock/package.json", r#"{"dependencies":{"evil":"^1"}}"#);
+    for stub in ["{}", r#"{"lockfileVersion":3,"packages":{"":{}}}"#] {
+        write(&world, "lock/package-lock.json", stub);
+        let text = world.expect(3, &["scan", "deps", "lock"]);
+        assert!(text.contains("asked for and not in"), "{text}");
+    }
+    // A link, and a name that is no text.
+    std::fs::create_dir_all(world.project().join("links")).expect("folder");
+    std::os::unix::fs::symlink("../lock/package.json", world.project().join("links/package-lock.json")).expect("link");
+    world.expect(3, &["scan", "deps", "links"]);
+    // A package that lies in the project as an archive is what its name says.
+    let local = r#"{"lockfileVersion":3,"packages":{"":{"dependencies":{"evil":"file:evil-1.0.0.tgz"}},"node_modules/evil":{"version":"1.0.0","resolved":"file:evil-1.0.0.tgz"}}}"#;
+    write(&world, "packed/package-lock.json", local);
+    world.expect(1, &["scan", "deps", "packed"]);
+    // A distribution's package that claims a file of the application.
+    let list = b"/app/node_modules/evil/package.json\n/usr/lib/node_modules/evil/package.json\n";
+    let manifest = br#"{"name":"evil","version":"1.0.0"}"#;
+    for path in ["app/node_modules/evil/package.json", "usr/lib/node_modules/evil/package.json"] {
+        let all = layer(&[
+            ("etc/os-release", OS_RELEASE, 0o644),
+            ("var/lib/dpkg/status", STATUS, 0o644),
+            ("var/lib/dpkg/info/libdeep1.list", list, 0o644),
+            (path, manifest, 0o644),
+        ]);
+        let root = world.project().join("claimed");
+        let _ = std::fs::remove_dir_all(&root);
+        layout(&root, &[all], json!({"config": {"User": "1000"}}));
+        world.expect(1, &["scan", "image", "claimed", "--no-secrets"]);
+    }
+    // A database that a later layer takes away.
+    let base = layer(&[("etc/os-release", OS_RELEASE, 0o644), ("var/lib/dpkg/status", STATUS, 0o644)]);
+    let gone = layer(&[("var/lib/dpkg/.wh.status", b"", 0o644)]);
+    layout(&world.project().join("gone"), &[base, gone], json!({"config": {"User": "1000"}}));
+    let text = world.expect(3, &["scan", "image", "gone", "--no-secrets"]);
+    assert!(text.contains("no package database is visible"), "{text}");
+    // One fresh advisory does not renew old data.
+    let old = advisory(
+        "N-1",
+        "npm",
+        "other",
+        "9.0.0",
+        json!({"modified": "2020-01-01T00:00:00Z", "published": "2020-01-01T00:00:00Z"}),
+    );
+    write(&world, "old.json", &old.to_string());
+    world.expect(0, &["db", "import", "--fresh", "--allow-older", "old.json"]);
+    import(&world, "new.json", &[advisory("N-2", "npm", "another", "9.0.0", json!({}))]);
+    world.expect(1, &["db", "status", "--max-age", "1000"]);
+    world.expect(2, &["scan", "image", "misspelt"]);
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use provost_attest::predicate::Completeness;
 use provost_attest::predicate::*;
 use provost_attest::{FileList, ResourceDescriptor, Statement, TrustedSigner, Verified, verify_envelope};
 use provost_keys::{KeyAlgorithm, PrivateKey, Signer as _};
