@@ -177,10 +177,20 @@ fn content_changed(before: &Package, after: &Package) -> Option<String> {
     if !old.is_empty() && !new.keys().any(|algorithm| old.contains_key(algorithm)) {
         return Some("no digest of an algorithm that it had before".to_owned());
     }
-    if before.source != after.source {
-        return Some(format!("its source: {} before, {} now", source_name(&before.source), source_name(&after.source)));
+    match (&before.source, &after.source) {
+        (PackageSource::Git { url: old, revision: from }, PackageSource::Git { url: new, revision: to })
+            if old == new =>
+        {
+            // A name that became a commit is pinned now. A step of a workflow that follows a major version moves on with it.
+            let follows = after.ecosystem == Ecosystem::GitHubActions
+                && after.version.as_ref().is_none_or(|version| !version.contains('.'));
+            let moved = from.is_some() && from != to && !follows;
+            let name = |revision: &Option<String>| revision.clone().unwrap_or_else(|| "no commit".to_owned());
+            moved.then(|| format!("its commit: {} before, {} now", name(from), name(to)))
+        }
+        (old, new) if old != new => Some(format!("its source: {} before, {} now", source_name(old), source_name(new))),
+        _ => None,
     }
-    None
 }
 
 fn source_name(source: &PackageSource) -> String {
@@ -228,7 +238,10 @@ pub fn signals(after: &Collected, change: &Change, own: &[String]) -> Vec<Signal
             signals.extend(unprotected(url));
         }
         PackageSource::Git { url, revision } => {
-            signals.push(Signal::NotFromRegistry { from: url.clone() });
+            // Steps of workflows come from repositories, all of them.
+            if package.ecosystem != Ecosystem::GitHubActions {
+                signals.push(Signal::NotFromRegistry { from: url.clone() });
+            }
             signals.extend(unprotected(url));
             let pinned = revision.as_ref().is_some_and(|r| r.len() >= 40 && r.bytes().all(|b| b.is_ascii_hexdigit()));
             if !pinned {
@@ -324,6 +337,26 @@ mod tests {
         let added = all.last().expect("one");
         assert!(signals(&after, added, &[]).contains(&Signal::NoDigest));
         assert!(signals(&after, added, &["e*".into()]).iter().any(|s| matches!(s, Signal::Confusion { .. })));
+    }
+
+    #[test]
+    fn a_step_that_is_pinned_is_no_swap_and_a_commit_that_moves_is() {
+        let at = |ecosystem, version: &str, revision: Option<&str>| {
+            let mut package = Package::new(ecosystem, "owner/step", Some(version.to_owned()));
+            let revision = revision.map(str::to_owned);
+            package.source = PackageSource::Git { url: "https://github.com/owner/step".into(), revision };
+            package
+        };
+        let changed = |ecosystem, version: &str, from, to| {
+            content_changed(&at(ecosystem, version, from), &at(ecosystem, version, to)).is_some()
+        };
+        assert!(!changed(Ecosystem::GitHubActions, "v4", None, Some("a")));
+        assert!(!changed(Ecosystem::GitHubActions, "v4", Some("a"), Some("b")));
+        assert!(changed(Ecosystem::GitHubActions, "v4.1.0", Some("a"), Some("b")));
+        assert!(changed(Ecosystem::Cargo, "1.0.0", Some("a"), Some("b")));
+        let mut registry = at(Ecosystem::Npm, "1.0.0", None);
+        registry.source = PackageSource::Registry;
+        assert!(content_changed(&registry, &at(Ecosystem::Npm, "1.0.0", Some("a"))).is_some());
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(crate) fn create(args: &CreateArgs, context: &Context) -> Result<Exit> {
     if let (Some(reads), Some(seen)) = (&reads, &seen) {
         let text = format!(
             "run {}: {} read, {} of the listed packages among them; {} read that are not listed; {} that no package explains",
-            reads.invocation.get(..12).unwrap_or(&reads.invocation),
+            reads.invocation.rsplit(':').next().unwrap_or(&reads.invocation),
             count(reads.paths.len() as u64, "file", "files"),
             seen.read.len(),
             count(seen.not_listed.len() as u64, "package", "packages"),
