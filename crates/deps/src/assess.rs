@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 
-use provost_model::{Completeness, Package};
+use provost_model::{Completeness, Ecosystem, Package};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -65,6 +65,8 @@ pub struct Assessment {
     pub undecided: Vec<Undecided>,
     /// Packages that were judged wholly.
     pub judged: usize,
+    /// Container images that are named: what is in them is another question.
+    pub images: usize,
     /// Sources that say only what was asked for.
     pub declared: Vec<usize>,
     /// OSV's names of the ecosystems that packages were judged by, with their number.
@@ -137,7 +139,11 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
         unique.par_iter().with_min_len(64).map(|package| judge(database, package)).collect::<Result<_, _>>()?;
     let mut assessment = Assessment::default();
     for (source, found) in collected.sources.iter().enumerate() {
-        if found.inventory.completeness == Completeness::Declared && !found.inventory.packages.is_empty() {
+        // Steps and images that a pipeline names bring nothing that a lock would tell.
+        let resolvable = |package: &Package| {
+            !matches!(package.ecosystem, Ecosystem::GitHubActions | Ecosystem::Oci | Ecosystem::Generic)
+        };
+        if found.inventory.completeness == Completeness::Declared && found.inventory.packages.iter().any(resolvable) {
             assessment.declared.push(source);
         }
     }
@@ -145,6 +151,10 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
         let inventory = &collected.sources[source].inventory;
         let package = &inventory.packages[index];
         let answer = &answers[number];
+        if package.ecosystem == Ecosystem::Oci {
+            assessment.images += 1;
+            continue;
+        }
         if answer.undecided.is_empty() {
             assessment.judged += 1;
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use provost_formats::archive::ReadSeek;
 use provost_formats::lock::{self, Input, Reader};
 use provost_formats::system;
-use provost_model::{Completeness, Ecosystem, Inventory, PackageSource, Scope};
+use provost_model::{Completeness, Ecosystem, Inventory, PackageSource, Scope, Scopes};
 use provost_scan::{Coverage, Limits};
 use rayon::prelude::*;
 
@@ -420,9 +420,11 @@ fn drop_covered(collected: &mut Collected) {
         }
         // A list of versions for whoever wants one asks for nothing itself; optional packages may be left out.
         let asked = source.inventory.packages.iter().filter(|package| {
-            reader.id != "nuget-central"
-                && !package.scopes.contains(Scope::Optional)
-                && !matches!(package.source, PackageSource::Path { .. })
+            // Python's tools lock nothing of what only builds the project itself.
+            let builds = package.ecosystem == Ecosystem::PyPi && package.scopes == Scopes::only(Scope::Build);
+            let own = matches!(package.source, PackageSource::Path { .. });
+            let lists = reader.id == "nuget-central";
+            !(lists || builds || own || package.scopes.contains(Scope::Optional))
         });
         let gone: Vec<&str> = asked
             .filter(|package| {

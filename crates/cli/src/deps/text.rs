@@ -282,6 +282,10 @@ fn gaps(out: &mut String, done: &Done) {
         );
         let _ = writeln!(out, "{}", render::dim(&text));
     }
+    if done.assessment.images > 0 {
+        let images = count(done.assessment.images as u64, "container image is", "container images are");
+        let _ = writeln!(out, "{}", render::dim(&format!("{images} named: `provost scan image` says what is in them")));
+    }
     let left_out = done.collected.coverage.skips.iter().filter(|gap| gap.why == "excluded by request").count();
     if left_out > 0 {
         let _ = writeln!(out, "{}", render::dim(&format!("{left_out} left out by --exclude")));
