@@ -34,11 +34,6 @@ impl Package {
                 let (namespace, name) = bare.rsplit_once('/').unwrap_or(("", &bare));
                 self.plain(name, &version).namespace(namespace)
             }
-            // Modules have versions with a `v`; advisories and some readers leave it out. Go's own releases have none.
-            Ecosystem::Go if self.name.contains('/') && version.starts_with(|c: char| c.is_ascii_digit()) => {
-                let (namespace, name) = self.name.rsplit_once('/').unwrap_or(("", &self.name));
-                self.plain(name, &format!("v{version}")).namespace(namespace)
-            }
             _ => {
                 let (namespace, name) = self.name.rsplit_once('/').unwrap_or(("", &self.name));
                 self.plain(name, &version).namespace(namespace)
@@ -319,7 +314,6 @@ mod tests {
                 "v3.2.0",
                 "pkg:golang/github.com/masterminds/semver/v3@v3.2.0",
             ),
-            (Ecosystem::Go, "golang.org/x/net", "0.1.0", "pkg:golang/golang.org/x/net@v0.1.0"),
             (Ecosystem::Go, "stdlib", "1.22.1", "pkg:golang/stdlib@1.22.1"),
             (
                 Ecosystem::Maven,
