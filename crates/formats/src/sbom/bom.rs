@@ -208,6 +208,13 @@ pub struct Composition {
     pub vulnerabilities: Vec<String>,
 }
 
+impl Composition {
+    /// True for one that names no part: it is about the whole.
+    pub fn is_about_all(&self) -> bool {
+        self.assemblies.is_empty() && self.dependencies.is_empty() && self.vulnerabilities.is_empty()
+    }
+}
+
 /// What a document states about its completeness, all of it taken together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stated {
@@ -377,10 +384,7 @@ impl Bom {
 
     /// What is stated by compositions that name no part.
     fn stated_of_all(&self) -> Aggregate {
-        let nameless = |one: &&Composition| {
-            one.assemblies.is_empty() && one.dependencies.is_empty() && one.vulnerabilities.is_empty()
-        };
-        let all = self.compositions.iter().filter(nameless).map(|one| one.aggregate);
+        let all = self.compositions.iter().filter(|one| one.is_about_all()).map(|one| one.aggregate);
         all.reduce(Aggregate::worse).unwrap_or(Aggregate::NotSpecified)
     }
 }

@@ -248,8 +248,13 @@ impl Reader {
                     _ => None,
                 };
                 let entry = self.bom.dependencies.entry((*from).to_owned()).or_default();
+                let mut beyond = false;
                 for need in &to {
-                    let Some(index) = self.by_id.get(*need) else { continue };
+                    let Some(index) = self.by_id.get(*need) else {
+                        // It needs more than packages.
+                        beyond |= special(need).is_none();
+                        continue;
+                    };
                     entry.insert((*need).to_owned());
                     if let (Some(component), Some(scope)) = (self.bom.components.get_mut(*index), scope) {
                         component.package.scopes.extend(Scopes::only(scope));
@@ -261,6 +266,11 @@ impl Reader {
                     (Some("incomplete"), _) => Some(Aggregate::Incomplete),
                     (Some(_), _) => Some(Aggregate::Unknown),
                     (None, _) => None,
+                };
+                let stated = if beyond {
+                    Some(stated.map_or(Aggregate::Unknown, |one| one.worse(Aggregate::Unknown)))
+                } else {
+                    stated
                 };
                 if let Some(stated) = stated {
                     let entry = self.stated.entry((*from).to_owned()).or_insert(stated);

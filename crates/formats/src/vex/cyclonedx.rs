@@ -39,8 +39,7 @@ fn statement(bom: &Bom, vulnerability: &Vulnerability, analysis: &Analysis) -> R
         products.push(product(bom, affected)?);
     }
     if products.is_empty() {
-        // Without a component it is about the subject as a whole.
-        products.push(Product { identity: subject(bom)?, subcomponents: Vec::new() });
+        return Err("it names no component that it affects".into());
     }
     let mut impact = analysis.detail.clone();
     let mut justification = None;

@@ -127,6 +127,36 @@ fn references_to_nothing_are_taken_out_and_said() {
     assert_eq!(bom.problems.len(), MAXIMUM_PROBLEMS);
 }
 
+/// A statement about parts that are not there is not one about the whole.
+#[test]
+fn completeness_is_not_widened() {
+    let document = |compositions: Value| {
+        json!({
+            "bomFormat": "CycloneDX", "specVersion": "1.6", "compositions": compositions,
+            "components": [{"type": "library", "name": "a", "bom-ref": "a"}],
+            "services": [{"name": "s", "bom-ref": "s"}]
+        })
+        .to_string()
+    };
+    let stated = |text: &str| read(text).unwrap().stated().dependencies;
+    assert_eq!(stated(&document(json!([{"aggregate": "complete"}]))), Aggregate::Complete);
+    assert_eq!(stated(&document(json!([{"aggregate": "complete", "dependencies": ["nowhere"]}]))), Aggregate::Unknown);
+    let of_service = document(json!([{"aggregate": "complete", "dependencies": ["s"]}]));
+    assert_eq!(stated(&of_service), Aggregate::NotSpecified);
+    let bom = read(&of_service).unwrap();
+    assert_eq!(stated(&cyclonedx::write(&bom, cyclonedx::Edition::V1_6)), Aggregate::NotSpecified);
+    // A need that is not taken over (a service) is not no need.
+    let mut needing: Value =
+        serde_json::from_str(&document(json!([{"aggregate": "complete", "dependencies": ["a"]}]))).unwrap();
+    needing["dependencies"] = json!([{"ref": "a", "dependsOn": ["s"]}]);
+    let bom = read(&needing.to_string()).unwrap();
+    assert_eq!(stated(&cyclonedx::write(&bom, cyclonedx::Edition::V1_7)), Aggregate::Unknown);
+    assert_eq!(stated(&spdx2::write(&bom)), Aggregate::Unknown);
+    let twice = read(&document(json!([{"aggregate": "unknown"}, {"aggregate": "unknown"}]))).unwrap();
+    let written: Value = serde_json::from_str(&cyclonedx::write(&twice, cyclonedx::Edition::V1_6)).unwrap();
+    assert_eq!(written["compositions"].as_array().unwrap().len(), 1);
+}
+
 /// Rings of needs, and of parts, end.
 #[test]
 fn rings_end() {

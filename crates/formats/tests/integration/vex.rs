@@ -199,14 +199,20 @@ fn analyses_of_cyclonedx_are_statements_about_parts() {
                 "id": "CVE-5", "analysis": {"state": "resolved"},
                 "affects": [{"ref": "log4j", "versions": [{"version": "2.13", "status": "affected"}]}]
             },
-            {"id": "CVE-6"}
+            {"id": "CVE-6"},
+            {"id": "CVE-7", "analysis": {"state": "resolved"}},
+            {"id": "CVE-8", "analysis": {"state": "resolved"}, "affects": [{"ref": "nowhere"}]}
         ]
     });
     let bom = sbom::read(bom.to_string().as_bytes()).unwrap();
-    assert_eq!(bom.vulnerabilities.len(), 6);
+    assert_eq!(bom.vulnerabilities.len(), 8);
     let (statements, problems) = vex::from_bom(&bom);
     assert_eq!(statements.len(), 2, "{problems:?}");
-    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert_eq!(problems.len(), 5, "{problems:?}");
+    // Written and read again nothing is cleared that was not before.
+    let written = sbom::cyclonedx::write(&bom, sbom::cyclonedx::Edition::V1_6);
+    let again = vex::from_bom(&sbom::read(written.as_bytes()).unwrap());
+    assert_eq!((again.0.len(), again.1.len()), (2, 5), "{:?}", again.1);
     let (app, log4j) = (purl("pkg:oci/app@sha256:ab"), purl("pkg:maven/o/log4j@2.14"));
     let first = vex::effective(&statements, &log4j, &app, &["ghsa-1"]).unwrap();
     assert_eq!(first.justification, Some(Justification::InlineMitigations));

@@ -406,14 +406,20 @@ impl Reader {
             known(reference) || !missing.insert(reference.clone())
         });
         self.bom.dependencies = dependencies;
-        for composition in &mut self.bom.compositions {
+        self.bom.compositions.retain_mut(|composition| {
+            let nameless = composition.is_about_all();
             let lists = [&mut composition.assemblies, &mut composition.dependencies, &mut composition.vulnerabilities];
             for list in lists {
                 list.retain(|reference| known(reference) || !missing.insert(reference.clone()));
             }
-        }
-        for vulnerability in &mut self.bom.vulnerabilities {
-            vulnerability.affects.retain(|one| known(&one.reference) || !missing.insert(one.reference.clone()));
+            // What was about parts that are not there must not become a statement about the whole.
+            nameless || !composition.is_about_all()
+        });
+        // These stay: a vulnerability that affects something that is not there is not one that affects everything.
+        for affected in self.bom.vulnerabilities.iter().flat_map(|vulnerability| &vulnerability.affects) {
+            if !known(&affected.reference) {
+                missing.insert(affected.reference.clone());
+            }
         }
         for reference in missing {
             self.problem(format!(

@@ -66,11 +66,20 @@ pub fn write(bom: &Bom, edition: Edition) -> String {
         "components": Nest::new(bom, edition).all(),
         "dependencies": dependencies(bom, &known),
     });
-    let compositions: Vec<Value> = bom.compositions.iter().map(|one| composition(one, &known)).collect();
+    // What a component needs beyond what is written makes its needs unknown here, whatever was stated of them.
+    let written = |needs: &BTreeSet<String>| needs.iter().all(|need| known(need));
+    let cut = bom.dependencies.iter().filter(|(reference, needs)| known(reference) && !written(needs));
+    let cut: BTreeSet<&str> = cut.map(|(reference, _)| reference.as_str()).collect();
+    let mut compositions: Vec<Value> =
+        bom.compositions.iter().filter_map(|one| composition(one, &known, &cut)).collect();
+    if !cut.is_empty() {
+        compositions.push(json!({"aggregate": "unknown", "dependencies": cut}));
+    }
+    let compositions = unique(compositions);
     if !compositions.is_empty() {
         document["compositions"] = compositions.into();
     }
-    let mut vulnerabilities: Vec<Value> = bom.vulnerabilities.iter().map(|one| vulnerability(one, &known)).collect();
+    let mut vulnerabilities: Vec<Value> = bom.vulnerabilities.iter().map(vulnerability).collect();
     if !vulnerabilities.is_empty() {
         vulnerabilities.sort_by_cached_key(Value::to_string);
         document["vulnerabilities"] = vulnerabilities.into();
@@ -368,7 +377,8 @@ fn dependencies(bom: &Bom, known: &dyn Fn(&str) -> bool) -> Vec<Value> {
     bom.dependencies.iter().filter_map(entry).collect()
 }
 
-fn composition(composition: &Composition, known: &dyn Fn(&str) -> bool) -> Value {
+/// `None` where nothing that it is about is written: without its parts it would be about the whole.
+fn composition(composition: &Composition, known: &dyn Fn(&str) -> bool, cut: &BTreeSet<&str>) -> Option<Value> {
     let name = vocabulary::AGGREGATES.iter().find(|(known, _)| *known == composition.aggregate);
     let mut out = Map::new();
     out.insert("aggregate".into(), name.map_or("not_specified", |(_, name)| name).into());
@@ -377,13 +387,14 @@ fn composition(composition: &Composition, known: &dyn Fn(&str) -> bool) -> Value
         ("dependencies", &composition.dependencies),
         ("vulnerabilities", &composition.vulnerabilities),
     ] {
-        let list: BTreeSet<&String> = list.iter().filter(|reference| known(reference)).collect();
+        let whole = |one: &str| name != "dependencies" || !cut.contains(one);
+        let list: BTreeSet<&String> = list.iter().filter(|one| known(one) && whole(one)).collect();
         insert_list(&mut out, name, list.into_iter().map(|reference| reference.as_str().into()).collect());
     }
-    out.into()
+    (composition.is_about_all() || out.len() > 1).then(|| out.into())
 }
 
-fn vulnerability(vulnerability: &Vulnerability, known: &dyn Fn(&str) -> bool) -> Value {
+fn vulnerability(vulnerability: &Vulnerability) -> Value {
     let mut out = Map::new();
     let mut text = |name: &str, value: &Option<String>| {
         if let Some(value) = value {
@@ -443,7 +454,7 @@ fn vulnerability(vulnerability: &Vulnerability, known: &dyn Fn(&str) -> bool) ->
         }
         out.insert("analysis".into(), inner.into());
     }
-    let affects = vulnerability.affects.iter().filter(|one| known(&one.reference)).map(|affected| {
+    let affects = vulnerability.affects.iter().filter(|one| !one.reference.is_empty()).map(|affected| {
         let mut out = json!({"ref": affected.reference});
         let versions: Vec<Value> = affected
             .versions

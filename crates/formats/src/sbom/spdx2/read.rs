@@ -277,8 +277,13 @@ impl Reader {
         })?;
         // Only packages are components; the edges of files go nowhere here.
         dependencies.retain(|reference, _| self.by_id.contains_key(reference));
-        for needs in dependencies.values_mut() {
+        for (reference, needs) in &mut dependencies {
+            let before = needs.len();
             needs.retain(|need| self.by_id.contains_key(need));
+            if needs.len() < before {
+                // It needs more than packages.
+                self.say(reference, Aggregate::Unknown);
+            }
         }
         self.bom.dependencies = dependencies;
         let mut by_aggregate: BTreeMap<Aggregate, Vec<String>> = BTreeMap::new();

@@ -21,6 +21,15 @@ pub fn write(bom: &Bom) -> String {
     for component in &components {
         writer.ids.insert(&component.reference, id(component));
     }
+    // What a component needs beyond what is written makes its needs unknown here, whatever was stated of them.
+    for (reference, needs) in &bom.dependencies {
+        if writer.ids.contains_key(reference.as_str())
+            && needs.iter().any(|need| !writer.ids.contains_key(need.as_str()))
+        {
+            let entry = writer.stated.entry(reference).or_insert(Aggregate::Unknown);
+            *entry = entry.worse(Aggregate::Unknown);
+        }
+    }
     let mut packages: Vec<Value> = components.iter().map(|component| writer.package(component)).collect();
     packages.sort_by_cached_key(|package| package["SPDXID"].to_string());
     let name = bom.name.clone().or_else(|| bom.subject.as_ref().map(|subject| subject.package.name.clone()));
