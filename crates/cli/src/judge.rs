@@ -228,6 +228,30 @@ pub fn signers_of(policy: &Policy, envelope: &Envelope) -> Vec<TrustedSigner> {
     signers
 }
 
+/// Visits the statements of a predicate type in a store that someone signed whom the policy names, oldest first.
+///
+/// # Errors
+/// The store cannot be read.
+pub(crate) fn statements_of(
+    store: &Store,
+    policy: &Policy,
+    predicate_type: &str,
+    visit: &mut dyn FnMut(u64, &provost_attest::Statement),
+) -> Result<()> {
+    let mut first = 0;
+    loop {
+        let rows = store.records(first, 10_000)?;
+        let Some(end) = rows.last().map(|row| row.index) else { return Ok(()) };
+        for row in rows.iter().filter(|row| row.predicate_type.as_deref() == Some(predicate_type)) {
+            let envelope = store.envelope(row.index)?;
+            if let Ok(verified) = verify_envelope(&envelope, &signers_of(policy, &envelope), 1) {
+                visit(row.index, verified.value());
+            }
+        }
+        first = end + 1;
+    }
+}
+
 /// Verifies everything that an evidence file holds, and judges.
 ///
 /// # Errors

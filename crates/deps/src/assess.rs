@@ -27,6 +27,17 @@ pub enum Fault {
     Yanked,
 }
 
+impl Fault {
+    /// What tells it from others of the same package: the advisory's id, or what is wrong.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Advisory(one) => &one.id,
+            Self::Deprecated { .. } => "deprecated",
+            Self::Yanked => "yanked",
+        }
+    }
+}
+
 /// Something wrong with a package of a source.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Issue {

@@ -56,6 +56,15 @@ pub struct Vulnerability {
 }
 
 impl Vulnerability {
+    /// How much it weighs in a word or two: `high 7.5`, `unknown`, or what it warns of where that is no vulnerability.
+    pub fn weight(&self) -> String {
+        match (self.kind, self.rating.score) {
+            (Kind::Vulnerability, Some(score)) => format!("{} {score:.1}", self.rating.severity.name()),
+            (Kind::Vulnerability, None) => self.rating.severity.name().to_owned(),
+            (kind, _) => kind.name().to_owned(),
+        }
+    }
+
     /// All ids that it goes by.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.id).chain(&self.aliases).chain(&self.upstream).map(String::as_str)

@@ -181,7 +181,7 @@ mod tests {
         };
         for (path, wanted) in [
             (
-                "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/serde_json-1.0.1/src/lib.rs",
+                "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/serde_json-1.0.1/src/lib.rs",
                 "cargo serde_json 1.0.1",
             ),
             ("/c/registry/src/i/tracing-log-0.1.3/src/lib.rs", "cargo tracing-log 0.1.3"),

@@ -1,6 +1,7 @@
 //! `scan image`: every layer read once; packages of what is visible, secrets of everything, and what is dangerous about the
 //! image itself.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::{Cursor, Read};
 use std::ops::ControlFlow;
@@ -132,15 +133,15 @@ fn is_system_path(path: &str) -> bool {
 }
 
 /// The visible files that matter, links followed within the root.
-struct View {
+struct View<'w> {
     list: Vec<String>,
-    contents: HashMap<String, Vec<u8>>,
+    contents: HashMap<String, Cow<'w, [u8]>>,
 }
 
-impl View {
+impl<'w> View<'w> {
     /// What was kept while the layers went by, and what only the merged view told to be of interest: another name of a file,
     /// a link to one.
-    fn new(image: &Image, walked: &Walked, lockfiles: bool, coverage: &mut Coverage) -> Result<Self> {
+    fn new(image: &Image, walked: &'w Walked, lockfiles: bool, coverage: &mut Coverage) -> Result<Self> {
         let mut wanted: Vec<(String, EntryId)> = Vec::new();
         for (path, _) in walked.tree.iter() {
             let Ok(path) = std::str::from_utf8(path) else {
@@ -163,7 +164,7 @@ impl View {
         let again = if missing.is_empty() { BTreeMap::new() } else { image.contents(&missing)? };
         let mut view = Self { list: Vec::new(), contents: HashMap::new() };
         for (path, entry) in wanted {
-            match walked.content_of(entry).map(<[u8]>::to_vec).or_else(|| again.get(&entry).cloned()) {
+            match walked.content_of(entry).map(Cow::Borrowed).or_else(|| again.get(&entry).cloned().map(Cow::Owned)) {
                 Some(bytes) => {
                     view.list.push(path.clone());
                     view.contents.insert(path, bytes);
@@ -175,13 +176,13 @@ impl View {
     }
 }
 
-impl Files for View {
+impl Files for View<'_> {
     fn list(&self) -> &[String] {
         &self.list
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        self.contents.get(path).cloned().ok_or_else(|| "there is no such file".to_owned())
+        self.contents.get(path).map(|bytes| bytes.to_vec()).ok_or_else(|| "there is no such file".to_owned())
     }
 }
 
@@ -198,7 +199,7 @@ struct Gathered {
 /// `scan image`.
 pub(crate) fn scan(args: &ImageArgs, context: &Context) -> Result<Exit> {
     let (began, begun) = (clock::now(), Instant::now());
-    let known = Known::load(&args.judging, context)?;
+    let known = Known::load(&args.judging, None, Path::new("."), context)?;
     let limits = Limits::default();
     let image = open(args, &limits)?;
     let secrets = if args.no_secrets { None } else { Some(scanning::for_images(context)?) };

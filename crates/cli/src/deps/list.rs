@@ -9,10 +9,11 @@ use provost_formats::lock;
 use provost_model::{Package, Scope, count, printable};
 use serde_json::{Value, json};
 
-use super::{findings::name_of, gather_paths, output::put};
+use super::{findings::name_of, gather_paths};
 use crate::commands::deps::{ListArgs, ListFormat, WhyArgs};
 use crate::exit::Exit;
 use crate::render;
+use crate::scan::output::put;
 
 fn exit(collected: &Collected) -> Exit {
     for gap in collected.coverage.failures.iter().chain(&collected.coverage.parts) {

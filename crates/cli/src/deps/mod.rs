@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 use provost_attest::ResourceDescriptor;
 use provost_attest::predicate::ImageFacts;
 use provost_deps::{Assessment, Collected, Database, Directory, Fault, Issue, Kind, Severity, collect};
@@ -28,7 +28,7 @@ use crate::commands::Context;
 use crate::commands::db;
 use crate::commands::deps::{Counting, Deny, DepsArgs, Judging};
 use crate::exit::Exit;
-use crate::{clock, input};
+use crate::{clock, input, scan as scanning};
 pub(crate) use vex::Vex;
 
 /// An issue and what follows from it.
@@ -98,19 +98,10 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(crate) fn load(judging: &Judging, context: &Context) -> Result<Self> {
-        let baseline = match &judging.baseline {
-            Some(path) => {
-                let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-                Some(Baseline::parse(&bytes).with_context(|| format!("{} cannot be used", path.display()))?)
-            }
-            None => None,
-        };
-        let mut suppressions = Suppressions::default();
-        if let Some(path) = &judging.suppressions {
-            let parsed = Suppressions::parse(&input::read_text(path)?, &path.display().to_string());
-            suppressions.0.extend(parsed.with_context(|| format!("{} cannot be used", path.display()))?.0);
-        }
+    /// `base` is the commit that a change of the repository at `root` is based on.
+    pub(crate) fn load(judging: &Judging, base: Option<&str>, root: &Path, context: &Context) -> Result<Self> {
+        let baseline = scanning::baseline(judging.baseline.as_deref())?;
+        let suppressions = scanning::marks::named(judging.suppressions.as_deref(), base, root)?;
         let database = judging.which.open(context)?;
         Ok(Self {
             database,
@@ -124,8 +115,8 @@ impl Known {
 /// Scans for dependencies that should not be there.
 pub(crate) fn scan(args: &DepsArgs, context: &Context) -> Result<Exit> {
     let (began, begun) = (clock::now(), Instant::now());
-    let mut known = Known::load(&args.judging, context)?;
-    base_suppressions(args, &mut known.suppressions)?;
+    let root = args.paths.first().map_or(Path::new("."), |path| path.as_path());
+    let known = Known::load(&args.judging, args.base.as_deref(), root, context)?;
     let subjects = if args.judging.attest { statement::subjects(args)? } else { Vec::new() };
     let (target, collected) = gather_paths(&args.paths, &args.exclude)?;
     let done = judge_all(&args.judging, known, target, collected, began, begun)?;
@@ -219,23 +210,9 @@ fn too_old(judging: &Judging, database: &Database, assessment: &Assessment) -> V
     ages.collect()
 }
 
-/// Suppressions of the base that a change is made on: what the change brings itself does not count.
-fn base_suppressions(args: &DepsArgs, all: &mut Suppressions) -> Result<()> {
-    const FILE: &str = ".provost/suppressions.toml";
-    let root = args.paths.first().map_or(Path::new("."), |path| path.as_path());
-    if let Some(base) = &args.base
-        && let Some(bytes) = provost_repo::history::file_at(root, base, FILE)?
-    {
-        let source = format!("{FILE} at {base}");
-        let parsed = Suppressions::parse(&String::from_utf8_lossy(&bytes), &source);
-        all.0.extend(parsed.with_context(|| format!("{source} cannot be used"))?.0);
-    }
-    Ok(())
-}
-
 /// Reads what was asked for; returns its name, and what came of it.
 pub(crate) fn gather_paths(paths: &[PathBuf], exclude: &[String]) -> Result<(String, Collected)> {
-    let exclude = globs(exclude)?;
+    let exclude = scanning::globs(exclude)?;
     let here = PathBuf::from(".");
     let paths = if paths.is_empty() { vec![here] } else { paths.to_vec() };
     let mut all = Collected::default();
@@ -342,14 +319,6 @@ impl provost_deps::Files for OneOf {
         }
         input::read(&full, provost_formats::lock::MAXIMUM_BYTES as u64).map_err(|error| format!("{error:#}"))
     }
-}
-
-fn globs(patterns: &[String]) -> Result<GlobSet> {
-    let mut builder = GlobSetBuilder::new();
-    for pattern in patterns {
-        builder.add(Glob::new(pattern).with_context(|| format!("--exclude {pattern}"))?);
-    }
-    Ok(builder.build()?)
 }
 
 /// Every issue with its finding, held against what is known; most severe first within a source.

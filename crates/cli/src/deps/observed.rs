@@ -6,7 +6,6 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use provost_attest::predicate::{MATERIALS, Materials};
-use provost_attest::verify_envelope;
 use provost_deps::{Collected, Observed, Source, observe};
 use provost_evidence::Store;
 use provost_formats::sbom::{Bom, Property};
@@ -31,22 +30,12 @@ pub(crate) fn reads(wanted: &str, context: &Context) -> Result<Reads> {
     let anchors = Anchors::load(Some(&context.home), &[], &[])?;
     let policy = judge::read_policy(&project.signed_policy(&context.home), &anchors, &[])?;
     let mut last: Option<Materials> = None;
-    let mut first = 0;
-    loop {
-        let rows = store.records(first, 10_000)?;
-        let Some(end) = rows.last().map(|row| row.index) else { break };
-        for row in rows.iter().filter(|row| row.predicate_type.as_deref() == Some(MATERIALS)) {
-            let envelope = store.envelope(row.index)?;
-            let Ok(verified) = verify_envelope(&envelope, &judge::signers_of(&policy.policy, &envelope), 1) else {
-                continue;
-            };
-            let Ok(materials) = verified.value().predicate_as::<Materials>(MATERIALS) else { continue };
-            if materials.observed.is_some() && (wanted == "last" || materials.invocation_id.starts_with(wanted)) {
-                last = Some(materials);
-            }
+    judge::statements_of(&store, &policy.policy, MATERIALS, &mut |_, statement| {
+        let Ok(materials) = statement.predicate_as::<Materials>(MATERIALS) else { return };
+        if materials.observed.is_some() && (wanted == "last" || materials.invocation_id.starts_with(wanted)) {
+            last = Some(materials);
         }
-        first = end + 1;
-    }
+    })?;
     let Some(materials) = last else {
         bail!(
             "no run in the evidence log was watched{}",

@@ -1,16 +1,14 @@
 //! Reports: JSON, SARIF, GitHub.
 
-use std::io::Write as _;
-
-use anyhow::{Context as _, Result, bail};
-use provost_formats::sarif;
-use provost_model::{Finding, Level, printable};
+use anyhow::{Result, bail};
+use provost_model::Finding;
 use provost_scan::State;
 use serde_json::{Value, json};
 
 use super::{Done, findings, text};
 use crate::commands::deps::Judging;
 use crate::commands::scan::Format;
+use crate::scan::output;
 
 /// Writes the report where it was asked for, and the summary for people to standard error.
 pub(crate) fn write(args: &Judging, done: &Done) -> Result<()> {
@@ -21,28 +19,9 @@ pub(crate) fn write(args: &Judging, done: &Done) -> Result<()> {
         Format::Github => github(done),
         Format::Gitlab => bail!("--format gitlab is for secrets: take sarif or json"),
     };
-    put(args.output.as_deref(), &report)?;
+    output::put(args.output.as_deref(), &report)?;
     if !args.quiet {
         anstream::eprint!("{}", text::summary(done, args.max_age));
-    }
-    Ok(())
-}
-
-/// Writes a text to a file, without colours, or to standard output.
-pub(crate) fn put(path: Option<&std::path::Path>, report: &str) -> Result<()> {
-    match path {
-        Some(path) => {
-            let plain = anstream::adapter::strip_str(report).to_string();
-            std::fs::write(path, plain).with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        None => {
-            let mut out = anstream::stdout().lock();
-            // A reader that has seen enough is no failure.
-            match out.write_all(report.as_bytes()).and_then(|()| out.flush()) {
-                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
-                _ => {}
-            }
-        }
     }
     Ok(())
 }
@@ -150,60 +129,33 @@ fn json(done: &Done) -> Value {
 
 fn sarif_log(done: &Done) -> Value {
     let others = done.others.iter().map(|other| (&other.finding, &other.state));
-    let states: Vec<(&Finding, &State)> =
-        done.rows.iter().map(|row| (&row.finding, &row.state)).chain(others).collect();
-    let all: Vec<Finding> = states.iter().map(|(finding, _)| (*finding).clone()).collect();
-    let used: std::collections::BTreeSet<&str> = all.iter().map(|finding| finding.rule.as_str()).collect();
-    let rules: Vec<_> = findings::RULES.iter().copied().filter(|rule| used.contains(rule.id)).collect();
-    let directory = std::env::current_dir().unwrap_or_default();
-    let mut log = sarif::log(env!("CARGO_PKG_VERSION"), &rules, &all, &directory.to_string_lossy());
-    for (index, result) in log["runs"][0]["results"].as_array_mut().into_iter().flatten().enumerate() {
-        match states[index].1 {
-            State::New => result["baselineState"] = "new".into(),
-            State::Known => result["baselineState"] = "unchanged".into(),
-            State::Suppressed(reason) => {
-                result["suppressions"] = json!([{"kind": "external", "justification": reason}]);
-            }
-        }
-        if let Some(provost_deps::Fault::Advisory(one)) = done.rows.get(index).map(|row| &row.issue.fault) {
+    let all: Vec<(&Finding, &State)> = done.rows.iter().map(|row| (&row.finding, &row.state)).chain(others).collect();
+    let undecided = done.assessment.undecided.iter().map(|one| {
+        let source = &done.collected.sources[one.source];
+        format!("{}: {}: not judged: {}", source.path, source.inventory.packages[one.package].name, one.why)
+    });
+    let gaps = output::gaps(&done.collected.coverage).chain(undecided);
+    let mut log = output::sarif(findings::RULES, &all, done.is_complete(), gaps);
+    for (row, result) in done.rows.iter().zip(log["runs"][0]["results"].as_array_mut().into_iter().flatten()) {
+        if let provost_deps::Fault::Advisory(one) = &row.issue.fault {
             result["properties"] = json!({"ids": one.ids().collect::<Vec<_>>()});
             if let Some(score) = one.rating.score {
                 result["properties"]["security-severity"] = format!("{score:.1}").into();
             }
         }
     }
-    let coverage = &done.collected.coverage;
-    let gaps = coverage.failures.iter().chain(&coverage.parts).map(|gap| format!("{}: {}", gap.place, gap.why));
-    let undecided = done.assessment.undecided.iter().map(|one| {
-        let source = &done.collected.sources[one.source];
-        format!("{}: {}: not judged: {}", source.path, source.inventory.packages[one.package].name, one.why)
-    });
-    let notes: Vec<Value> =
-        gaps.chain(undecided).map(|text| json!({"level": "warning", "message": {"text": text}})).collect();
-    log["runs"][0]["invocations"] =
-        json!([{"executionSuccessful": done.is_complete(), "toolExecutionNotifications": notes}]);
     log
 }
 
 /// Workflow commands: one annotation an issue that counts.
 fn github(done: &Done) -> String {
-    let value = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| value(text).replace(':', "%3A").replace(',', "%2C");
-    let mut out = String::new();
     let rows = done.rows.iter().filter(|row| row.counts()).map(|row| &row.finding);
     let others =
         done.others.iter().filter(|other| other.counts && other.state == State::New).map(|other| &other.finding);
-    for finding in rows.chain(others) {
-        let command = match finding.level {
-            Level::Error => "error",
-            Level::Warning => "warning",
-            Level::Note => "notice",
-        };
+    let one = |finding: &Finding| {
         let line = finding.span.map(|span| format!(",line={}", span.line)).unwrap_or_default();
-        let file = property(&printable(finding.file.as_deref().unwrap_or_default()));
         let help = finding.help.as_deref().unwrap_or_default();
-        let message = value(&printable(&format!("{}; {help}", finding.message)));
-        out.push_str(&format!("::{command} file={file}{line},title={}::{message}\n", property(&finding.rule)));
-    }
-    out
+        output::annotation(finding, &line, &format!("{}; {help}", finding.message))
+    };
+    rows.chain(others).map(one).collect()
 }

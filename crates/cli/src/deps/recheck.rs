@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use provost_attest::predicate::{VULNS, Vulns};
-use provost_attest::{ResourceDescriptor, Statement, verify_envelope};
+use provost_attest::{ResourceDescriptor, Statement};
 use provost_deps::{Answer, Cache, Collected, Database, Fault, from_bom};
 use provost_evidence::{NewRecord, Store};
 use provost_model::{Digest, count, printable};
@@ -16,13 +16,14 @@ use provost_policy::Policy;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::{Known, output::put, statement, tolerated};
+use super::{Known, statement, tolerated};
 use crate::commands::Context;
 use crate::commands::deps::Counting;
 use crate::commands::recheck::{Format, RecheckArgs};
 use crate::exit::Exit;
 use crate::home::Project;
 use crate::judge::Anchors;
+use crate::scan::output::put;
 use crate::signing::{self, Role};
 use crate::{clock, judge, render};
 
@@ -57,20 +58,11 @@ impl Rechecked {
 /// The last scan of every artifact in a store that someone signed who may, by the policy.
 fn scans(store: &Store, policy: &Policy) -> Result<Vec<Scan>> {
     let mut last: BTreeMap<String, Scan> = BTreeMap::new();
-    let mut first = 0;
-    loop {
-        let rows = store.records(first, 10_000)?;
-        let Some(end) = rows.last().map(|row| row.index) else { break };
-        for row in rows.iter().filter(|row| row.predicate_type.as_deref() == Some(VULNS)) {
-            let envelope = store.envelope(row.index)?;
-            let Ok(verified) = verify_envelope(&envelope, &judge::signers_of(policy, &envelope), 1) else { continue };
-            let statement = verified.value().clone();
-            let Ok(vulns) = statement.predicate_as::<Vulns>(VULNS) else { continue };
-            let Some(digest) = statement.subject.first().and_then(ResourceDescriptor::sha256) else { continue };
-            last.insert(digest.to_hex(), Scan { subjects: statement.subject, vulns, entry: row.index });
-        }
-        first = end + 1;
-    }
+    judge::statements_of(store, policy, VULNS, &mut |entry, statement| {
+        let Ok(vulns) = statement.predicate_as::<Vulns>(VULNS) else { return };
+        let Some(digest) = statement.subject.first().and_then(ResourceDescriptor::sha256) else { return };
+        last.insert(digest.to_hex(), Scan { subjects: statement.subject.clone(), vulns, entry });
+    })?;
     Ok(last.into_values().collect())
 }
 

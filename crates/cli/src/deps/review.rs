@@ -10,11 +10,12 @@ use provost_repo::{TreeFiles, merge_base};
 use provost_scan::Coverage;
 use serde_json::{Value, json};
 
-use super::{findings, output::put, tolerated, weight};
+use super::{findings, tolerated, weight};
 use crate::commands::Context;
 use crate::commands::deps::{DiffArgs, DiffFormat};
 use crate::exit::Exit;
 use crate::render;
+use crate::scan::output::put;
 
 /// A commit's files.
 struct Commit(TreeFiles);
@@ -98,9 +99,12 @@ pub(crate) fn run(args: &DiffArgs, context: &Context) -> Result<Exit> {
             Change::Added { .. } => None,
         };
         let ids_before: BTreeSet<String> = match (&old, earlier) {
-            (Some(old), Some(at)) => {
-                old.issues.iter().filter(|i| (i.source, i.package) == (at.source, at.package)).map(id_of).collect()
-            }
+            (Some(old), Some(at)) => old
+                .issues
+                .iter()
+                .filter(|i| (i.source, i.package) == (at.source, at.package))
+                .map(|issue| issue.fault.id().to_owned())
+                .collect(),
             _ => BTreeSet::new(),
         };
         let issues: Vec<&Issue> = match (&new, at) {
@@ -109,9 +113,9 @@ pub(crate) fn run(args: &DiffArgs, context: &Context) -> Result<Exit> {
             }
             _ => Vec::new(),
         };
-        let ids_after: BTreeSet<String> = issues.iter().map(|issue| id_of(issue)).collect();
+        let ids_after: BTreeSet<String> = issues.iter().map(|issue| issue.fault.id().to_owned()).collect();
         let mut brings: Vec<Issue> =
-            issues.into_iter().filter(|issue| !ids_before.contains(&id_of(issue))).cloned().collect();
+            issues.into_iter().filter(|issue| !ids_before.contains(issue.fault.id())).cloned().collect();
         brings.sort_by_key(|issue| std::cmp::Reverse(weight(&issue.fault)));
         let mends = ids_before.difference(&ids_after).count();
         if let (Some(new), Some(at)) = (&new, at) {
@@ -130,15 +134,6 @@ pub(crate) fn run(args: &DiffArgs, context: &Context) -> Result<Exit> {
     };
     put(args.output.as_deref(), &report)?;
     Ok(exit(args, &review))
-}
-
-/// What makes two issues of a package the same.
-fn id_of(issue: &Issue) -> String {
-    match &issue.fault {
-        Fault::Advisory(one) => one.id.clone(),
-        Fault::Deprecated { .. } => "deprecated".to_owned(),
-        Fault::Yanked => "yanked".to_owned(),
-    }
 }
 
 /// True for what no change should bring unnoticed.
@@ -215,20 +210,7 @@ fn signal_text(signal: &Signal) -> String {
 
 fn issue_text(issue: &Issue) -> String {
     match &issue.fault {
-        Fault::Advisory(one) => {
-            let severity = match one.rating.score {
-                Some(score) => format!("{} {score:.1}", one.rating.severity.name()),
-                None => one.rating.severity.name().to_owned(),
-            };
-            let kind = match one.kind {
-                provost_deps::Kind::Vulnerability => severity,
-                provost_deps::Kind::Malicious => "malicious".to_owned(),
-                provost_deps::Kind::Unmaintained => "unmaintained".to_owned(),
-                provost_deps::Kind::Unsound => "unsound".to_owned(),
-                provost_deps::Kind::Notice => "notice".to_owned(),
-            };
-            format!("{kind}: {} {}", one.id, one.summary)
-        }
+        Fault::Advisory(one) => format!("{}: {} {}", one.weight(), one.id, one.summary),
         Fault::Deprecated { text } => format!("deprecated: {text}"),
         Fault::Yanked => "the version was taken back".to_owned(),
     }

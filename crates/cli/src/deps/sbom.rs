@@ -8,10 +8,11 @@ use provost_formats::sbom::{self, Bom, Change};
 use provost_model::{count, printable};
 use serde_json::json;
 
-use super::{bom, gather_paths, observed, output::put};
+use super::{bom, gather_paths, observed};
 use crate::commands::Context;
 use crate::commands::sbom::{CheckArgs, ConvertArgs, CreateArgs, DiffArgs, DiffFormat};
 use crate::exit::Exit;
+use crate::scan::output::put;
 use crate::{clock, input, render};
 
 /// Reads an SBOM.

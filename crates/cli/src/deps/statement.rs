@@ -8,7 +8,7 @@ use provost_attest::predicate::{
     CYCLONEDX, Occurrence, ScanFacts, ScanMetadata, ScanResult, Scanner, ScannerDatabase, SeverityRating, VULNS, Vulns,
 };
 use provost_attest::{ResourceDescriptor, Statement};
-use provost_deps::{Fault, Kind, Vulnerability};
+use provost_deps::{Fault, Vulnerability};
 use provost_evidence::NewRecord;
 use provost_model::{Timestamp, printable};
 
@@ -47,17 +47,6 @@ pub(crate) fn subjects(args: &DepsArgs) -> Result<Vec<ResourceDescriptor>> {
     Ok(subjects)
 }
 
-/// Words of a kind, as the predicate has them.
-pub(crate) fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Vulnerability => "vulnerability",
-        Kind::Malicious => "malicious",
-        Kind::Unmaintained => "unmaintained",
-        Kind::Unsound => "unsound",
-        Kind::Notice => "notice",
-    }
-}
-
 fn ratings(one: &Vulnerability) -> Vec<SeverityRating> {
     let method = match one.rating.from.as_deref() {
         Some(vector) if vector.starts_with("CVSS:4") => "CVSS_V4",
@@ -86,13 +75,12 @@ fn occurrence(done: &Done, row: &Row) -> Occurrence {
     match &row.issue.fault {
         Fault::Advisory(one) => {
             at.aliases = one.ids().skip(1).map(str::to_owned).collect();
-            at.kind = kind_name(one.kind).to_owned();
+            at.kind = one.kind.name().to_owned();
             at.fixed.clone_from(&one.fixed);
             at.published = one.published.as_ref().and_then(|time| time.parse().ok());
             at.exploited.clone_from(&one.exploited);
         }
-        Fault::Deprecated { .. } => at.kind = "deprecated".to_owned(),
-        Fault::Yanked => at.kind = "yanked".to_owned(),
+        other @ (Fault::Deprecated { .. } | Fault::Yanked) => at.kind = other.id().to_owned(),
     }
     at
 }
@@ -101,10 +89,10 @@ fn occurrence(done: &Done, row: &Row) -> Occurrence {
 pub(crate) fn predicate(done: &Done, sbom: Option<String>) -> Vulns {
     let mut results: BTreeMap<String, ScanResult> = BTreeMap::new();
     for row in &done.rows {
-        let (id, severity) = match &row.issue.fault {
-            Fault::Advisory(one) => (one.id.clone(), ratings(one)),
-            Fault::Deprecated { .. } => ("deprecated".to_owned(), Vec::new()),
-            Fault::Yanked => ("yanked".to_owned(), Vec::new()),
+        let id = row.issue.fault.id().to_owned();
+        let severity = match &row.issue.fault {
+            Fault::Advisory(one) => ratings(one),
+            Fault::Deprecated { .. } | Fault::Yanked => Vec::new(),
         };
         let result = results.entry(id.clone()).or_insert(ScanResult { id, severity, annotations: Vec::new() });
         result.annotations.push(occurrence(done, row));

@@ -94,17 +94,7 @@ fn completeness(how: Completeness) -> &'static str {
 /// How severe, in one word that is as wide as its column.
 fn severity(fault: &Fault) -> String {
     let Fault::Advisory(one) = fault else { return render::dim(&format!("{:<12}", "note")) };
-    let text = match one.kind {
-        Kind::Malicious => "malicious".to_owned(),
-        Kind::Unmaintained => "unmaintained".to_owned(),
-        Kind::Unsound => "unsound".to_owned(),
-        Kind::Notice => "notice".to_owned(),
-        Kind::Vulnerability => match one.rating.score {
-            Some(score) => format!("{} {score:.1}", one.rating.severity.name()),
-            None => one.rating.severity.name().to_owned(),
-        },
-    };
-    let text = format!("{text:<12}");
+    let text = format!("{:<12}", one.weight());
     match (one.kind, one.rating.severity) {
         (Kind::Malicious, _) | (Kind::Vulnerability, Severity::Critical | Severity::High) => render::error(&text),
         (Kind::Vulnerability, Severity::Medium | Severity::Unknown) => render::warning(&text),

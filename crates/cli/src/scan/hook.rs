@@ -81,7 +81,7 @@ fn pre_receive(args: &HookArgs, context: &Context) -> Result<Exit> {
     };
     // A push must not hold the server up for ever.
     let scan = arguments(args, &["--time", PATIENCE])?;
-    let baseline = super::baseline(&scan)?;
+    let baseline = super::baseline(scan.baseline.as_deref())?;
     let key = super::fingerprint_key(&scan, baseline.as_ref(), &context.home)?;
     let secrets = super::check(&scan, key)?;
     let checks: [&dyn Check; 1] = [&secrets];

@@ -15,21 +15,28 @@ const FILE: &str = ".provost/suppressions.toml";
 /// A file of which marks are read, at most.
 const LARGEST: u64 = 8 << 20;
 
-/// All suppressions that count for these findings.
-pub(crate) fn gather(args: &SecretsArgs, findings: &[Finding]) -> Result<Suppressions> {
+/// Suppressions that the caller names, and those of the commit that the change is based on: what the change brings itself
+/// does not count.
+pub(crate) fn named(file: Option<&Path>, base: Option<&str>, root: &Path) -> Result<Suppressions> {
     let mut all = Suppressions::default();
-    if let Some(path) = &args.suppressions {
+    if let Some(path) = file {
         let parsed = Suppressions::parse(&input::read_text(path)?, &path.display().to_string());
         all.0.extend(parsed.with_context(|| format!("{} cannot be used", path.display()))?.0);
     }
-    let root = args.paths.first().map_or(Path::new("."), |path| path.as_path());
-    if let Some(base) = &args.base
+    if let Some(base) = base
         && let Some(bytes) = provost_repo::history::file_at(root, base, FILE)?
     {
         let source = format!("{FILE} at {base}");
         let text = String::from_utf8_lossy(&bytes);
         all.0.extend(Suppressions::parse(&text, &source).with_context(|| format!("{source} cannot be used"))?.0);
     }
+    Ok(all)
+}
+
+/// All suppressions that count for these findings.
+pub(crate) fn gather(args: &SecretsArgs, findings: &[Finding]) -> Result<Suppressions> {
+    let root = args.paths.first().map_or(Path::new("."), |path| path.as_path());
+    let mut all = named(args.suppressions.as_deref(), args.base.as_deref(), root)?;
     // A finding in a history stands in another version than the file that lies here: marks are for files.
     if args.base.is_none() && !args.honour_marks || args.is_git() {
         return Ok(all);

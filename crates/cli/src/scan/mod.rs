@@ -2,9 +2,9 @@
 
 mod history;
 pub(crate) mod hook;
-mod marks;
+pub(crate) mod marks;
 pub(crate) mod of_run;
-mod output;
+pub(crate) mod output;
 pub(crate) mod progress;
 pub(crate) mod rules;
 mod statement;
@@ -43,7 +43,7 @@ pub(crate) fn secrets(args: &SecretsArgs, context: &Context) -> Result<Exit> {
     if args.show && !std::io::stdout().is_terminal() {
         bail!("--show is for a terminal only: reports never hold parts of secrets");
     }
-    let baseline = baseline(args)?;
+    let baseline = baseline(args.baseline.as_deref())?;
     let key = fingerprint_key(args, baseline.as_ref(), &context.home)?;
     let secrets = check(args, key)?;
     let subject = if args.attest { Some(statement::Subject::before(args)?) } else { None };
@@ -72,8 +72,9 @@ pub(crate) fn secrets(args: &SecretsArgs, context: &Context) -> Result<Exit> {
     Ok(exit(args, &done))
 }
 
-fn baseline(args: &SecretsArgs) -> Result<Option<Baseline>> {
-    let Some(path) = &args.baseline else { return Ok(None) };
+/// Known findings from a file, where one is named.
+pub(crate) fn baseline(path: Option<&Path>) -> Result<Option<Baseline>> {
+    let Some(path) = path else { return Ok(None) };
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Some(Baseline::parse(&bytes).with_context(|| format!("{} cannot be used", path.display()))?))
 }
@@ -162,7 +163,8 @@ fn limits(args: &SecretsArgs) -> Limits {
     limits
 }
 
-fn globs(patterns: &[String]) -> Result<GlobSet> {
+/// Globs of what is left out.
+pub(crate) fn globs(patterns: &[String]) -> Result<GlobSet> {
     let mut builder = GlobSetBuilder::new();
     for pattern in patterns {
         builder.add(Glob::new(pattern).with_context(|| format!("--exclude {pattern}"))?);

@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use provost_formats::sarif::RuleText;
 use provost_formats::{gitlab, sarif};
 use provost_model::{Finding, Level, printable};
-use provost_scan::State;
+use provost_scan::{Coverage, State};
 use provost_secrets::Secrets;
 use serde_json::{Value, json};
 
@@ -28,9 +30,18 @@ pub(crate) fn write(args: &SecretsArgs, secrets: &Secrets, done: &Done) -> Resul
         }
         Format::Github => github(done),
     };
-    match &args.output {
+    put(args.output.as_deref(), &report)?;
+    if !args.quiet {
+        anstream::eprint!("{}", text::summary(done));
+    }
+    Ok(())
+}
+
+/// Writes a report to a file, without colours, or to standard output.
+pub(crate) fn put(path: Option<&Path>, report: &str) -> Result<()> {
+    match path {
         Some(path) => {
-            let plain = anstream::adapter::strip_str(&report).to_string();
+            let plain = anstream::adapter::strip_str(report).to_string();
             std::fs::write(path, plain).with_context(|| format!("cannot write {}", path.display()))?;
         }
         None => {
@@ -41,9 +52,6 @@ pub(crate) fn write(args: &SecretsArgs, secrets: &Secrets, done: &Done) -> Resul
                 _ => {}
             }
         }
-    }
-    if !args.quiet {
-        anstream::eprint!("{}", text::summary(done));
     }
     Ok(())
 }
@@ -100,15 +108,31 @@ fn json(args: &SecretsArgs, done: &Done) -> Value {
 }
 
 fn sarif_log(secrets: &Secrets, done: &Done) -> Value {
-    let findings: Vec<Finding> = done.judgement.findings.iter().map(|judged| judged.finding.clone()).collect();
-    let used: std::collections::BTreeSet<&str> = findings.iter().map(|f| f.rule.as_str()).collect();
-    let rules: Vec<_> = secrets.descriptions().into_iter().filter(|rule| used.contains(rule.id)).collect();
+    let findings: Vec<(&Finding, &State)> =
+        done.judgement.findings.iter().map(|judged| (&judged.finding, &judged.state)).collect();
+    let coverage = &done.coverage;
+    sarif(&secrets.descriptions(), &findings, coverage.is_complete(), gaps(coverage))
+}
+
+/// What could not be scanned, or in part only, for reports.
+pub(crate) fn gaps(coverage: &Coverage) -> impl Iterator<Item = String> {
+    coverage.failures.iter().chain(&coverage.parts).map(|gap| format!("{}: {}", gap.place, gap.why))
+}
+
+/// A SARIF log of findings with how they stand, the rules that they are by, and what was not looked at.
+pub(crate) fn sarif(
+    rules: &[RuleText<'_>],
+    findings: &[(&Finding, &State)],
+    complete: bool,
+    gaps: impl Iterator<Item = String>,
+) -> Value {
+    let all: Vec<Finding> = findings.iter().map(|(finding, _)| (*finding).clone()).collect();
+    let used: std::collections::BTreeSet<&str> = all.iter().map(|f| f.rule.as_str()).collect();
+    let rules: Vec<_> = rules.iter().copied().filter(|rule| used.contains(rule.id)).collect();
     let directory = std::env::current_dir().unwrap_or_default();
-    let mut log = sarif::log(env!("CARGO_PKG_VERSION"), &rules, &findings, &directory.to_string_lossy());
-    for (judged, result) in
-        done.judgement.findings.iter().zip(log["runs"][0]["results"].as_array_mut().into_iter().flatten())
-    {
-        match &judged.state {
+    let mut log = sarif::log(env!("CARGO_PKG_VERSION"), &rules, &all, &directory.to_string_lossy());
+    for ((_, state), result) in findings.iter().zip(log["runs"][0]["results"].as_array_mut().into_iter().flatten()) {
+        match state {
             State::New => result["baselineState"] = "new".into(),
             State::Known => result["baselineState"] = "unchanged".into(),
             State::Suppressed(reason) => {
@@ -116,36 +140,34 @@ fn sarif_log(secrets: &Secrets, done: &Done) -> Value {
             }
         }
     }
-    let coverage = &done.coverage;
-    let notes: Vec<Value> = coverage
-        .failures
-        .iter()
-        .chain(&coverage.parts)
-        .map(|gap| json!({"level": "warning", "message": {"text": format!("{}: {}", gap.place, gap.why)}}))
-        .collect();
-    log["runs"][0]["invocations"] =
-        json!([{"executionSuccessful": coverage.is_complete(), "toolExecutionNotifications": notes}]);
+    let notes: Vec<Value> = gaps.map(|text| json!({"level": "warning", "message": {"text": text}})).collect();
+    log["runs"][0]["invocations"] = json!([{"executionSuccessful": complete, "toolExecutionNotifications": notes}]);
     log
 }
 
 /// Workflow commands: one annotation a finding.
 fn github(done: &Done) -> String {
-    let value = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| value(text).replace(':', "%3A").replace(',', "%2C");
     let mut out = String::new();
     for finding in done.judgement.new_ones() {
-        let command = match finding.level {
-            Level::Error => "error",
-            Level::Warning => "warning",
-            Level::Note => "notice",
-        };
-        let file = finding.file.as_deref().unwrap_or_default();
-        let mut place = format!("file={}", property(&printable(file)));
+        let mut place = String::new();
         if let Some(span) = finding.span.filter(|_| finding.within.is_empty()) {
             let _ = write!(place, ",line={},endLine={},col={}", span.line, span.end_line, span.column);
         }
-        let message = format!("{}: {}", finding.message, finding.why.join("; "));
-        let _ = writeln!(out, "::{command} {place},title={}::{}", property(&finding.rule), value(&printable(&message)));
+        out.push_str(&annotation(finding, &place, &format!("{}: {}", finding.message, finding.why.join("; "))));
     }
     out
+}
+
+/// One annotation of GitHub Actions; `place` is what follows the file.
+pub(crate) fn annotation(finding: &Finding, place: &str, message: &str) -> String {
+    let value = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| value(text).replace(':', "%3A").replace(',', "%2C");
+    let command = match finding.level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Note => "notice",
+    };
+    let file = property(&printable(finding.file.as_deref().unwrap_or_default()));
+    let rule = property(&finding.rule);
+    format!("::{command} file={file}{place},title={rule}::{}\n", value(&printable(message)))
 }

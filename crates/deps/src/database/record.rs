@@ -23,6 +23,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Its name, as reports and statements have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vulnerability => "vulnerability",
+            Self::Malicious => "malicious",
+            Self::Unmaintained => "unmaintained",
+            Self::Unsound => "unsound",
+            Self::Notice => "notice",
+        }
+    }
+
     fn is_vulnerability(&self) -> bool {
         *self == Self::Vulnerability
     }
