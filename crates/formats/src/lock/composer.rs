@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Problem, Root, Scope, Scopes};
 
-use super::graph::{OptionalEdges, Unknown, full, spread};
+use super::graph::{OptionalEdges, Unknown, declare, full, spread};
 use super::javascript::exact;
 use super::source::{git, of_hex, public};
 use super::tree::{Fields, Node, Value, decode, json, note, shown, tell};
@@ -216,11 +216,7 @@ fn manifest(input: &Input<'_>) -> Result<Inventory, LockError> {
             let version = exact(wanted).map(str::to_owned);
             let mut package = Package::new(Ecosystem::Packagist, name.to_ascii_lowercase(), version);
             package.requirement = Some(wanted.to_owned());
-            package.scopes = Scopes::only(scope);
-            package.direct = Some(true);
-            package.line = Some(line.into());
-            root.dependencies.push((inventory.packages.len(), scope));
-            inventory.packages.push(package);
+            declare(&mut inventory, &mut root, package, scope, Some(line.into()));
         }
     }
     tell(&mut inventory.problems, &mut problems);

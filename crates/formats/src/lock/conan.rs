@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use provost_model::{Completeness, Ecosystem, Inventory, Package, Problem, Root, Scope, Scopes};
 
-use super::graph::{OptionalEdges, Unknown, full, spread};
+use super::graph::{OptionalEdges, Unknown, declare, full, spread};
 use super::tree::{Fields, Node, Value, decode, json, note, shown, tell};
 use super::{Input, LockError, Reader};
 
@@ -188,11 +188,7 @@ fn manifest(input: &Input<'_>) -> Result<Inventory, LockError> {
         let is_range = wanted.starts_with('[');
         let mut package = Package::new(Ecosystem::Conan, name, (!is_range).then(|| wanted.to_owned()));
         package.requirement = Some(wanted.to_owned());
-        package.scopes = Scopes::only(scope);
-        package.direct = Some(true);
-        package.line = number;
-        root.dependencies.push((inventory.packages.len(), scope));
-        inventory.packages.push(package);
+        declare(&mut inventory, &mut root, package, scope, number);
     }
     inventory.roots.push(root);
     Ok(inventory)

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use provost_model::{Inventory, Package, Scope, Scopes};
+use provost_model::{Inventory, Package, Root, Scope, Scopes};
 
 use super::MAXIMUM_PACKAGES;
 use super::tree::note;
@@ -79,6 +79,21 @@ fn leave_open(package: &mut Package) {
     }
 }
 
+/// Adds a package that a manifest asks for, on a line, for a reason.
+pub(crate) fn declare(
+    inventory: &mut Inventory,
+    root: &mut Root,
+    mut package: Package,
+    scope: Scope,
+    line: Option<u64>,
+) {
+    package.scopes = Scopes::only(scope);
+    package.direct = Some(true);
+    package.line = line;
+    root.dependencies.push((inventory.packages.len(), scope));
+    inventory.packages.push(package);
+}
+
 /// True where no more packages may be added; that is told.
 pub(crate) fn full(inventory: &mut Inventory) -> bool {
     is_full(inventory, MAXIMUM_PACKAGES)
@@ -118,7 +133,7 @@ pub(crate) fn within(directory: &str, file: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use provost_model::{Completeness, Ecosystem, Root};
+    use provost_model::{Completeness, Ecosystem};
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use provost_model::{Completeness, Ecosystem, Inventory, Package, Root, Scope, Scopes};
 
-use super::graph::full;
+use super::graph::{declare, full};
 use super::tree::xml::Element;
 use super::tree::{decode, note, shown, xml};
 use super::{Input, LockError, Reader};
@@ -152,11 +152,7 @@ fn project(input: &Input<'_>) -> Result<Inventory, LockError> {
             let scope = if kept || global { Scope::Development } else { Scope::Production };
             let mut package = Package::new(Ecosystem::NuGet, name, wanted.as_deref().and_then(restored));
             package.requirement = wanted;
-            package.scopes = Scopes::only(scope);
-            package.direct = Some(true);
-            package.line = line;
-            found.dependencies.push((inventory.packages.len(), scope));
-            inventory.packages.push(package);
+            declare(&mut inventory, &mut found, package, scope, line);
         }
     }
     inventory.roots.push(found);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Problem, Root, Scope, Scopes};
 
-use super::graph::full;
+use super::graph::{declare, full};
 use super::javascript::exact;
 use super::source::{of_hex, public};
 use super::tree::{Fields, Node, Value, decode, note, shown, tell, yaml};
@@ -152,11 +152,7 @@ fn manifest(input: &Input<'_>) -> Result<Inventory, LockError> {
                 note(&mut inventory.problems, Some(node.line.into()), format!("`{}` is {}", shown(name), node.kind()));
             }
             package.requirement = wanted;
-            package.scopes = Scopes::only(scope);
-            package.direct = Some(true);
-            package.line = Some(node.line.into());
-            root.dependencies.push((inventory.packages.len(), scope));
-            inventory.packages.push(package);
+            declare(&mut inventory, &mut root, package, scope, Some(node.line.into()));
         }
     }
     tell(&mut inventory.problems, &mut problems);
