@@ -1,14 +1,22 @@
 //! Git facts: commit, tree, dirtiness, submodules. Reads objects and refs through gix; never runs a program that the
 //! repository's configuration names (filters, hooks, file-system monitors), since the repository may be hostile.
 
+mod change;
+mod commit;
 pub mod history;
+mod merge;
 mod tree;
+mod view;
 
 use std::path::{Path, PathBuf};
 
 use provost_model::FileName;
 
+pub use change::{Change, Side};
+pub use commit::{CommitFacts, Identity, TagFacts};
+pub use merge::Merge;
 pub use tree::{TreeFiles, merge_base};
+pub use view::{Limits, ObjectKind, Quarantine, View, valid_ref_name};
 
 /// What can go wrong with a repository.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,330 @@
+//! A repository as a judge reads it: objects through a git directory of our own, so that neither its configuration, its
+//! attributes, its grafts nor its replaced objects take part, and what a merge writes never reaches it.
+//!
+//! During a push git keeps the new objects in a quarantine (git-receive-pack(1), "Quarantine environment"); a view reads
+//! them together with the repository's own.
+
+use std::path::{Path, PathBuf};
+
+use gix::ObjectId;
+use gix::objs::Kind;
+
+use crate::RepoError;
+use crate::commit::{CommitFacts, TagFacts};
+use crate::history::problem;
+
+/// Limits on what a judge reads. What lies beyond is an error, never passed over.
+pub struct Limits;
+
+impl Limits {
+    /// A commit or tag, in bytes.
+    pub const COMMIT: u64 = 4 << 20;
+    /// A tree, in bytes.
+    pub const TREE: u64 = 64 << 20;
+    /// Commits of one proposal or push.
+    pub const COMMITS: usize = 1_000_000;
+    /// Changed paths of one proposal or push.
+    pub const CHANGES: usize = 200_000;
+    /// Directories within directories.
+    pub const DEPTH: usize = 256;
+    /// Length of a path, in bytes.
+    pub const PATH: usize = 4096;
+    /// Refs of a repository.
+    pub const REFS: usize = 1_000_000;
+}
+
+/// What kind an object is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectKind {
+    /// A commit.
+    Commit,
+    /// An annotated tag.
+    Tag,
+    /// A directory.
+    Tree,
+    /// A file's content.
+    Blob,
+}
+
+/// Where the objects of a push lie until it is accepted.
+#[derive(Debug, Clone, Default)]
+pub struct Quarantine {
+    /// `GIT_OBJECT_DIRECTORY`.
+    pub objects: Option<PathBuf>,
+    /// `GIT_ALTERNATE_OBJECT_DIRECTORIES`.
+    pub alternates: Vec<PathBuf>,
+}
+
+/// A repository's objects and refs.
+pub struct View {
+    repository: gix::Repository,
+    /// Its real git directory.
+    git_dir: PathBuf,
+    /// Ours; gone with the view.
+    _scratch: tempfile::TempDir,
+}
+
+impl View {
+    /// Opens the repository that a directory is in.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn open(directory: &Path) -> Result<Self, RepoError> {
+        Self::open_with(directory, &Quarantine::default())
+    }
+
+    /// As [`View::open`], with the objects of a push.
+    ///
+    /// # Errors
+    /// As there; a quarantine that is not there.
+    pub fn open_with(directory: &Path, quarantine: &Quarantine) -> Result<Self, RepoError> {
+        let wrong = problem(directory);
+        let real = crate::open(directory)?;
+        let common = real.common_dir().canonicalize().map_err(|e| wrong(&e))?;
+        let mut objects = vec![common.join("objects")];
+        objects.extend(quarantine.objects.clone());
+        objects.extend(quarantine.alternates.iter().cloned());
+        let scratch = tempfile::tempdir().map_err(|e| wrong(&format!("no temporary directory: {e}")))?;
+        let format = match real.object_hash() {
+            gix::hash::Kind::Sha1 => "",
+            _ => "[extensions]\n\tobjectFormat = sha256\n",
+        };
+        let version = if format.is_empty() { 0 } else { 1 };
+        let config = format!("[core]\n\trepositoryformatversion = {version}\n\tbare = true\n{format}");
+        let mut alternates = String::new();
+        for folder in objects {
+            let folder = folder.canonicalize().map_err(|e| wrong(&format!("{}: {e}", folder.display())))?;
+            let text = folder.to_str().filter(|text| !text.contains(['\n', '"']));
+            let text = text.ok_or_else(|| wrong(&format!("{} has a name that git cannot take", folder.display())))?;
+            alternates.push_str(text);
+            alternates.push('\n');
+        }
+        let path = scratch.path();
+        let write = |name: &str, text: &str| std::fs::write(path.join(name), text);
+        std::fs::create_dir_all(path.join("objects/info"))
+            .and_then(|()| std::fs::create_dir_all(path.join("refs")))
+            .and_then(|()| write("HEAD", "ref: refs/heads/none\n"))
+            .and_then(|()| write("config", &config))
+            .and_then(|()| write("objects/info/alternates", &alternates))
+            .map_err(|e| wrong(&format!("the temporary directory: {e}")))?;
+        let options = gix::open::Options::isolated().config_overrides(["core.useReplaceRefs=false"]);
+        let mut repository = gix::open_opts(path, options).map_err(|e| wrong(&e))?;
+        repository.object_cache_size_if_unset(32 << 20);
+        Ok(Self { repository, git_dir: real.git_dir().to_path_buf(), _scratch: scratch })
+    }
+
+    /// The repository's git directory.
+    pub fn git_dir(&self) -> &Path {
+        &self.git_dir
+    }
+
+    /// `true` where ids are SHA-256.
+    pub fn is_sha256(&self) -> bool {
+        self.repository.object_hash() != gix::hash::Kind::Sha1
+    }
+
+    /// The id that stands for "no object" in hooks: all zeros.
+    pub fn null_id(&self) -> String {
+        ObjectId::null(self.repository.object_hash()).to_string()
+    }
+
+    pub(crate) fn git(&self) -> &gix::Repository {
+        &self.repository
+    }
+
+    pub(crate) fn wrong(&self) -> impl Fn(&dyn std::fmt::Display) -> RepoError {
+        problem(&self.git_dir)
+    }
+
+    /// A full id of this repository.
+    ///
+    /// # Errors
+    /// Another length, or not hexadecimal.
+    pub(crate) fn id(&self, text: &str) -> Result<ObjectId, RepoError> {
+        let hash = self.repository.object_hash();
+        ObjectId::from_hex(text.as_bytes())
+            .ok()
+            .filter(|id| id.kind() == hash)
+            .ok_or_else(|| self.wrong()(&format!("`{text}` is no object id of this repository")))
+    }
+
+    /// Whether an object is there.
+    pub fn contains(&self, id: &str) -> bool {
+        self.id(id).is_ok_and(|id| self.repository.has_object(id))
+    }
+
+    /// What an object is.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn kind(&self, id: &str) -> Result<ObjectKind, RepoError> {
+        let header = self.repository.find_header(self.id(id)?).map_err(|e| self.wrong()(&e))?;
+        Ok(match header.kind() {
+            Kind::Commit => ObjectKind::Commit,
+            Kind::Tag => ObjectKind::Tag,
+            Kind::Tree => ObjectKind::Tree,
+            Kind::Blob => ObjectKind::Blob,
+        })
+    }
+
+    /// An object's size in bytes.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn size(&self, id: &str) -> Result<u64, RepoError> {
+        Ok(self.repository.find_header(self.id(id)?).map_err(|e| self.wrong()(&e))?.size())
+    }
+
+    /// An object's bytes, of at most `limit`. Its id is recomputed: a damaged or exchanged object is an error.
+    ///
+    /// # Errors
+    /// It is not there, is larger, or is not what its id says.
+    pub fn read(&self, id: &str, limit: u64) -> Result<Vec<u8>, RepoError> {
+        self.read_id(self.id(id)?, limit).map(|(bytes, _)| bytes)
+    }
+
+    pub(crate) fn read_id(&self, id: ObjectId, limit: u64) -> Result<(Vec<u8>, Kind), RepoError> {
+        let wrong = self.wrong();
+        let header = self.repository.find_header(id).map_err(|e| wrong(&e))?;
+        if header.size() > limit {
+            return Err(wrong(&format!("the object {id} has {} bytes, more than {limit}", header.size())));
+        }
+        let object = self.repository.find_object(id).map_err(|e| wrong(&e))?.detach();
+        let real = gix::objs::compute_hash(self.repository.object_hash(), object.kind, &object.data)
+            .map_err(|e| wrong(&format!("the object {id}: {e}")))?;
+        if real != id {
+            return Err(wrong(&format!("the object {id} is damaged: its content has the id {real}")));
+        }
+        Ok((object.data, object.kind))
+    }
+
+    /// The commit that an id names, through tags.
+    ///
+    /// # Errors
+    /// It is none, or too many tags name one another.
+    pub fn peel(&self, id: &str) -> Result<String, RepoError> {
+        let mut id = id.to_owned();
+        for _ in 0..16 {
+            match self.kind(&id)? {
+                ObjectKind::Commit => return Ok(id),
+                ObjectKind::Tag => id = self.tag(&id)?.target,
+                other => return Err(self.wrong()(&format!("{id} is no commit ({other:?})"))),
+            }
+        }
+        Err(self.wrong()(&"more than 16 tags name one another"))
+    }
+
+    /// A commit.
+    ///
+    /// # Errors
+    /// It is not there, or malformed.
+    pub fn commit(&self, id: &str) -> Result<CommitFacts, RepoError> {
+        let (bytes, kind) = self.read_id(self.id(id)?, Limits::COMMIT)?;
+        if kind != Kind::Commit {
+            return Err(self.wrong()(&format!("{id} is no commit")));
+        }
+        CommitFacts::parse(id, bytes).map_err(|why| self.wrong()(&format!("the commit {id}: {why}")))
+    }
+
+    /// An annotated tag.
+    ///
+    /// # Errors
+    /// It is not there, or malformed.
+    pub fn tag(&self, id: &str) -> Result<TagFacts, RepoError> {
+        let (bytes, kind) = self.read_id(self.id(id)?, Limits::COMMIT)?;
+        if kind != Kind::Tag {
+            return Err(self.wrong()(&format!("{id} is no tag")));
+        }
+        TagFacts::parse(id, bytes).map_err(|why| self.wrong()(&format!("the tag {id}: {why}")))
+    }
+
+    /// Whether `ancestor` is reached from `descendant`, or is it.
+    ///
+    /// # Errors
+    /// A commit is not there.
+    pub fn is_ancestor(&self, ancestor: &str, descendant: &str) -> Result<bool, RepoError> {
+        if ancestor == descendant {
+            return Ok(true);
+        }
+        let (a, d) = (self.id(ancestor)?, self.id(descendant)?);
+        let base = self.repository.merge_base(a, d);
+        // No common ancestor is an answer; a missing object is not.
+        match base.map_err(|e| self.wrong()(&e))? {
+            Some(base) => Ok(base == a),
+            None => Ok(false),
+        }
+    }
+
+    /// The best common ancestor.
+    ///
+    /// # Errors
+    /// A commit is not there.
+    pub fn merge_base(&self, a: &str, b: &str) -> Result<Option<String>, RepoError> {
+        let (a, b) = (self.id(a)?, self.id(b)?);
+        Ok(self.repository.merge_base(a, b).map_err(|e| self.wrong()(&e))?.map(|id| id.to_string()))
+    }
+
+    /// Commits that are reached from the tips and not from what is hidden, newest first.
+    ///
+    /// # Errors
+    /// An object is missing, or there are more than [`Limits::COMMITS`].
+    pub fn new_commits(&self, tips: &[String], hidden: &[String]) -> Result<Vec<String>, RepoError> {
+        let ids = |list: &[String]| list.iter().map(|id| self.id(id)).collect::<Result<Vec<_>, _>>();
+        let (tips, hidden) = (ids(tips)?, ids(hidden)?);
+        if tips.is_empty() {
+            return Ok(Vec::new());
+        }
+        let walk = self.repository.rev_walk(tips).with_hidden(hidden).all().map_err(|e| self.wrong()(&e))?;
+        let mut found = Vec::new();
+        for info in walk {
+            let info = info.map_err(|e| self.wrong()(&e))?;
+            if found.len() >= Limits::COMMITS {
+                return Err(self.wrong()(&format!("more than {} commits in one push", Limits::COMMITS)));
+            }
+            found.push(info.id.to_string());
+        }
+        Ok(found)
+    }
+
+    /// The refs of the real repository by full name, with the id that each holds (a tag's own id, not its commit's).
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn refs(&self) -> Result<Vec<(String, String)>, RepoError> {
+        let wrong = self.wrong();
+        let options = gix::open::Options::isolated().config_overrides(["core.useReplaceRefs=false"]);
+        let real = gix::open_opts(&self.git_dir, options).map_err(|e| wrong(&e))?;
+        let platform = real.references().map_err(|e| wrong(&e))?;
+        let mut found = Vec::new();
+        for reference in platform.all().map_err(|e| wrong(&e))? {
+            let reference = reference.map_err(|e| wrong(&e))?;
+            if found.len() >= Limits::REFS {
+                return Err(wrong(&format!("more than {} refs", Limits::REFS)));
+            }
+            let Some(id) = reference.try_id() else { continue };
+            found.push((reference.name().as_bstr().to_string(), id.to_string()));
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// What a ref of the real repository holds; `None` when there is no such ref.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn reference(&self, name: &str) -> Result<Option<String>, RepoError> {
+        let wrong = self.wrong();
+        let options = gix::open::Options::isolated();
+        let real = gix::open_opts(&self.git_dir, options).map_err(|e| wrong(&e))?;
+        let found = real.try_find_reference(name).map_err(|e| wrong(&e))?;
+        Ok(found.and_then(|mut reference| reference.peel_to_id().ok().map(|_| reference.id().to_string())))
+    }
+}
+
+/// Whether a ref's name is one that git allows (git-check-ref-format(1)), below `refs/`.
+pub fn valid_ref_name(name: &str) -> bool {
+    name.starts_with("refs/")
+        && name.len() <= 1024
+        && !name.chars().any(char::is_control)
+        && gix::validate::reference::name(name.into()).is_ok()
+}
