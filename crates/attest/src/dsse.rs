@@ -94,6 +94,11 @@ impl Envelope {
         Ok(Self { payload_type: payload_type.to_owned(), payload, signatures: vec![signature] })
     }
 
+    /// Puts an envelope together from a signature that was made elsewhere, over [`pae`] of type and payload.
+    pub fn from_signature(payload_type: &str, payload: Vec<u8>, signature: EnvelopeSignature) -> Self {
+        Self { payload_type: payload_type.to_owned(), payload, signatures: vec![signature] }
+    }
+
     /// Adds a signature by another signer over the same payload.
     ///
     /// # Errors

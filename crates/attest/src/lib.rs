@@ -23,7 +23,7 @@ pub use error::AttestError;
 pub use filelist::{FileList, FileListProof};
 pub use json::parse_strict;
 pub use statement::{ResourceDescriptor, STATEMENT_V1, Statement};
-pub use verified::{SignerIdentity, TrustedSigner, Verified, verify_envelope, verify_payload};
+pub use verified::{SignerIdentity, TrustedSigner, Verified, verify_envelope, verify_payload, verify_with_ssh};
 
 /// Limits on foreign bytes. Each is tested.
 pub struct Limits;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use provost_keys::{CertificateIdentity, KeyId, PublicKey};
+use provost_keys::{CertificateIdentity, KeyId, PublicKey, SshPublicKey, SshSignature};
 use provost_model::Digest;
 
 use crate::{AttestError, Envelope, IN_TOTO_PAYLOAD, LoggedProof, Statement};
@@ -122,4 +122,39 @@ pub fn verify_payload(
         signers: found,
         logged: None,
     })
+}
+
+/// As [`verify_envelope`], with SSH keys beside others: a signature of an SSH key is an SSHSIG in binary form over the same
+/// bytes, in the given namespace (OpenSSH, `PROTOCOL.sshsig`). At least one of the keys must have signed.
+///
+/// # Errors
+/// As there.
+pub fn verify_with_ssh(
+    envelope: &Envelope,
+    plain: &[PublicKey],
+    ssh: &[SshPublicKey],
+    namespace: &str,
+) -> Result<Verified<Statement>, AttestError> {
+    if envelope.payload_type() != IN_TOTO_PAYLOAD {
+        return Err(AttestError::WrongPayloadType {
+            expected: IN_TOTO_PAYLOAD.to_owned(),
+            found: envelope.payload_type().to_owned(),
+        });
+    }
+    let message = envelope.signed_bytes();
+    let mut signers = BTreeMap::new();
+    for signature in envelope.signatures() {
+        for key in plain.iter().filter(|key| key.verify(&message, &signature.signature).is_ok()) {
+            signers.insert(key.id(), SignerIdentity::Key);
+        }
+        let Ok(blob) = SshSignature::from_bytes(&signature.signature) else { continue };
+        for key in ssh.iter().filter(|key| blob.verify(key, namespace, &message).is_ok()) {
+            signers.insert(key.id(), SignerIdentity::Key);
+        }
+    }
+    if signers.is_empty() {
+        return Err(AttestError::NotEnoughSignatures { found: 0, needed: 1, detail: String::new() });
+    }
+    let value = Statement::parse(envelope.unverified_payload())?;
+    Ok(Verified { value, envelope: envelope.digest(), signers, logged: None })
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::error::{PolicyError, Problem};
+use crate::access::{self, Access, RawAccess};
 use crate::{Limits, RULES};
 
 /// Whether a rule decides or only tells.
@@ -49,6 +50,8 @@ pub struct Policy {
     pub evidence: EvidenceRules,
     /// What a scan of the artifact must have found, or not.
     pub scan: Option<ScanRules>,
+    /// Who may do what to the repository, and what contributions and critical steps need.
+    pub access: Access,
     /// Modes that differ from a rule's own.
     pub modes: BTreeMap<String, Mode>,
     /// Users' own rules.
@@ -295,6 +298,21 @@ struct Raw {
     rego: Vec<Spanned<RawRego>>,
     #[serde(default)]
     example: Vec<Spanned<RawExample>>,
+    #[serde(default)]
+    person: Vec<Spanned<access::RawPerson>>,
+    #[serde(default)]
+    role: Vec<Spanned<access::RawRole>>,
+    repository: Option<Spanned<access::RawRepository>>,
+    #[serde(default)]
+    access: Vec<Spanned<access::RawRule>>,
+    #[serde(default)]
+    protect: Vec<Spanned<access::RawProtect>>,
+    #[serde(default)]
+    freeze: Vec<Spanned<access::RawFreeze>>,
+    gate: Option<Spanned<access::RawGate>>,
+    root: Option<Spanned<access::RawRoot>>,
+    #[serde(default)]
+    delegation: Vec<Spanned<access::RawDelegation>>,
 }
 
 #[derive(Deserialize)]
@@ -501,18 +519,18 @@ impl Policy {
     }
 }
 
-struct Checker<'a> {
+pub(crate) struct Checker<'a> {
     text: &'a str,
     problems: Vec<Problem>,
 }
 
 impl Checker<'_> {
-    fn problem(&mut self, at: usize, what: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn problem(&mut self, at: usize, what: impl Into<String>, hint: impl Into<String>) {
         let (line, column) = place(self.text, at);
         self.problems.push(Problem { line, column, what: what.into(), hint: hint.into() });
     }
 
-    fn time(&mut self, at: usize, text: Option<String>) -> Option<Timestamp> {
+    pub(crate) fn time(&mut self, at: usize, text: Option<String>) -> Option<Timestamp> {
         let text = text?;
         let parsed = text.parse();
         if parsed.is_err() {
@@ -552,7 +570,20 @@ impl Checker<'_> {
                 "",
             );
         }
-        if raw.step.is_empty() {
+        let access = RawAccess {
+            person: raw.person,
+            role: raw.role,
+            repository: raw.repository,
+            access: raw.access,
+            protect: raw.protect,
+            freeze: raw.freeze,
+            gate: raw.gate,
+            root: raw.root,
+            delegation: raw.delegation,
+        };
+        let access = access::read(&mut self, access, &functionaries);
+        // A policy of a repository alone judges no artifact: the evaluation passes none without a step.
+        if raw.step.is_empty() && access.repository.is_none() {
             self.problem(0, "there is no step", "add a `[[step]]`: a policy without one would allow everything");
         }
         let steps = self.steps(raw.step, &functionaries);
@@ -620,6 +651,7 @@ impl Checker<'_> {
                 build,
                 evidence,
                 scan,
+                access,
                 modes,
                 rego,
                 examples,

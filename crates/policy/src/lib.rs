@@ -4,6 +4,7 @@
 //!
 //! Missing evidence is never a pass, and every failure is reported, not the first only.
 
+mod access;
 mod document;
 mod error;
 mod evaluate;
@@ -14,6 +15,10 @@ mod rego;
 mod report;
 mod rules;
 
+pub use access::{
+    Access, AccessRule, AuthorClass, BreakGlass, ChangeKind, CheckRule, Delegation, Freeze, GateRules, Globs, Keep, Operation,
+    Person, PersonKey, ProtectRule, Repository, RootKeys, TimeSource, Weekly, Who,
+};
 pub use document::{
     BuildRules, EvidenceRules, Example, Expectation, Functionary, Identity, LogKey, Mode, ObservationWanted, Policy,
     RegoRule, ScanException, ScanRules, Severity, Step,

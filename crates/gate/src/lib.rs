@@ -1,0 +1,47 @@
+//! The gate: no contribution reaches the build, and no push reaches the repository, that the policy does not allow
+//! (SP 800-204D 5.1.2 and 5.1.4).
+//!
+//! What is proposed is read from git itself: commits, the tree that would result, changed paths with what kind of change
+//! each is, who wrote, committed and signed. Approvals are signed statements over base, head, resulting tree and policy.
+//! The decision is a function of these, of the policy of the target, and of a time that the proposer does not control.
+
+mod approval;
+mod authors;
+mod checks;
+mod decide;
+mod error;
+mod kinds;
+mod log;
+mod proposal;
+mod push;
+mod replay;
+mod verdict;
+
+pub use approval::{
+    APPROVAL, APPROVAL_NAMESPACE, Approval, ApprovalDecision, KeptBy, Relation, Seen, Standing, relate, standing,
+    verify_approval,
+};
+pub use authors::{CommitRecord, CommitSignature, Contributor, Contributors, Via, contributors, records};
+pub use checks::CheckStatement;
+pub use decide::{Answer, Circumstances, Decision, RuleReport, StaleApproval, decide};
+pub use error::GateError;
+pub use kinds::{ChangeRecord, classify};
+pub use log::{REFERENCE_UPDATE, ReceiptKind, RECEIPT, Receipt, ReferenceUpdate, RefChange, UpdateState};
+pub use proposal::{Binding, Proposal, Target};
+pub use push::{PushFacts, RefUpdate, Refusal, judge_push};
+pub use replay::{Anomaly, AnomalyKind, Known, RefState, Replay, ReplayState};
+pub use verdict::{GATE_VERDICT, GateVerdict};
+
+/// Limits on what the gate takes. What lies beyond is refused, never passed over.
+pub struct Limits;
+
+impl Limits {
+    /// A file whose content is looked at, in bytes; a larger one is `large` and its text is not judged.
+    pub const CONTENT: u64 = 8 << 20;
+    /// Approvals that are considered for one proposal.
+    pub const APPROVALS: usize = 10_000;
+    /// A comment or reason, in bytes.
+    pub const COMMENT: usize = 4096;
+    /// Paths that a report names for one rule.
+    pub const NAMED_PATHS: usize = 20;
+}

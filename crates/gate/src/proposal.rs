@@ -1,0 +1,167 @@
+//! What is proposed, as git tells it.
+
+use provost_model::{Digest, sha256};
+use provost_policy::Access;
+use provost_repo::{Merge, View};
+use serde::{Deserialize, Serialize};
+
+use crate::authors::{CommitRecord, records};
+use crate::kinds::{ChangeRecord, classify};
+use crate::{GateError, Limits};
+
+/// Where a change is to go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// Name of the repository, by the policy.
+    pub repository: String,
+    /// The ref, in full.
+    pub reference: String,
+    /// The critical step, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+}
+
+/// What an approval or a verdict is bound to: another base, head, tree, target or policy is another thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Binding {
+    /// Where it goes.
+    #[serde(flatten)]
+    pub target: Target,
+    /// The commit that the target is at; `None` for a new ref.
+    pub base: Option<String>,
+    /// The commit that is proposed.
+    pub head: String,
+    /// The tree that results; `None` where a merge would not go without conflicts.
+    pub tree: Option<String>,
+    /// SHA-256 of the policy's bytes.
+    pub policy: Digest,
+}
+
+impl Binding {
+    /// SHA-256 over all of it, each part with its length.
+    pub fn digest(&self) -> Digest {
+        let mut text = String::from("provost proposal v1\n");
+        let parts = [
+            &self.target.repository,
+            &self.target.reference,
+            self.target.step.as_deref().unwrap_or_default(),
+            self.base.as_deref().unwrap_or_default(),
+            &self.head,
+            self.tree.as_deref().unwrap_or_default(),
+            &self.policy.to_hex(),
+        ];
+        for part in parts {
+            text.push_str(&format!("{}:{part}\n", part.len()));
+        }
+        sha256(text.as_bytes())
+    }
+}
+
+/// A change that somebody wants to make.
+#[derive(Debug, Clone)]
+pub struct Proposal {
+    /// What approvals and verdicts are bound to.
+    pub binding: Binding,
+    /// The best common ancestor of base and head.
+    pub merge_base: Option<String>,
+    /// The commits that the target does not have, newest first.
+    pub commits: Vec<CommitRecord>,
+    /// Paths in which the resulting tree differs from the target's.
+    pub changes: Vec<ChangeRecord>,
+    /// A merge is needed and would not go without conflicts.
+    pub conflict: bool,
+}
+
+impl Proposal {
+    /// Reads a proposal: `head` is to be merged into `base`, or is what a ref is to become where it contains the base.
+    ///
+    /// # Errors
+    /// An object is missing or malformed, or a limit.
+    pub fn read(
+        view: &View,
+        access: &Access,
+        target: Target,
+        base: Option<&str>,
+        head: &str,
+        policy: Digest,
+    ) -> Result<Self, GateError> {
+        let head = view.peel(head)?;
+        let base = base.map(|base| view.peel(base)).transpose()?;
+        let merge_base = match &base {
+            Some(base) => view.merge_base(base, &head)?,
+            None => None,
+        };
+        let (tree, conflict) = match &base {
+            Some(base) if merge_base.as_ref() != Some(base) => match &merge_base {
+                // Nothing in common: a merge would put two projects together. That is for people.
+                None => (None, true),
+                Some(_) => match view.merge(base, &head)? {
+                    Merge::Tree(tree) => (Some(tree), false),
+                    Merge::Conflict => (None, true),
+                },
+            },
+            _ => (Some(view.tree_of(&head)?), false),
+        };
+        let hidden: Vec<String> = base.iter().cloned().collect();
+        let ids = view.new_commits(std::slice::from_ref(&head), &hidden)?;
+        let commits = records(view, access, &ids)?;
+        // Without a merge, what the proposal changes is what it changes since they parted.
+        let (old, new) = match &tree {
+            Some(tree) => (base.clone(), tree.clone()),
+            None => (merge_base.clone(), head.clone()),
+        };
+        let changes = classify(view, access, &view.changes(old.as_deref(), &new)?)?;
+        Ok(Self { binding: Binding { target, base, head, tree, policy }, merge_base, commits, changes, conflict })
+    }
+
+    /// Reads what a push makes of a ref: no merge is to come, the resulting tree is that of the new commit. `known` are tips
+    /// whose history was judged by the same rules at least; what they reach is not looked at again when a ref is new.
+    ///
+    /// # Errors
+    /// An object is missing or malformed, or a limit.
+    pub fn of_update(
+        view: &View,
+        access: &Access,
+        target: Target,
+        old: Option<&str>,
+        new: &str,
+        known: &[String],
+        policy: Digest,
+    ) -> Result<Self, GateError> {
+        let head = view.peel(new)?;
+        let base = old.map(|old| view.peel(old)).transpose()?;
+        let hidden: Vec<String> = match &base {
+            Some(base) => vec![base.clone()],
+            None => known.to_vec(),
+        };
+        let ids = view.new_commits(std::slice::from_ref(&head), &hidden)?;
+        let commits = records(view, access, &ids)?;
+        let parted = match &base {
+            Some(base) => Some(base.clone()),
+            None => parted_from(&commits, &head),
+        };
+        let tree = view.tree_of(&head)?;
+        let changes = classify(view, access, &view.changes(parted.as_deref(), &tree)?)?;
+        let merge_base = parted.filter(|_| base.is_none());
+        let binding = Binding { target, base, head, tree: Some(tree), policy };
+        Ok(Self { binding, merge_base, commits, changes, conflict: false })
+    }
+
+    /// The first few paths for which something holds, for people.
+    pub(crate) fn named(&self, holds: impl Fn(&ChangeRecord) -> bool) -> Vec<String> {
+        self.changes.iter().filter(|c| holds(c)).take(Limits::NAMED_PATHS).map(|c| c.change.name()).collect()
+    }
+}
+
+/// Where a new ref leaves what is known: along first parents. `None` where it shares nothing with it.
+fn parted_from(new: &[CommitRecord], head: &str) -> Option<String> {
+    let by_id: std::collections::HashMap<&str, &CommitRecord> =
+        new.iter().map(|record| (record.commit.id.as_str(), record)).collect();
+    let mut at = head.to_owned();
+    while let Some(record) = by_id.get(at.as_str()) {
+        at = record.commit.parents.first()?.clone();
+    }
+    Some(at)
+}

@@ -1,0 +1,303 @@
+//! Replaying the reference log: from the beginning, or from a state that was verified before, every entry is judged again
+//! from the objects at hand. What bypassed the server, dropped history or broke the policy shows.
+
+use std::collections::BTreeMap;
+
+use provost_model::{Digest, Timestamp};
+use provost_policy::{Person, Policy, TimeSource};
+use provost_repo::View;
+use serde::{Deserialize, Serialize};
+
+use crate::approval::Seen;
+use crate::checks::CheckStatement;
+use crate::log::{ReferenceUpdate, UpdateState};
+use crate::push::{PushFacts, RefUpdate, judge_push};
+use crate::{Binding, GateError, RefChange};
+
+/// What kind of thing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnomalyKind {
+    /// The log says that a ref was at another place than the entry before left it.
+    Gap,
+    /// A ref is not where the log says: it was changed past the server.
+    Bypass,
+    /// A ref that the log knows is gone.
+    Missing,
+    /// A ref went back, or history was dropped.
+    Rewritten,
+    /// A tag holds something else.
+    MovedTag,
+    /// An entry was accepted against the policy of its time.
+    AgainstPolicy,
+    /// It names a policy that was not in force.
+    WrongPolicy,
+    /// Time went back.
+    Time,
+    /// Objects that the log speaks of are not here: nothing can be said of them.
+    NotVerifiable,
+    /// The glass was broken.
+    BrokenGlass,
+    /// A state was taken over by hand.
+    Adopted,
+}
+
+impl AnomalyKind {
+    /// Whether it is wrong, or only to be known.
+    pub fn is_wrong(self) -> bool {
+        !matches!(self, Self::BrokenGlass | Self::Adopted)
+    }
+
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gap => "gap",
+            Self::Bypass => "bypass",
+            Self::Missing => "missing",
+            Self::Rewritten => "rewritten",
+            Self::MovedTag => "moved-tag",
+            Self::AgainstPolicy => "against-policy",
+            Self::WrongPolicy => "wrong-policy",
+            Self::Time => "time",
+            Self::NotVerifiable => "not-verifiable",
+            Self::BrokenGlass => "broken-glass",
+            Self::Adopted => "adopted",
+        }
+    }
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Anomaly {
+    /// What kind.
+    pub kind: AnomalyKind,
+    /// The ref.
+    pub reference: String,
+    /// Index of the log's entry, where one shows it.
+    pub entry: Option<u64>,
+    /// What was seen.
+    pub what: String,
+}
+
+/// Where a ref stands by the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefState {
+    /// What it holds.
+    pub id: String,
+    /// Since which entry its history has been under control without a gap.
+    pub since: u64,
+    /// And since when.
+    pub since_time: Timestamp,
+    /// Every change since then was approved by someone who had no hand in it.
+    pub reviewed: bool,
+    /// Every change since then was under a rule that keeps the ref moving forward.
+    pub forward: bool,
+}
+
+/// What a verification leaves behind for the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplayState {
+    /// Entries of the log that were read.
+    pub size: u64,
+    /// The refs.
+    pub refs: BTreeMap<String, RefState>,
+    /// The newest time of an entry.
+    pub time: Option<Timestamp>,
+    /// Pushes that were accepted, with what the refs held before: until the next entry of the ref ends them.
+    pub before: BTreeMap<String, BTreeMap<String, Option<RefState>>>,
+    /// What was wrong.
+    pub anomalies: Vec<Anomaly>,
+}
+
+/// The replay.
+pub struct Replay<'a> {
+    view: &'a View,
+    /// Where it stands.
+    pub state: ReplayState,
+}
+
+/// What was in the log before an entry.
+pub struct Known<'a> {
+    /// The policy in force.
+    pub policy: &'a Policy,
+    /// Approvals so far.
+    pub approvals: &'a [Seen],
+    /// Scans and tests so far.
+    pub checks: &'a [CheckStatement],
+    /// When something was first proposed.
+    pub first_seen: &'a dyn Fn(&Binding) -> Option<(Timestamp, TimeSource)>,
+}
+
+impl<'a> Replay<'a> {
+    /// Begins, or goes on from a verified state.
+    pub fn new(view: &'a View, state: ReplayState) -> Self {
+        Self { view, state }
+    }
+
+    fn anomaly(&mut self, kind: AnomalyKind, reference: &str, entry: Option<u64>, what: impl Into<String>) {
+        self.state.anomalies.push(Anomaly { kind, reference: reference.to_owned(), entry, what: what.into() });
+    }
+
+    /// Takes the next entry.
+    ///
+    /// # Errors
+    /// The repository cannot be read.
+    pub fn entry(&mut self, index: u64, entry: &ReferenceUpdate, known: &Known<'_>) -> Result<(), GateError> {
+        let all = entry.changes.first().map_or("", |change| &change.reference).to_owned();
+        if entry.policy != known.policy.digest {
+            let what = format!("it was judged by the policy {}…, and {}… was in force", entry.policy.short(), known.policy.digest.short());
+            self.anomaly(AnomalyKind::WrongPolicy, &all, Some(index), what);
+        }
+        if self.state.time.is_some_and(|time| entry.time < time.plus_milliseconds(-60_000)) {
+            self.anomaly(AnomalyKind::Time, &all, Some(index), format!("dated {}, before the entry ahead of it", entry.time));
+        }
+        self.state.time = Some(self.state.time.map_or(entry.time, |time| time.max(entry.time)));
+        match entry.state {
+            UpdateState::Accepted => self.accepted(index, entry, known)?,
+            UpdateState::Aborted => {
+                for (reference, before) in self.state.before.remove(&entry.push).unwrap_or_default() {
+                    match before {
+                        Some(state) => _ = self.state.refs.insert(reference, state),
+                        None => _ = self.state.refs.remove(&reference),
+                    }
+                }
+            }
+            UpdateState::Adopted => {
+                for change in &entry.changes {
+                    let what = match &change.to {
+                        Some(to) => format!("taken over as it was found, at {to}"),
+                        None => "its absence was taken over".to_owned(),
+                    };
+                    self.anomaly(AnomalyKind::Adopted, &change.reference, Some(index), what);
+                    self.set(index, entry, change, false, false);
+                }
+            }
+        }
+        self.state.size = index + 1;
+        Ok(())
+    }
+
+    fn set(&mut self, index: u64, entry: &ReferenceUpdate, change: &RefChange, reviewed: bool, forward: bool) {
+        let old = self.state.refs.get(&change.reference);
+        let Some(id) = change.to.clone() else {
+            self.state.refs.remove(&change.reference);
+            return;
+        };
+        let continues = old.filter(|_| entry.state == UpdateState::Accepted && change.from.is_some());
+        let state = RefState {
+            id,
+            since: continues.map_or(index, |old| old.since),
+            since_time: continues.map_or(entry.time, |old| old.since_time),
+            reviewed: reviewed && continues.is_none_or(|old| old.reviewed),
+            forward: forward && continues.is_none_or(|old| old.forward),
+        };
+        self.state.refs.insert(change.reference.clone(), state);
+    }
+
+    fn accepted(&mut self, index: u64, entry: &ReferenceUpdate, known: &Known<'_>) -> Result<(), GateError> {
+        let refs: Vec<(String, String)> =
+            self.state.refs.iter().map(|(name, state)| (name.clone(), state.id.clone())).collect();
+        let mut before = BTreeMap::new();
+        let mut updates = Vec::new();
+        let mut gaps = Vec::new();
+        for change in &entry.changes {
+            let old = self.state.refs.get(&change.reference);
+            before.insert(change.reference.clone(), old.cloned());
+            if old.map(|state| &state.id) != change.from.as_ref() {
+                let was = old.map_or("nothing", |state| &state.id);
+                let says = change.from.as_deref().unwrap_or("nothing");
+                let what = format!("the log left it at {was}, and this entry found it at {says}");
+                self.anomaly(AnomalyKind::Gap, &change.reference, Some(index), what);
+                gaps.push(change.reference.clone());
+            }
+            updates.push(RefUpdate {
+                reference: change.reference.clone(),
+                old: change.from.clone(),
+                new: change.to.clone(),
+            });
+            if change.broken_glass {
+                self.anomaly(AnomalyKind::BrokenGlass, &change.reference, Some(index), "the glass was broken for it");
+            }
+        }
+        let pusher: Option<&Person> = entry.pusher.as_ref().and_then(|name| known.policy.access.person(name));
+        let facts = PushFacts {
+            pusher,
+            now: (entry.time, TimeSource::Log),
+            refs: &refs,
+            approvals: known.approvals,
+            checks: known.checks,
+            first_seen: known.first_seen,
+        };
+        match judge_push(known.policy, self.view, &updates, &facts) {
+            Ok((_, refused)) => {
+                for refusal in refused {
+                    let why = refusal.rules.first().map_or("", |rule| &rule.reason);
+                    let rule = refusal.rules.first().map_or("", |rule| &rule.rule);
+                    let what = format!("it was accepted, and {rule} refuses it: {why}");
+                    self.anomaly(AnomalyKind::AgainstPolicy, &refusal.reference, Some(index), what);
+                }
+            }
+            // Objects of a push that was aborted, or of a branch that is gone, need not be here.
+            Err(GateError::Repository(error)) => {
+                self.anomaly(AnomalyKind::NotVerifiable, &updates[0].reference, Some(index), error.to_string());
+            }
+            Err(error) => return Err(error),
+        }
+        for change in &entry.changes {
+            let rules: Vec<_> = known.policy.access.rules_for(&change.reference).collect();
+            let forward = rules.iter().any(|rule| rule.fast_forward || rule.immutable);
+            let reviewed = !change.approvals.is_empty() && !change.broken_glass;
+            self.set(index, entry, change, reviewed, forward && !gaps.contains(&change.reference));
+        }
+        self.state.before.insert(entry.push.clone(), before);
+        // Only the newest pushes can still be aborted.
+        while self.state.before.len() > 1000 {
+            self.state.before.pop_first();
+        }
+        Ok(())
+    }
+
+    /// Holds the end of the log against the refs that are really there. `theirs` are refs of the server, in its names.
+    ///
+    /// # Errors
+    /// The repository cannot be read.
+    pub fn finish(&mut self, theirs: &[(String, String)]) -> Result<(), GateError> {
+        let actual: BTreeMap<&str, &str> = theirs.iter().map(|(name, id)| (name.as_str(), id.as_str())).collect();
+        let logged: Vec<(String, String)> =
+            self.state.refs.iter().map(|(name, state)| (name.clone(), state.id.clone())).collect();
+        for (name, id) in &logged {
+            match actual.get(name.as_str()) {
+                Some(now) if now == id => {}
+                None => self.anomaly(AnomalyKind::Missing, name, None, format!("the log has it at {id}, and it is not there")),
+                Some(now) if name.starts_with("refs/tags/") => {
+                    self.anomaly(AnomalyKind::MovedTag, name, None, format!("the log has it at {id}, and it is at {now}"));
+                }
+                Some(now) => {
+                    let both = self.view.contains(id) && self.view.contains(now);
+                    let forward = both && self.view.is_ancestor(id, now)?;
+                    let (kind, how) = if forward {
+                        (AnomalyKind::Bypass, "it was moved on past the server")
+                    } else {
+                        (AnomalyKind::Rewritten, "history of the log is not in it")
+                    };
+                    self.anomaly(kind, name, None, format!("the log has it at {id}, and it is at {now}: {how}"));
+                }
+            }
+        }
+        let known: BTreeMap<&str, ()> = logged.iter().map(|(name, _)| (name.as_str(), ())).collect();
+        for (name, id) in theirs {
+            if !known.contains_key(name.as_str()) {
+                self.anomaly(AnomalyKind::Bypass, name, None, format!("it is at {id}, and the log does not know it"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Envelopes that an entry names as approvals.
+    pub fn approvals_of(entry: &ReferenceUpdate) -> Vec<Digest> {
+        entry.changes.iter().flat_map(|change| change.approvals.iter().copied()).collect()
+    }
+}
