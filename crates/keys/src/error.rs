@@ -38,6 +38,46 @@ pub enum KeyError {
         /// Key id.
         key: String,
     },
+    /// The signature names another key than the one that was asked for.
+    #[error("the signature is by the key {found}, not by {expected}")]
+    OtherKey {
+        /// Fingerprint of the key that was asked for.
+        expected: String,
+        /// Fingerprint of the key that the signature names.
+        found: String,
+    },
+    /// The signature was made for another purpose.
+    #[error("the signature is for {found:?}, not for {expected:?}: one made for one purpose counts for no other")]
+    OtherNamespace {
+        /// The namespace that was asked for.
+        expected: String,
+        /// The namespace that the signature names.
+        found: String,
+    },
+    /// No line of the allowed signers lets this key sign.
+    #[error("{principal} may not sign with the key {key}: {why}")]
+    NotAllowed {
+        /// Who.
+        principal: String,
+        /// The key's fingerprint.
+        key: String,
+        /// Why no line allows it.
+        why: String,
+    },
+    /// A file could not be read.
+    #[error("{path} cannot be read: {why}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system says.
+        why: String,
+    },
+    /// Others than the owner may read a private key.
+    #[error("other users may read the private key {path}: run `chmod 600` on it")]
+    OpenToOthers {
+        /// The file.
+        path: String,
+    },
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
     NoRandomness(String),

@@ -1,8 +1,9 @@
 //! Keys, signatures and who stands behind them.
 //!
-//! ECDSA P-256 with SHA-256 (the default: every KMS, HSM and Sigstore client can do it) and Ed25519. Private keys
-//! come from PKCS#8 (plain or encrypted), SEC 1, cosign's encrypted key files, a PKCS#11 token (feature `pkcs11`) or
-//! an external command. No other crate names a signature crate.
+//! What provost signs: ECDSA P-256 with SHA-256 (the default: every KMS, HSM and Sigstore client can do it) and
+//! Ed25519. Private keys come from PKCS#8 (plain or encrypted), SEC 1, cosign's encrypted key files, a PKCS#11 token
+//! (feature `pkcs11`) or an external command. What people sign (commits, tags, approvals) is SSHSIG: [`ssh`]. No other
+//! crate names a signature crate.
 
 mod cert;
 mod cosign;
@@ -13,6 +14,7 @@ mod pkcs11;
 mod private;
 mod public;
 mod signer;
+pub mod ssh;
 
 pub use cert::{Certificate, CertificateIdentity, SubjectName, VerifiedChain, verify_chain};
 pub use error::KeyError;

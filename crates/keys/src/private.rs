@@ -75,6 +75,16 @@ impl PrivateKey {
         Ok(Self { inner, public, custody })
     }
 
+    pub(crate) fn from_ed25519_seed(seed: &[u8; 32], custody: Custody) -> Result<Self, KeyError> {
+        Self::from_inner(Inner::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(seed))), custody)
+    }
+
+    pub(crate) fn from_p256_scalar(scalar: &[u8], custody: Custody) -> Result<Self, KeyError> {
+        let key = p256::ecdsa::SigningKey::from_slice(scalar)
+            .map_err(|_| KeyError::malformed("P-256 private key", "the number is out of range"))?;
+        Self::from_inner(Inner::P256(Box::new(key)), custody)
+    }
+
     /// Reads a PEM private key: PKCS#8 (RFC 5958) plain or encrypted (PBES2), SEC 1 `EC PRIVATE KEY`, or cosign's
     /// `ENCRYPTED SIGSTORE PRIVATE KEY` / `ENCRYPTED COSIGN PRIVATE KEY`.
     ///
