@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use provost_keys::{CertificateIdentity, KeyId, PublicKey, SshPublicKey, SshSignature};
+use provost_keys::{
+    CertificateIdentity, KeyId, PublicKey,
+    ssh::{SshPublicKey, SshSignature},
+};
 use provost_model::Digest;
 
 use crate::{AttestError, Envelope, IN_TOTO_PAYLOAD, LoggedProof, Statement};

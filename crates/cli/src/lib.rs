@@ -12,6 +12,7 @@ pub mod environment;
 pub mod evidence_file;
 pub mod exit;
 pub mod foreign;
+pub(crate) mod gate;
 pub mod gather;
 pub mod guard;
 pub mod home;

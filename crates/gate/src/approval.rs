@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use provost_attest::{Envelope, Statement, verify_with_ssh};
-use provost_keys::{PublicKey, SshPublicKey};
+use provost_keys::{PublicKey, ssh::SshPublicKey};
 use provost_model::{Digest, Timestamp};
 use provost_policy::{Access, Keep, Person, PersonKey, TimeSource, Who};
 use provost_repo::{Merge, View};
@@ -98,7 +98,8 @@ pub(crate) fn subject_of(binding: &Binding) -> provost_attest::ResourceDescripto
 }
 
 /// An approval whose signature is a person's, with when it was there.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Seen {
     /// The approval.
     pub approval: Approval,
@@ -304,7 +305,10 @@ pub fn standing(
                 });
                 if kept.is_none() {
                     let names: Vec<&str> = kinds.iter().map(|k| k.name()).collect();
-                    return Some(format!("it is of an earlier state ({}), and the rule keeps none of those", names.join(", ")));
+                    return Some(format!(
+                        "it is of an earlier state ({}), and the rule keeps none of those",
+                        names.join(", ")
+                    ));
                 }
             }
         }

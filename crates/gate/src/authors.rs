@@ -89,7 +89,7 @@ pub(crate) fn verify_object(access: &Access, bytes: &[u8], sha256: bool) -> Comm
     };
     match signed.kind {
         SignatureKind::Ssh => {
-            let signature = match provost_keys::SshSignature::parse(&signed.signature) {
+            let signature = match provost_keys::ssh::SshSignature::parse(&signed.signature) {
                 Ok(signature) => signature,
                 Err(error) => return CommitSignature::Bad { why: error.to_string() },
             };

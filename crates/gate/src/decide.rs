@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provost_model::{Digest, Timestamp};
-use provost_policy::{AuthorClass, Operation, Policy, ProtectRule, TimeSource, Who};
+use provost_policy::{Operation, Policy, ProtectRule, TimeSource, Who};
 use serde::{Deserialize, Serialize};
 
 use crate::approval::{ApprovalDecision, Relation, Seen, Standing, standing};
@@ -171,7 +171,8 @@ impl Judge<'_> {
         let target = &self.proposal.binding.target;
         let mut rules = Vec::new();
         if self.policy.expires < self.now() {
-            let mut expired = report("policy-valid", Answer::Deny, format!("the policy expired on {}", self.policy.expires));
+            let mut expired =
+                report("policy-valid", Answer::Deny, format!("the policy expired on {}", self.policy.expires));
             expired.hint = "its signers have to renew it".into();
             rules.push(expired);
         }
@@ -263,8 +264,7 @@ impl Judge<'_> {
             .map(|(seen, relation)| {
                 let access = &self.policy.access;
                 let contributors = self.circumstances.contributors;
-                let mut standing =
-                    standing(access, seen, relation, contributors, &rule.by, &rule.keep, self.now());
+                let mut standing = standing(access, seen, relation, contributors, &rule.by, &rule.keep, self.now());
                 if withdrawn.contains(&seen.envelope) {
                     standing.why_not = Some("it was withdrawn".into());
                 }
@@ -276,7 +276,8 @@ impl Judge<'_> {
     /// Approvals that their own signer took back.
     fn withdrawn(&self) -> BTreeSet<Digest> {
         let approvals = self.circumstances.approvals;
-        let signer = |envelope: Digest| approvals.iter().find(|(seen, _)| seen.envelope == envelope).map(|(s, _)| &s.person);
+        let signer =
+            |envelope: Digest| approvals.iter().find(|(seen, _)| seen.envelope == envelope).map(|(s, _)| &s.person);
         approvals
             .iter()
             .filter(|(seen, _)| seen.approval.decision == ApprovalDecision::Withdraw)
@@ -292,7 +293,11 @@ impl Judge<'_> {
             let here = seen.approval.of.target == self.proposal.binding.target
                 && (*relation == Relation::Exact || seen.approval.of.head == self.proposal.binding.head);
             if live && here && !self.circumstances.contributors.excluded.contains_key(&seen.person) {
-                let comment = if seen.approval.comment.is_empty() { String::new() } else { format!(": {}", seen.approval.comment) };
+                let comment = if seen.approval.comment.is_empty() {
+                    String::new()
+                } else {
+                    format!(": {}", seen.approval.comment)
+                };
                 let mut rejected = report("rejected", Answer::Deny, format!("{} rejected it{comment}", seen.person));
                 rejected.hint = format!("{} can take that back with `provost withdraw`", seen.person);
                 rules.push(rejected);
@@ -309,8 +314,11 @@ impl Judge<'_> {
             };
             if let Some(until) = freeze.until(self.now()).filter(|_| meant) {
                 let reason = if freeze.reason.is_empty() { String::new() } else { format!(": {}", freeze.reason) };
-                let mut frozen =
-                    report(&format!("freeze/{}", freeze.name), Answer::WaitUntil, format!("frozen until {until}{reason}"));
+                let mut frozen = report(
+                    &format!("freeze/{}", freeze.name),
+                    Answer::WaitUntil,
+                    format!("frozen until {until}{reason}"),
+                );
                 frozen.until = Some(until);
                 rules.push(frozen);
             }
@@ -405,7 +413,9 @@ impl Judge<'_> {
                     let person = record.signature.person().and_then(|name| access.person(name));
                     let why = match person {
                         None => record.signature.describe(),
-                        Some(person) if !person.valid_at(self.now()) => format!("the key of {} is not valid now", person.name),
+                        Some(person) if !person.valid_at(self.now()) => {
+                            format!("the key of {} is not valid now", person.name)
+                        }
                         Some(_) => return None,
                     };
                     Some(format!("{} ({}): {why}", short(&record.commit.id), record.commit.subject()))
@@ -440,7 +450,11 @@ impl Judge<'_> {
             let large = hit.iter().find(|c| c.size.is_some_and(|size| size > rule.max_file_bytes));
             if let Some(change) = large {
                 let size = provost_model::human_bytes(change.size.unwrap_or_default());
-                let reason = format!("{} has {size}, {} at most", change.change.name(), provost_model::human_bytes(rule.max_file_bytes));
+                let reason = format!(
+                    "{} has {size}, {} at most",
+                    change.change.name(),
+                    provost_model::human_bytes(rule.max_file_bytes)
+                );
                 found.push(report(&rule.name, Answer::Deny, reason));
             }
         }
@@ -485,7 +499,10 @@ impl Judge<'_> {
         if rule.delay_hours > 0 {
             match self.circumstances.first_seen {
                 Some((at, source)) if trusted.contains(&source) => {
-                    wait(at.plus_milliseconds(hours(rule.delay_hours)), format!("proposed on {at}, {} hours have to pass", rule.delay_hours));
+                    wait(
+                        at.plus_milliseconds(hours(rule.delay_hours)),
+                        format!("proposed on {at}, {} hours have to pass", rule.delay_hours),
+                    );
                 }
                 _ => return untrusted("when it was first proposed"),
             }
@@ -502,7 +519,10 @@ impl Judge<'_> {
             times.sort();
             match times.get(rule.approvals.saturating_sub(1)) {
                 Some(at) => {
-                    wait(at.plus_milliseconds(hours(rule.cooling_off_hours)), format!("approved on {at}, {} hours have to pass", rule.cooling_off_hours));
+                    wait(
+                        at.plus_milliseconds(hours(rule.cooling_off_hours)),
+                        format!("approved on {at}, {} hours have to pass", rule.cooling_off_hours),
+                    );
                 }
                 None => return untrusted("when it was approved"),
             }
@@ -535,9 +555,8 @@ impl Judge<'_> {
             let approval = &seen.approval;
             let Some(person) = self.policy.access.person(&seen.person) else { continue };
             let Some((received, _)) = seen.received else { continue };
-            let limited = approval.expires.is_some_and(|end| {
-                self.now() < end && end <= received.plus_milliseconds(longest)
-            });
+            let limited =
+                approval.expires.is_some_and(|end| self.now() < end && end <= received.plus_milliseconds(longest));
             let counts = approval.decision == ApprovalDecision::BreakGlass
                 && *relation == Relation::Exact
                 && approval.comment.trim().len() >= 10
@@ -583,4 +602,3 @@ fn whom(by: &[Who]) -> String {
 pub(crate) fn short(id: &str) -> &str {
     id.get(..10).unwrap_or(id)
 }
-

@@ -199,12 +199,41 @@ const BUILD: &[&str] = &[
 ];
 
 const BUILD_ENDINGS: &[&str] = &[
-    ".sh", ".bash", ".zsh", ".ps1", ".psm1", ".bat", ".cmd", ".mk", ".cmake", ".m4", ".gemspec", ".bzl", ".podspec",
-    ".dockerfile", ".csproj", ".vbproj", ".fsproj", ".vcxproj", ".gradle", ".nix",
+    ".sh",
+    ".bash",
+    ".zsh",
+    ".ps1",
+    ".psm1",
+    ".bat",
+    ".cmd",
+    ".mk",
+    ".cmake",
+    ".m4",
+    ".gemspec",
+    ".bzl",
+    ".podspec",
+    ".dockerfile",
+    ".csproj",
+    ".vbproj",
+    ".fsproj",
+    ".vcxproj",
+    ".gradle",
+    ".nix",
 ];
 
-const BUILD_FOLDERS: &[&str] =
-    &["gradle/wrapper/", ".mvn/", ".husky/", ".githooks/", ".cargo/", "debian/", ".devcontainer/", ".yarn/plugins/", ".yarn/releases/", ".vscode/", ".idea/"];
+const BUILD_FOLDERS: &[&str] = &[
+    "gradle/wrapper/",
+    ".mvn/",
+    ".husky/",
+    ".githooks/",
+    ".cargo/",
+    "debian/",
+    ".devcontainer/",
+    ".yarn/plugins/",
+    ".yarn/releases/",
+    ".vscode/",
+    ".idea/",
+];
 
 const LOCK: &[&str] = &[
     "cargo.lock",

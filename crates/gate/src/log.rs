@@ -118,8 +118,8 @@ pub enum ReceiptKind {
         /// What.
         of: Binding,
     },
-    /// An approval came in.
-    Approval {
+    /// A signed statement came in: an approval, or a scan.
+    Envelope {
         /// Its envelope, as JSON text.
         envelope: String,
     },
@@ -155,7 +155,7 @@ impl Receipt {
     pub fn statement(&self) -> Result<Statement, GateError> {
         let subject = match &self.of {
             ReceiptKind::Proposal { of } | ReceiptKind::Review { of, .. } => crate::approval::subject_of(of),
-            ReceiptKind::Approval { envelope } => ResourceDescriptor::named("approval", sha256(envelope.as_bytes())),
+            ReceiptKind::Envelope { envelope } => ResourceDescriptor::named("envelope", sha256(envelope.as_bytes())),
         };
         Statement::new(vec![subject], RECEIPT, self).map_err(|e| GateError::malformed("the receipt", e))
     }

@@ -198,7 +198,8 @@ impl Judge<'_> {
             (Some(old), Some(new)) => {
                 // A tag does not move forward: whoever fetched it has another.
                 let tag = self.update.reference.starts_with("refs/tags/");
-                let commits = !tag && self.view.kind(old)? == ObjectKind::Commit && self.view.kind(new)? == ObjectKind::Commit;
+                let commits =
+                    !tag && self.view.kind(old)? == ObjectKind::Commit && self.view.kind(new)? == ObjectKind::Commit;
                 let forward = commits && self.view.is_ancestor(old, new)?;
                 Some(if forward { Operation::Update } else { Operation::Force })
             }
@@ -215,7 +216,11 @@ impl Judge<'_> {
             }
             if rule.fast_forward && operation == Operation::Force {
                 let reason = format!("{reference} only moves forward, and this drops commits");
-                return Some(self.refuse(&rule.name, reason, "rebase onto the present tip, or revert with a new commit"));
+                return Some(self.refuse(
+                    &rule.name,
+                    reason,
+                    "rebase onto the present tip, or revert with a new commit",
+                ));
             }
             let guarded = rule.fast_forward || rule.deny || rule.approvals > 0;
             if guarded && operation == Operation::Delete {

@@ -148,20 +148,30 @@ impl<'a> Replay<'a> {
     pub fn entry(&mut self, index: u64, entry: &ReferenceUpdate, known: &Known<'_>) -> Result<(), GateError> {
         let all = entry.changes.first().map_or("", |change| &change.reference).to_owned();
         if entry.policy != known.policy.digest {
-            let what = format!("it was judged by the policy {}…, and {}… was in force", entry.policy.short(), known.policy.digest.short());
+            let what = format!(
+                "it was judged by the policy {}…, and {}… was in force",
+                entry.policy.short(),
+                known.policy.digest.short()
+            );
             self.anomaly(AnomalyKind::WrongPolicy, &all, Some(index), what);
         }
         if self.state.time.is_some_and(|time| entry.time < time.plus_milliseconds(-60_000)) {
-            self.anomaly(AnomalyKind::Time, &all, Some(index), format!("dated {}, before the entry ahead of it", entry.time));
+            self.anomaly(
+                AnomalyKind::Time,
+                &all,
+                Some(index),
+                format!("dated {}, before the entry ahead of it", entry.time),
+            );
         }
         self.state.time = Some(self.state.time.map_or(entry.time, |time| time.max(entry.time)));
         match entry.state {
             UpdateState::Accepted => self.accepted(index, entry, known)?,
             UpdateState::Aborted => {
-                for (reference, before) in self.state.before.remove(&entry.push).unwrap_or_default() {
-                    match before {
-                        Some(state) => _ = self.state.refs.insert(reference, state),
-                        None => _ = self.state.refs.remove(&reference),
+                let mut before = self.state.before.remove(&entry.push).unwrap_or_default();
+                for change in &entry.changes {
+                    match before.remove(&change.reference).flatten() {
+                        Some(state) => _ = self.state.refs.insert(change.reference.clone(), state),
+                        None => _ = self.state.refs.remove(&change.reference),
                     }
                 }
             }
@@ -271,9 +281,19 @@ impl<'a> Replay<'a> {
         for (name, id) in &logged {
             match actual.get(name.as_str()) {
                 Some(now) if now == id => {}
-                None => self.anomaly(AnomalyKind::Missing, name, None, format!("the log has it at {id}, and it is not there")),
+                None => self.anomaly(
+                    AnomalyKind::Missing,
+                    name,
+                    None,
+                    format!("the log has it at {id}, and it is not there"),
+                ),
                 Some(now) if name.starts_with("refs/tags/") => {
-                    self.anomaly(AnomalyKind::MovedTag, name, None, format!("the log has it at {id}, and it is at {now}"));
+                    self.anomaly(
+                        AnomalyKind::MovedTag,
+                        name,
+                        None,
+                        format!("the log has it at {id}, and it is at {now}"),
+                    );
                 }
                 Some(now) => {
                     let both = self.view.contains(id) && self.view.contains(now);

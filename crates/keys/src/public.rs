@@ -41,6 +41,11 @@ impl KeyAlgorithm {
 pub struct KeyId(Digest);
 
 impl KeyId {
+    /// Of the bytes that are a key's only encoding.
+    pub(crate) fn of_blob(blob: &[u8]) -> Self {
+        Self(sha256(blob))
+    }
+
     /// The digest behind it.
     pub fn digest(&self) -> Digest {
         self.0

@@ -9,8 +9,8 @@ use provost_tlog::NoteKey;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::error::{PolicyError, Problem};
 use crate::access::{self, Access, RawAccess};
+use crate::error::{PolicyError, Problem};
 use crate::{Limits, RULES};
 
 /// Whether a rule decides or only tells.
@@ -493,7 +493,7 @@ impl Policy {
             let (line, column) = e.span().map_or((0, 0), |span| place(text, span.start));
             single(line, column, e.message().trim().to_owned(), hint_for(e.message()))
         })?;
-        Checker { text, problems: Vec::new() }.check(raw)
+        Checker::new(text).check(raw)
     }
 
     /// The functionaries' keys, for verifying signatures. Who may sign what, and when, is the evaluation's business.
@@ -522,6 +522,20 @@ impl Policy {
 pub(crate) struct Checker<'a> {
     text: &'a str,
     problems: Vec<Problem>,
+}
+
+impl<'a> Checker<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, problems: Vec::new() }
+    }
+
+    pub(crate) fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
+    pub(crate) fn into_error(self) -> PolicyError {
+        PolicyError::Invalid(self.problems)
+    }
 }
 
 impl Checker<'_> {

@@ -16,8 +16,8 @@ mod report;
 mod rules;
 
 pub use access::{
-    Access, AccessRule, AuthorClass, BreakGlass, ChangeKind, CheckRule, Delegation, Freeze, GateRules, Globs, Keep, Operation,
-    Person, PersonKey, ProtectRule, Repository, RootKeys, TimeSource, Weekly, Who,
+    Access, AccessRule, AuthorClass, BreakGlass, ChangeKind, CheckRule, Delegated, Delegation, Freeze, GateRules,
+    Globs, Keep, Operation, Person, PersonKey, ProtectRule, Repository, RootKeys, TimeSource, Weekly, Who,
 };
 pub use document::{
     BuildRules, EvidenceRules, Example, Expectation, Functionary, Identity, LogKey, Mode, ObservationWanted, Policy,

@@ -184,9 +184,7 @@ impl View {
             }
             let tree = |entry: &Option<Entry>| entry.as_ref().filter(|e| e.0 & 0o170_000 == DIRECTORY).map(|e| e.2);
             let side = |entry: Option<Entry>| {
-                entry
-                    .filter(|e| e.0 & 0o170_000 != DIRECTORY)
-                    .map(|(mode, _, id)| Side { mode, id: id.to_string() })
+                entry.filter(|e| e.0 & 0o170_000 != DIRECTORY).map(|(mode, _, id)| Side { mode, id: id.to_string() })
             };
             let (tree_x, tree_y) = (tree(&x), tree(&y));
             if tree_x.is_some() || tree_y.is_some() {
@@ -226,7 +224,9 @@ fn bad_name(name: &[u8]) -> Option<&'static str> {
     // HFS+ ignores these characters; NTFS takes a trailing dot, space or stream name away, and knows short names.
     let visible: String = String::from_utf8_lossy(&lower)
         .chars()
-        .filter(|c| !matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}'))
+        .filter(
+            |c| !matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}'),
+        )
         .collect();
     let windows = visible.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);
     match name {
@@ -244,7 +244,9 @@ mod tests {
 
     #[test]
     fn names_that_leave_the_tree() {
-        for bad in ["", ".", "..", ".git", ".GIT", ".Git ", ".git.", "git~1", ".git::$INDEX_ALLOCATION", ".g\u{200c}it", "a/b"] {
+        for bad in
+            ["", ".", "..", ".git", ".GIT", ".Git ", ".git.", "git~1", ".git::$INDEX_ALLOCATION", ".g\u{200c}it", "a/b"]
+        {
             assert!(bad_name(bad.as_bytes()).is_some(), "{bad}");
         }
         for good in [".gitignore", ".github", "git", "...", "a.git", "git~10"] {

@@ -151,7 +151,8 @@ impl TagFacts {
         let kind = take(&mut headers, "type").ok_or("`type` is not where it belongs")?;
         let kind = str::from_utf8(kind).ok().filter(|k| ["commit", "tag", "tree", "blob"].contains(k));
         let target_kind = kind.ok_or("it is of an unknown kind")?.to_owned();
-        let name = String::from_utf8_lossy(take(&mut headers, "tag").ok_or("`tag` is not where it belongs")?).into_owned();
+        let name =
+            String::from_utf8_lossy(take(&mut headers, "tag").ok_or("`tag` is not where it belongs")?).into_owned();
         let tagger = take(&mut headers, "tagger").map(Identity::parse).transpose()?;
         Ok(Self { id: id.to_owned(), target, target_kind, name, tagger, bytes })
     }

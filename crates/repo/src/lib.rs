@@ -5,6 +5,7 @@ mod change;
 mod commit;
 pub mod history;
 mod merge;
+mod signature;
 mod tree;
 mod view;
 
@@ -15,6 +16,7 @@ use provost_model::FileName;
 pub use change::{Change, Side};
 pub use commit::{CommitFacts, Identity, TagFacts};
 pub use merge::Merge;
+pub use signature::{SignatureKind, SignedObject, signed_object};
 pub use tree::{TreeFiles, merge_base};
 pub use view::{Limits, ObjectKind, Quarantine, View, valid_ref_name};
 

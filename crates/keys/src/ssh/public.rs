@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::SshLimits;
 use super::wire::{Reader, fixed_pair, put_string};
-use crate::{KeyAlgorithm, KeyError, PublicKey};
+use crate::{KeyAlgorithm, KeyError, KeyId, PublicKey};
 
 const KEY: &str = "SSH public key";
 
@@ -177,6 +177,12 @@ impl SshPublicKey {
     pub fn with_comment(mut self, comment: &str) -> Self {
         self.comment = comment.trim().chars().filter(|c| !c.is_control()).take(1024).collect();
         self
+    }
+
+    /// The key's identity: SHA-256 of the blob, which is what the fingerprint prints. It differs from the [`KeyId`] of the
+    /// same key in PKIX form, since a signature of one form is none of the other.
+    pub fn id(&self) -> KeyId {
+        KeyId::of_blob(&self.blob)
     }
 
     /// `SHA256:` and unpadded base64 of the binary form's SHA-256, as `ssh-keygen -l` prints it.

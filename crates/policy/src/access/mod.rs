@@ -1,18 +1,20 @@
 //! Who may do what to a repository, and what a contribution or a critical step needs (SP 800-204D 5.1.2, 5.1.4): persons,
 //! roles, access, protection, freezes. Part of the same signed document as everything else that is judged.
 
+mod delegated;
 mod globs;
 mod read;
 mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use provost_keys::{KeyId, PublicKey, SshPublicKey};
+use provost_keys::{KeyId, PublicKey, ssh::SshPublicKey};
 use provost_model::{Digest, Timestamp};
 
+pub use delegated::Delegated;
 pub use globs::Globs;
 pub(crate) use read::{
-    RawAccess, RawDelegation, RawFreeze, RawGate, RawPerson, RawProtect, RawRepository, RawRole, RawRoot, RawRule, delegated, read,
+    RawAccess, RawDelegation, RawFreeze, RawGate, RawPerson, RawProtect, RawRepository, RawRole, RawRoot, RawRule, read,
 };
 pub use time::Weekly;
 
@@ -379,7 +381,8 @@ impl Freeze {
 }
 
 /// Whose word on the time counts for delays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TimeSource {
     /// The server that signs the log.
     Log,

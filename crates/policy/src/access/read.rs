@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provost_attest::predicate;
-use provost_keys::{PublicKey, SshPublicKey};
+use provost_keys::{PublicKey, ssh::SshPublicKey};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -194,7 +194,11 @@ pub(crate) fn read(checker: &mut Checker<'_>, raw: RawAccess, functionaries: &[F
 }
 
 /// The rules of a delegated document.
-pub(crate) fn delegated(checker: &mut Checker<'_>, parent: &Access, protect: Vec<Spanned<RawProtect>>) -> Vec<ProtectRule> {
+pub(crate) fn delegated(
+    checker: &mut Checker<'_>,
+    parent: &Access,
+    protect: Vec<Spanned<RawProtect>>,
+) -> Vec<ProtectRule> {
     let roles = parent.persons.iter().flat_map(|p| p.roles.iter().cloned()).map(|role| (role, Vec::new())).collect();
     let persons = parent.persons.iter().map(|person| person.name.clone()).collect();
     let mut reader = Reader { checker, functionaries: &[], roles, persons };
@@ -309,7 +313,11 @@ impl Reader<'_, '_> {
             let raw = spanned.into_inner();
             let name = raw.name;
             if name.trim().is_empty() || [ANYONE, PUBLIC].contains(&name.as_str()) || self.roles.contains_key(&name) {
-                self.problem(at, format!("`{name}` cannot be a person's name"), "it is empty, a role, or means everyone");
+                self.problem(
+                    at,
+                    format!("`{name}` cannot be a person's name"),
+                    "it is empty, a role, or means everyone",
+                );
             }
             let mut person = Person { name, bot: raw.bot, ..Person::default() };
             for text in &raw.keys {
@@ -458,7 +466,8 @@ impl Reader<'_, '_> {
             }
             let eligible = self.eligible(&raw.by);
             if raw.approvals > eligible {
-                let what = format!("the rule `{}` needs {} approvals, and {eligible} may give one", raw.name, raw.approvals);
+                let what =
+                    format!("the rule `{}` needs {} approvals, and {eligible} may give one", raw.name, raw.approvals);
                 self.problem(at, what, "it could never be satisfied");
             }
             if raw.approvals == 0 && (!raw.by.is_empty() || !raw.keep.is_empty() || raw.cooling_off_hours > 0) {
@@ -499,14 +508,19 @@ impl Reader<'_, '_> {
 
     /// How many persons a list means; more than anyone needs where it cannot be known.
     fn eligible(&self, by: &[String]) -> usize {
-        if by.iter().any(|who| self.roles.contains_key(who)) { usize::MAX } else if by.is_empty() { self.persons.len() } else {
+        if by.iter().any(|who| self.roles.contains_key(who)) {
+            usize::MAX
+        } else if by.is_empty() {
+            self.persons.len()
+        } else {
             by.iter().collect::<BTreeSet<_>>().len()
         }
     }
 
     fn check(&mut self, at: usize, raw: RawCheck) -> CheckRule {
         self.named(at, &raw.functionaries, "a check");
-        let predicate = predicate::by_short_name(&raw.predicate).map_or(raw.predicate, ToOwned::to_owned);
+        let known = predicate::by_short_name(&raw.predicate).map(ToOwned::to_owned);
+        let predicate = known.unwrap_or(raw.predicate);
         let configuration = raw.configuration.and_then(|text| {
             text.parse().inspect_err(|error| self.problem(at, format!("`{text}`: {error}"), "write `sha256:…`")).ok()
         });
@@ -539,7 +553,8 @@ impl Reader<'_, '_> {
     fn gate(&mut self, raw: Spanned<RawGate>) -> GateRules {
         let at = raw.span().start;
         let raw = raw.into_inner();
-        let mut gate = GateRules { trust_forge: raw.trust_forge, count_reviews: raw.count_reviews, ..Default::default() };
+        let mut gate =
+            GateRules { trust_forge: raw.trust_forge, count_reviews: raw.count_reviews, ..Default::default() };
         if !raw.functionaries.is_empty() {
             self.named(at, &raw.functionaries, "verdicts");
         }

@@ -1,0 +1,115 @@
+//! The policy in force, with what it delegates.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use provost_attest::{Envelope, TrustedSigner, verify_payload};
+use provost_policy::{Access, Delegated, Policy};
+
+use crate::clock;
+use crate::home::Home;
+use crate::judge::{self, Anchors, TrustedPolicy};
+
+/// The payload type of a delegated document.
+pub(crate) const DELEGATED_PAYLOAD: &str = "application/vnd.provost.delegated.v1+toml";
+
+/// Reads the signed policy, verifies it by the user's own trust, and takes delegated documents in that lie beside it.
+///
+/// # Errors
+/// No trusted key signed it, it is older than one that was seen, or says nothing of a repository.
+pub(crate) fn load(home: &Home, path: &Path, anchors: &Anchors) -> Result<TrustedPolicy> {
+    if !path.exists() {
+        bail!("{} is not there: sign a policy with `provost policy sign`", path.display());
+    }
+    let trusted = judge::read_policy(path, anchors, &[])?;
+    judge::refuse_older_policy(home, &trusted)?;
+    let folder = path.parent().unwrap_or(Path::new(".")).join("delegated");
+    let read = |name: &str| {
+        let path = folder.join(format!("{name}.dsse.json"));
+        path.exists().then(|| crate::input::read(&path, crate::input::SMALL).with_context(|| path.display().to_string()))
+    };
+    with_delegated(trusted, &read)
+}
+
+/// Takes delegated documents in. One that is missing, expired or badly signed gives no rule: what only it speaks of is
+/// refused then.
+///
+/// # Errors
+/// A document cannot be read.
+pub(crate) fn with_delegated(
+    mut trusted: TrustedPolicy,
+    read: &dyn Fn(&str) -> Option<Result<Vec<u8>>>,
+) -> Result<TrustedPolicy> {
+    if trusted.policy.access.repository.is_none() {
+        bail!("the policy `{}` says nothing of a repository: docs/gate.md shows what to add", trusted.policy.name);
+    }
+    let mut rules = BTreeMap::new();
+    for delegation in trusted.policy.access.delegations.clone() {
+        let Some(bytes) = read(&delegation.name).transpose()? else { continue };
+        match delegated(&trusted.policy.access, &delegation, &bytes) {
+            Ok(document) if document.expires < clock::now() => {
+                anstream::eprintln!("provost: the delegated rules `{}` expired on {}", delegation.name, document.expires);
+            }
+            Ok(document) => _ = rules.insert(delegation.name.clone(), document.protect),
+            Err(error) => anstream::eprintln!(
+                "provost: the delegated rules `{}` do not count: {}",
+                delegation.name,
+                provost_model::printable(&format!("{error:#}"))
+            ),
+        }
+    }
+    let access = std::mem::take(&mut trusted.policy.access);
+    trusted.policy.access = access.with_delegated(rules);
+    Ok(trusted)
+}
+
+/// Verifies a delegated document.
+///
+/// # Errors
+/// Too few of its keys signed it, or it is not valid.
+pub(crate) fn delegated(access: &Access, delegation: &provost_policy::Delegation, bytes: &[u8]) -> Result<Delegated> {
+    let envelope = Envelope::parse(bytes)?;
+    let signers: Vec<TrustedSigner> = delegation.keys.iter().cloned().map(TrustedSigner::key).collect();
+    let verified = verify_payload(&envelope, DELEGATED_PAYLOAD, &signers, delegation.threshold)?;
+    let text = std::str::from_utf8(verified.value()).context("it is not UTF-8")?;
+    let document = Delegated::parse(text, access)?;
+    if document.name != delegation.name {
+        bail!("it is of the delegation `{}`", document.name);
+    }
+    Ok(document)
+}
+
+/// Whether a policy may follow another: signed by enough root keys of both, and newer (TUF 1.0.34, 5.3).
+///
+/// # Errors
+/// Why not.
+pub(crate) fn may_follow(before: &Policy, next: &Policy, envelope: &Envelope) -> Result<()> {
+    if next.serial <= before.serial {
+        bail!("its serial {} is not above {}", next.serial, before.serial);
+    }
+    if next.name != before.name {
+        bail!("it is named `{}`, and the one in force `{}`", next.name, before.name);
+    }
+    let message = envelope.signed_bytes();
+    let signed = |root: &provost_policy::RootKeys| {
+        let signers = root
+            .keys
+            .iter()
+            .filter(|key| envelope.signatures().iter().any(|s| key.verify(&message, &s.signature).is_ok()))
+            .map(provost_keys::PublicKey::id)
+            .collect();
+        root.satisfied(&signers)
+    };
+    for (root, whose) in [(&before.access.root, "the policy in force"), (&next.access.root, "the new policy itself")] {
+        if let Some(root) = root
+            && !signed(root)
+        {
+            bail!("fewer than {} root keys of {whose} signed it", root.threshold);
+        }
+    }
+    if before.access.root.is_some() && next.access.root.is_none() {
+        bail!("it names no `[root]` keys any more: who may sign the one after it would be open");
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! What the log says so far: where each ref stands, what was approved, what was proposed when. Entry by entry, so that the
+//! next decision reads only what is new.
+
+use std::collections::BTreeMap;
+
+use provost_attest::{Envelope, Statement, TrustedSigner, verify_envelope};
+use provost_model::Timestamp;
+use provost_policy::{Access, Policy, TimeSource};
+use serde::{Deserialize, Serialize};
+
+use crate::approval::{APPROVAL, Seen, verify_approval};
+use crate::checks::CheckStatement;
+use crate::log::{RECEIPT, REFERENCE_UPDATE, Receipt, ReceiptKind, ReferenceUpdate, UpdateState};
+use crate::verdict::{GATE_VERDICT, GateVerdict};
+use crate::{Binding, GateError};
+
+/// A statement of a scan or test that came in, not yet verified again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoggedCheck {
+    /// The envelope, as JSON.
+    pub envelope: String,
+    /// The trees and commits that it speaks of.
+    pub speaks_of: Vec<String>,
+}
+
+/// What the log says so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Ledger {
+    /// Entries that were read.
+    pub size: u64,
+    /// Where each ref stands.
+    pub refs: BTreeMap<String, String>,
+    /// When a commit was first proposed or pushed.
+    pub first_seen: BTreeMap<String, Timestamp>,
+    /// Approvals, withdrawals, rejections.
+    pub approvals: Vec<Seen>,
+    /// Scans and tests.
+    pub checks: Vec<LoggedCheck>,
+    /// Ids of verdicts, with the entry that each is in.
+    pub verdicts: BTreeMap<String, u64>,
+    /// Changes of refs that git may still give up, by push.
+    before: BTreeMap<String, BTreeMap<String, Option<String>>>,
+}
+
+impl Ledger {
+    /// Takes an entry. The caller has verified that the server signed it. Whatever is none of the gate's is passed over.
+    ///
+    /// # Errors
+    /// It says that it is an entry of the gate's, and is malformed.
+    pub fn apply(&mut self, access: &Access, index: u64, statement: &Statement) -> Result<(), GateError> {
+        match statement.predicate_type.as_str() {
+            REFERENCE_UPDATE => self.update(&ReferenceUpdate::parse(statement)?),
+            RECEIPT => self.receipt(access, Receipt::parse(statement)?),
+            GATE_VERDICT => {
+                let verdict = GateVerdict::parse(statement)?;
+                self.verdicts.entry(verdict.id).or_insert(index);
+            }
+            _ => {}
+        }
+        self.size = index + 1;
+        Ok(())
+    }
+
+    fn update(&mut self, entry: &ReferenceUpdate) {
+        if entry.state == UpdateState::Aborted {
+            let mut before = self.before.remove(&entry.push).unwrap_or_default();
+            for change in &entry.changes {
+                match before.remove(&change.reference).flatten() {
+                    Some(id) => _ = self.refs.insert(change.reference.clone(), id),
+                    None => _ = self.refs.remove(&change.reference),
+                }
+            }
+            return;
+        }
+        let mut before = BTreeMap::new();
+        for change in &entry.changes {
+            let old = match &change.to {
+                Some(to) => {
+                    self.first_seen.entry(to.clone()).or_insert(entry.time);
+                    self.refs.insert(change.reference.clone(), to.clone())
+                }
+                None => self.refs.remove(&change.reference),
+            };
+            before.insert(change.reference.clone(), old);
+        }
+        self.before.insert(entry.push.clone(), before);
+        while self.before.len() > 1000 {
+            self.before.pop_first();
+        }
+    }
+
+    fn receipt(&mut self, access: &Access, receipt: Receipt) {
+        let received = Some((receipt.received_on, TimeSource::Log));
+        match receipt.of {
+            ReceiptKind::Proposal { of } => {
+                self.first_seen.entry(of.head).or_insert(receipt.received_on);
+            }
+            ReceiptKind::Review { account, of, state } => {
+                let Some(person) = access.by_account(&account) else { return };
+                let decision = match state.to_lowercase().as_str() {
+                    "approved" => crate::ApprovalDecision::Approve,
+                    "changes_requested" => crate::ApprovalDecision::Reject,
+                    _ => return,
+                };
+                let approval = crate::Approval {
+                    decision,
+                    of,
+                    merge_base: None,
+                    withdraws: None,
+                    signed_on: receipt.received_on,
+                    expires: None,
+                    comment: String::new(),
+                };
+                let envelope = approval.of.digest();
+                let person = person.name.clone();
+                self.add(Seen { approval, envelope, person, key: account, received, review: true });
+            }
+            ReceiptKind::Envelope { envelope } => {
+                let Ok(parsed) = Envelope::parse(envelope.as_bytes()) else { return };
+                let Ok(statement) = Statement::parse(parsed.unverified_payload()) else { return };
+                if statement.predicate_type == APPROVAL {
+                    if let Ok(mut seen) = verify_approval(access, &parsed) {
+                        seen.received = received;
+                        self.add(seen);
+                    }
+                    return;
+                }
+                let ids = statement.subject.iter().flat_map(|subject| {
+                    ["gitTree", "gitCommit"].into_iter().filter_map(|name| subject.digest.get(name).cloned())
+                });
+                let speaks_of: Vec<String> = ids.collect();
+                if !speaks_of.is_empty() {
+                    self.checks.push(LoggedCheck { envelope, speaks_of });
+                }
+            }
+        }
+    }
+
+    /// Adds an approval, once: the first time that it was there counts.
+    pub fn add(&mut self, seen: Seen) {
+        let same = |other: &Seen| other.envelope == seen.envelope && other.person == seen.person;
+        if !self.approvals.iter().any(same) {
+            self.approvals.push(seen);
+        }
+    }
+
+    /// Scans and tests of a tree or commit, verified anew by the keys of the policy.
+    pub fn checks_of(&self, policy: &Policy, ids: &[&str]) -> Vec<CheckStatement> {
+        let signers: Vec<TrustedSigner> = policy.keys().into_iter().map(TrustedSigner::key).collect();
+        self.checks
+            .iter()
+            .filter(|check| check.speaks_of.iter().any(|id| ids.contains(&id.as_str())))
+            .filter_map(|check| {
+                let envelope = Envelope::parse(check.envelope.as_bytes()).ok()?;
+                Some(CheckStatement { statement: verify_envelope(&envelope, &signers, 1).ok()? })
+            })
+            .collect()
+    }
+
+    /// When something was first proposed.
+    pub fn first_seen(&self, binding: &Binding) -> Option<(Timestamp, TimeSource)> {
+        self.first_seen.get(&binding.head).map(|at| (*at, TimeSource::Log))
+    }
+}
