@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use provost_attest::{TrustedSigner, verify_envelope};
 use provost_evidence::Store;
 use provost_gate::Ledger;
-use provost_model::sha256;
+
 use provost_policy::{Functionary, Identity, Policy};
 
 use crate::home::Home;
@@ -39,10 +39,8 @@ fn remembered(home: &Home, store: &Store) -> PathBuf {
 /// The store cannot be read.
 pub(crate) fn read(home: &Home, store: &Store, policy: &Policy) -> Result<Ledger> {
     let path = remembered(home, store);
-    let mut ledger: Ledger = std::fs::read(&path)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .unwrap_or_default();
+    let mut ledger: Ledger =
+        std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     let size = store.checkpoint()?.unverified().size;
     if ledger.size > size {
         ledger = Ledger::default();
@@ -82,11 +80,4 @@ fn remember(path: &Path, ledger: &Ledger) {
             let _ = std::fs::rename(&temporary, path);
         }
     }
-}
-
-/// A random id.
-pub(crate) fn random_id() -> Result<String> {
-    let mut bytes = [0u8; 16];
-    getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
-    Ok(sha256(&bytes).to_hex()[..32].to_owned())
 }

@@ -27,7 +27,8 @@ pub(crate) fn load(home: &Home, path: &Path, anchors: &Anchors) -> Result<Truste
     let folder = path.parent().unwrap_or(Path::new(".")).join("delegated");
     let read = |name: &str| {
         let path = folder.join(format!("{name}.dsse.json"));
-        path.exists().then(|| crate::input::read(&path, crate::input::SMALL).with_context(|| path.display().to_string()))
+        path.exists()
+            .then(|| crate::input::read(&path, crate::input::SMALL).with_context(|| path.display().to_string()))
     };
     with_delegated(trusted, &read)
 }
@@ -49,7 +50,11 @@ pub(crate) fn with_delegated(
         let Some(bytes) = read(&delegation.name).transpose()? else { continue };
         match delegated(&trusted.policy.access, &delegation, &bytes) {
             Ok(document) if document.expires < clock::now() => {
-                anstream::eprintln!("provost: the delegated rules `{}` expired on {}", delegation.name, document.expires);
+                anstream::eprintln!(
+                    "provost: the delegated rules `{}` expired on {}",
+                    delegation.name,
+                    document.expires
+                );
             }
             Ok(document) => _ = rules.insert(delegation.name.clone(), document.protect),
             Err(error) => anstream::eprintln!(
