@@ -99,6 +99,14 @@ impl Envelope {
         Self { payload_type: payload_type.to_owned(), payload, signatures: vec![signature] }
     }
 
+    /// Puts the signature of a key first, where there is one: a log's entry is of the first.
+    pub fn put_first(&mut self, key: &provost_keys::PublicKey) {
+        let message = self.signed_bytes();
+        if let Some(at) = self.signatures.iter().position(|s| key.verify(&message, &s.signature).is_ok()) {
+            self.signatures.swap(0, at);
+        }
+    }
+
     /// Adds a signature by another signer over the same payload.
     ///
     /// # Errors

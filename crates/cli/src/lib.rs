@@ -85,6 +85,8 @@ enum Command {
     Log(commands::log::LogArgs),
     /// Check, test and sign policies.
     Policy(commands::policy::PolicyArgs),
+    /// Access control for a git repository: served refs, hooks, the reference log, and its verification on any clone.
+    Repo(Box<commands::repo::RepoArgs>),
     /// Make and rotate keys.
     Key(commands::key::KeyArgs),
     /// Whose policies count here.
@@ -130,6 +132,7 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Log(args) => commands::log::run(args, &context),
         Command::Policy(args) => commands::policy::run(args, &context),
+        Command::Repo(args) => commands::repo::run(args, &context),
         Command::Key(args) => commands::key::run(args, &context),
         Command::Trust(args) => commands::trust::run(args, &context),
         Command::Report(args) => commands::report::run(args, &context),
@@ -144,9 +147,12 @@ fn exit_of(command: &Command, error: &anyhow::Error) -> Exit {
     });
     match command {
         Command::Verify(_) | Command::Explain(_) if rolled_back => Exit::Denied,
-        Command::Verify(_) | Command::Explain(_) | Command::Run(_) | Command::Log(_) | Command::Report(_) => {
-            Exit::Undecided
-        }
+        Command::Verify(_)
+        | Command::Explain(_)
+        | Command::Run(_)
+        | Command::Log(_)
+        | Command::Report(_)
+        | Command::Repo(_) => Exit::Undecided,
         _ => Exit::Usage,
     }
 }

@@ -65,7 +65,8 @@ impl Ledger {
 
     fn update(&mut self, entry: &ReferenceUpdate) {
         if entry.state == UpdateState::Aborted {
-            let mut before = self.before.remove(&entry.push).unwrap_or_default();
+            // A push that never came into the log left nothing to take back.
+            let Some(mut before) = self.before.remove(&entry.push) else { return };
             for change in &entry.changes {
                 match before.remove(&change.reference).flatten() {
                     Some(id) => _ = self.refs.insert(change.reference.clone(), id),

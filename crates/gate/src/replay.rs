@@ -26,6 +26,8 @@ pub enum AnomalyKind {
     Missing,
     /// A ref went back, or history was dropped.
     Rewritten,
+    /// A ref is at an older commit than the log says: fetch again, and if it stays so, it was moved back.
+    Behind,
     /// A tag holds something else.
     MovedTag,
     /// An entry was accepted against the policy of its time.
@@ -36,6 +38,8 @@ pub enum AnomalyKind {
     Time,
     /// Objects that the log speaks of are not here: nothing can be said of them.
     NotVerifiable,
+    /// Objects that the log speaks of are not here, of a ref that may drop them.
+    Gone,
     /// The glass was broken.
     BrokenGlass,
     /// A state was taken over by hand.
@@ -45,7 +49,7 @@ pub enum AnomalyKind {
 impl AnomalyKind {
     /// Whether it is wrong, or only to be known.
     pub fn is_wrong(self) -> bool {
-        !matches!(self, Self::BrokenGlass | Self::Adopted)
+        !matches!(self, Self::Gone | Self::BrokenGlass | Self::Adopted)
     }
 
     /// In words.
@@ -55,11 +59,13 @@ impl AnomalyKind {
             Self::Bypass => "bypass",
             Self::Missing => "missing",
             Self::Rewritten => "rewritten",
+            Self::Behind => "behind",
             Self::MovedTag => "moved-tag",
             Self::AgainstPolicy => "against-policy",
             Self::WrongPolicy => "wrong-policy",
             Self::Time => "time",
             Self::NotVerifiable => "not-verifiable",
+            Self::Gone => "gone",
             Self::BrokenGlass => "broken-glass",
             Self::Adopted => "adopted",
         }
@@ -167,7 +173,10 @@ impl<'a> Replay<'a> {
         match entry.state {
             UpdateState::Accepted => self.accepted(index, entry, known)?,
             UpdateState::Aborted => {
-                let mut before = self.state.before.remove(&entry.push).unwrap_or_default();
+                let Some(mut before) = self.state.before.remove(&entry.push) else {
+                    self.state.size = index + 1;
+                    return Ok(());
+                };
                 for change in &entry.changes {
                     match before.remove(&change.reference).flatten() {
                         Some(state) => _ = self.state.refs.insert(change.reference.clone(), state),
@@ -250,9 +259,18 @@ impl<'a> Replay<'a> {
                     self.anomaly(AnomalyKind::AgainstPolicy, &refusal.reference, Some(index), what);
                 }
             }
-            // Objects of a push that was aborted, or of a branch that is gone, need not be here.
+            // A ref that may be moved back or deleted leaves objects behind; one that only moves forward does not.
             Err(GateError::Repository(error)) => {
-                self.anomaly(AnomalyKind::NotVerifiable, &updates[0].reference, Some(index), error.to_string());
+                for update in &updates {
+                    let rules: Vec<_> = known.policy.access.rules_for(&update.reference).collect();
+                    let kept = rules.iter().any(|rule| rule.fast_forward || rule.immutable);
+                    let here = update.new.as_ref().is_none_or(|id| self.view.contains(id));
+                    if here && updates.len() > 1 {
+                        continue;
+                    }
+                    let kind = if kept { AnomalyKind::NotVerifiable } else { AnomalyKind::Gone };
+                    self.anomaly(kind, &update.reference, Some(index), error.to_string());
+                }
             }
             Err(error) => return Err(error),
         }
@@ -270,17 +288,19 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// Holds the end of the log against the refs that are really there. `theirs` are refs of the server, in its names.
+    /// Holds the end of the log against the refs that are really there. `theirs` are refs of the server, in its names; `whole`
+    /// says that they are all that it has.
     ///
     /// # Errors
     /// The repository cannot be read.
-    pub fn finish(&mut self, theirs: &[(String, String)]) -> Result<(), GateError> {
+    pub fn finish(&mut self, theirs: &[(String, String)], whole: bool) -> Result<(), GateError> {
         let actual: BTreeMap<&str, &str> = theirs.iter().map(|(name, id)| (name.as_str(), id.as_str())).collect();
         let logged: Vec<(String, String)> =
             self.state.refs.iter().map(|(name, state)| (name.clone(), state.id.clone())).collect();
         for (name, id) in &logged {
             match actual.get(name.as_str()) {
                 Some(now) if now == id => {}
+                None if !whole => {}
                 None => self.anomaly(
                     AnomalyKind::Missing,
                     name,
@@ -298,8 +318,11 @@ impl<'a> Replay<'a> {
                 Some(now) => {
                     let both = self.view.contains(id) && self.view.contains(now);
                     let forward = both && self.view.is_ancestor(id, now)?;
+                    let back = both && self.view.is_ancestor(now, id)?;
                     let (kind, how) = if forward {
                         (AnomalyKind::Bypass, "it was moved on past the server")
+                    } else if back {
+                        (AnomalyKind::Behind, "an older state: fetch again; if it stays so it was moved back")
                     } else {
                         (AnomalyKind::Rewritten, "history of the log is not in it")
                     };

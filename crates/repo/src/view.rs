@@ -308,7 +308,7 @@ impl View {
         Ok(found)
     }
 
-    /// What a ref of the real repository holds; `None` when there is no such ref.
+    /// What a ref of the real repository holds (a tag's own id); `None` when there is no such ref.
     ///
     /// # Errors
     /// It cannot be read.
@@ -317,7 +317,27 @@ impl View {
         let options = gix::open::Options::isolated();
         let real = gix::open_opts(&self.git_dir, options).map_err(|e| wrong(&e))?;
         let found = real.try_find_reference(name).map_err(|e| wrong(&e))?;
-        Ok(found.and_then(|mut reference| reference.peel_to_id().ok().map(|_| reference.id().to_string())))
+        Ok(found.and_then(|reference| reference.try_id().map(|id| id.to_string())))
+    }
+
+    /// Where `HEAD` points to.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn head(&self) -> Result<Option<String>, RepoError> {
+        let wrong = self.wrong();
+        let real = gix::open_opts(&self.git_dir, gix::open::Options::isolated()).map_err(|e| wrong(&e))?;
+        Ok(real.head_name().map_err(|e| wrong(&e))?.map(|name| name.as_bstr().to_string()))
+    }
+
+    /// Whether it is bare, shallow.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn shape(&self) -> Result<(bool, bool), RepoError> {
+        let wrong = self.wrong();
+        let real = gix::open_opts(&self.git_dir, gix::open::Options::isolated()).map_err(|e| wrong(&e))?;
+        Ok((real.workdir().is_none(), real.is_shallow().map_err(|e| wrong(&e))?))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod error;
+mod frontier;
 mod merkle;
 mod note;
 mod proof;
@@ -13,6 +14,7 @@ mod tile;
 
 pub use checkpoint::{Checkpoint, Cosignature, SignedCheckpoint, cosign};
 pub use error::TlogError;
+pub use frontier::Frontier;
 pub use merkle::{
     Nodes, consistency_proof, empty_root, inclusion_proof, leaf_hash, node_hash, root_of, subtree_root,
     verify_consistency, verify_inclusion,

@@ -9,6 +9,7 @@ pub mod key;
 pub mod log;
 pub mod policy;
 pub mod recheck;
+pub mod repo;
 pub mod report;
 pub mod run;
 pub mod sbom;

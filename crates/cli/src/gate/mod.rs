@@ -2,3 +2,5 @@
 
 pub(crate) mod ledger;
 pub(crate) mod policy;
+pub(crate) mod publish;
+pub(crate) mod server;

@@ -1,0 +1,442 @@
+//! What git runs on the server. `pre-receive` judges a push as a whole and writes it into the log before git moves a ref;
+//! `post-receive` ends it. Whatever happens between the two is found by the next hook.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+use provost_attest::{Envelope, Statement, TrustedSigner, verify_envelope};
+use provost_evidence::Store;
+use provost_gate::{
+    APPROVAL, Answer, PushFacts, Receipt, ReceiptKind, RefChange, RefUpdate, Refusal, UpdateState, judge_push,
+    verify_approval,
+};
+use provost_model::{printable, sha256};
+use provost_policy::{POLICY_PAYLOAD, Person, Policy, TimeSource};
+use provost_repo::{ObjectKind, Quarantine, View, valid_ref_name};
+
+use super::init::{self, Identity};
+use crate::clock;
+use crate::commands::Context;
+use crate::exit::Exit;
+use crate::gate::publish::LOG_REF;
+use crate::gate::server::{Server, Ticket, git_process, is_own, process_started};
+use crate::gate::{ledger, policy as gate_policy};
+use crate::judge::{self, Anchors};
+
+/// Where signed statements are left for the server: `refs/provost/inbox/<SHA-256 of the file>`.
+pub(crate) const INBOX: &str = "refs/provost/inbox/";
+/// Where a new policy is left.
+pub(crate) const POLICY_REF: &str = "refs/provost/policy";
+/// Refs of one push.
+const UPDATES: usize = 20_000;
+/// Bytes of standard input.
+const INPUT: u64 = 32 << 20;
+/// How long a hook waits for another push of the same ref.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Arguments of `repo hook`.
+#[derive(Debug, Args)]
+pub(crate) struct HookArgs {
+    /// Which hook.
+    #[arg(value_enum)]
+    hook: Hook,
+    /// Arguments of git's: of `update` the ref, the old and the new id.
+    arguments: Vec<String>,
+    /// How the server tells who pushes.
+    #[arg(long, value_enum, default_value_t = Identity::Provost)]
+    identity: Identity,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Hook {
+    /// Once for each push, before anything moves.
+    PreReceive,
+    /// Once for each ref, for servers that have no other hook.
+    Update,
+    /// After refs have moved.
+    PostReceive,
+}
+
+/// Runs a hook.
+///
+/// # Errors
+/// It could not be decided: git refuses the push then.
+pub(crate) fn run(args: &HookArgs, context: &Context) -> Result<Exit> {
+    let git_dir = std::env::var_os("GIT_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let server = Server::open(&context.home, &git_dir)?;
+    match args.hook {
+        Hook::PreReceive => receive(&server, args.identity, &read_updates()?),
+        Hook::Update => {
+            let [reference, old, new] = args.arguments.as_slice() else {
+                bail!("`update` is called with a ref, an old and a new id");
+            };
+            receive(&server, args.identity, &[update(old, new, reference)?])
+        }
+        Hook::PostReceive => {
+            // git has moved the refs: nothing that goes wrong here may look like a refusal.
+            if let Err(error) = after(&server) {
+                anstream::eprintln!(
+                    "provost: the push stands; its end is not in the log yet: {}",
+                    printable(&format!("{error:#}"))
+                );
+            }
+            Ok(Exit::Pass)
+        }
+    }
+}
+
+fn update(old: &str, new: &str, reference: &str) -> Result<RefUpdate> {
+    let id = |text: &str| {
+        let hex = matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !hex {
+            bail!("`{}` is no object id", printable(text));
+        }
+        Ok((!text.bytes().all(|b| b == b'0')).then(|| text.to_owned()))
+    };
+    Ok(RefUpdate { reference: reference.to_owned(), old: id(old)?, new: id(new)? })
+}
+
+/// `old new ref`, a line for each (githooks(5)).
+fn read_updates() -> Result<Vec<RefUpdate>> {
+    let mut text = Vec::new();
+    std::io::stdin().lock().take(INPUT + 1).read_to_end(&mut text).context("git's list of refs cannot be read")?;
+    if text.len() as u64 > INPUT {
+        bail!("git's list of refs has more than {INPUT} bytes");
+    }
+    let text = String::from_utf8(text).context("a ref of this push has a name that is not UTF-8")?;
+    let mut updates = Vec::new();
+    for line in text.lines() {
+        let mut parts = line.splitn(3, ' ');
+        let (Some(old), Some(new), Some(reference)) = (parts.next(), parts.next(), parts.next()) else {
+            bail!("git's list of refs has the line `{}`", printable(line));
+        };
+        updates.push(update(old, new, reference)?);
+        if updates.len() > UPDATES {
+            bail!("more than {UPDATES} refs in one push: push them in parts");
+        }
+    }
+    Ok(updates)
+}
+
+/// Whom the server let in, and how it knows. Each kind of server has one variable, and only that one is looked at: others
+/// could come from the client.
+pub(crate) fn pusher<'a>(policy: &'a Policy, identity: Identity) -> Result<Option<(&'a Person, String)>> {
+    let access = &policy.access;
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (name, prefix) = match identity {
+        Identity::Provost => {
+            let Some(name) = variable("PROVOST_PERSON") else { return Ok(None) };
+            let how = variable("PROVOST_AUTHENTICATED_BY").unwrap_or_else(|| "provost".into());
+            return Ok(access.person(&name).map(|person| (person, how)));
+        }
+        Identity::Http => ("REMOTE_USER", "http"),
+        Identity::Gitea => ("GITEA_PUSHER_NAME", "gitea"),
+        Identity::Gitlab => ("GL_USERNAME", "gitlab"),
+        Identity::Github => ("GITHUB_USER_LOGIN", "github"),
+    };
+    let Some(account) = variable(name) else { return Ok(None) };
+    Ok(access.by_account(&format!("{prefix}:{account}")).map(|person| (person, format!("{prefix}: {account}"))))
+}
+
+fn quarantine() -> Quarantine {
+    let objects = std::env::var_os("GIT_OBJECT_DIRECTORY").map(PathBuf::from);
+    let alternates = std::env::var_os("GIT_ALTERNATE_OBJECT_DIRECTORIES")
+        .map(|list| std::env::split_paths(&list).filter(|path| !path.as_os_str().is_empty()).collect())
+        .unwrap_or_default();
+    Quarantine { objects, alternates }
+}
+
+fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result<Exit> {
+    let trusted = server.policy()?;
+    let policy = &trusted.policy;
+    if policy.expires < clock::now() {
+        bail!("the policy expired on {}: nothing is accepted until its signers renew it", policy.expires);
+    }
+    let who = pusher(policy, identity)?;
+    let store = server.store()?;
+    let (_lock, under_way) = turn(server, &store, policy, updates)?;
+    let view = View::open_with(&server.git_dir, &quarantine())?;
+    let refs = view.refs()?;
+    let known = ledger::read(&server.home, &store, policy)?;
+    let strays = server.strays(&known, &refs, &under_way);
+    if let Some((name, logged, now)) = strays.iter().find(|(name, _, _)| updates.iter().any(|u| u.reference == *name)) {
+        let place = |id: &Option<String>| id.clone().unwrap_or_else(|| "nothing".into());
+        bail!(
+            "{} was changed past this server: the log left it at {}, and it is at {}. Whoever runs the server has to look \
+             (`provost repo verify`), then put it back or take it over (`provost repo adopt`)",
+            printable(name),
+            place(logged),
+            place(now)
+        );
+    }
+    let mut own = Vec::new();
+    let mut others = Vec::new();
+    for update in updates {
+        if is_own(&update.reference) { own.push(update.clone()) } else { others.push(update.clone()) }
+    }
+    let person = who.as_ref().map(|(person, _)| *person);
+    let mut refused = Vec::new();
+    let mut statements = Vec::new();
+    for update in &own {
+        match left(server, policy, &view, person, update) {
+            Ok(Some(statement)) => statements.push(statement),
+            Ok(None) => {}
+            Err(error) => refused.push((update.reference.clone(), format!("{error:#}"))),
+        }
+    }
+    // An approval that comes in the same push counts for it: it has just been there.
+    let mut known = known;
+    for (offset, statement) in statements.iter().enumerate() {
+        known.apply(&policy.access, known.size + offset as u64, statement)?;
+    }
+    let trees: Vec<String> = others
+        .iter()
+        .filter_map(|update| update.new.as_deref())
+        .filter_map(|id| view.peel(id).ok())
+        .flat_map(|commit| [view.tree_of(&commit).ok(), Some(commit)])
+        .flatten()
+        .collect();
+    let trees: Vec<&str> = trees.iter().map(String::as_str).collect();
+    let checks = known.checks_of(policy, &trees);
+    let now = clock::now();
+    let facts = PushFacts {
+        pusher: person,
+        now: (now, TimeSource::Log),
+        refs: &refs,
+        approvals: &known.approvals,
+        checks: &checks,
+        first_seen: &|binding| known.first_seen(binding),
+    };
+    let (allowed, refusals) = judge_push(policy, &view, &others, &facts)?;
+    if !refusals.is_empty() || !refused.is_empty() {
+        tell(&refusals, &refused);
+        server.audit(&serde_json::json!({
+            "refused": refusals.iter().map(|r| &r.reference).chain(refused.iter().map(|(name, _)| name)).collect::<Vec<_>>(),
+            "pusher": person.map(|p| &p.name),
+            "rules": refusals.iter().flat_map(|r| r.rules.iter().map(|rule| &rule.rule)).collect::<Vec<_>>(),
+        }));
+        return Ok(Exit::Denied);
+    }
+    accept(server, &store, policy, who.as_ref().map(|(p, how)| (p.name.as_str(), how.as_str())), allowed, statements)?;
+    Ok(Exit::Pass)
+}
+
+/// Waits until no other push of these refs is under way, and gives the lock.
+fn turn(
+    server: &Server,
+    store: &Store,
+    policy: &Policy,
+    updates: &[RefUpdate],
+) -> Result<(nix::fcntl::Flock<std::fs::File>, Vec<Ticket>)> {
+    let begun = Instant::now();
+    let own = git_process();
+    loop {
+        let lock = server.lock()?;
+        let under_way = server.reconcile(store, policy)?;
+        let meets = |ticket: &&Ticket| {
+            ticket.process != own
+                && ticket.changes.iter().any(|change| updates.iter().any(|update| update.reference == change.reference))
+        };
+        let Some(busy) = under_way.iter().find(meets) else { return Ok((lock, under_way)) };
+        if begun.elapsed() > PATIENCE {
+            let reference = busy.changes.first().map_or("", |change| &change.reference);
+            bail!("another push of {} is under way: try again", printable(reference));
+        }
+        drop(lock);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What is left for the server in refs of its own: a statement for its inbox, or a new policy.
+fn left(
+    server: &Server,
+    policy: &Policy,
+    view: &View,
+    person: Option<&Person>,
+    update: &RefUpdate,
+) -> Result<Option<Statement>> {
+    let reference = &update.reference;
+    if !valid_ref_name(reference) {
+        bail!("git does not allow the name of this ref");
+    }
+    let Some(person) = person else { bail!("only persons of the policy may leave something here") };
+    let Some(new) = &update.new else { bail!("the server clears its own refs") };
+    let inbox = reference.strip_prefix(INBOX);
+    if inbox.is_none() && reference != POLICY_REF {
+        bail!("{} is written by the server alone", if reference == LOG_REF { LOG_REF } else { "refs/provost/" });
+    }
+    if view.kind(new)? != ObjectKind::Blob {
+        bail!("it is to hold one file: `provost approve --push` does it right");
+    }
+    let bytes = view.read(new, crate::input::SMALL)?;
+    if let Some(digest) = inbox
+        && sha256(&bytes).to_hex() != digest
+    {
+        bail!("the ref's name is not the SHA-256 of the file");
+    }
+    let envelope = Envelope::parse(&bytes)?;
+    if reference == POLICY_REF {
+        let anchors = Anchors::load(None, &[server.anchor_path()], &[])?;
+        let next = judge::trusted_policy(&envelope, &anchors, &[])?;
+        gate_policy::may_follow(policy, &next.policy, &envelope)?;
+        return Ok(None);
+    }
+    if envelope.payload_type() == POLICY_PAYLOAD {
+        bail!("a policy goes to {POLICY_REF}");
+    }
+    let statement = Statement::parse(envelope.unverified_payload())?;
+    if statement.predicate_type == APPROVAL {
+        let seen = verify_approval(&policy.access, &envelope)?;
+        let here = policy.access.repository.as_ref().is_some_and(|r| r.name == seen.approval.of.target.repository);
+        if !here {
+            bail!("the approval is of another repository");
+        }
+    } else {
+        let signers: Vec<TrustedSigner> = policy.keys().into_iter().map(TrustedSigner::key).collect();
+        verify_envelope(&envelope, &signers, 1).context("no functionary of the policy signed it")?;
+    }
+    let text = String::from_utf8(bytes).context("it is not UTF-8")?;
+    let receipt = Receipt {
+        of: ReceiptKind::Envelope { envelope: text },
+        received_on: clock::now(),
+        from: Some(person.name.clone()),
+    };
+    Ok(Some(receipt.statement()?))
+}
+
+/// Writes an accepted push into the log, and keeps a ticket until git has ended it.
+fn accept(
+    server: &Server,
+    store: &Store,
+    policy: &Policy,
+    who: Option<(&str, &str)>,
+    allowed: Vec<RefChange>,
+    mut statements: Vec<Statement>,
+) -> Result<()> {
+    let push = clock::random_id(16)?;
+    if !allowed.is_empty() {
+        let notes = push_options();
+        let entry = server.entry(policy, UpdateState::Accepted, push.clone(), allowed.clone(), who, notes);
+        statements.push(entry.statement()?);
+    }
+    let process = git_process();
+    let ticket = Ticket {
+        push,
+        process,
+        started: process_started(process).unwrap_or_default(),
+        changes: allowed,
+        pusher: who.map(|(name, _)| name.to_owned()),
+    };
+    // The ticket first: a hook that dies between the two leaves a ticket without an entry, and ending it adds at most a
+    // line that takes back what never was; the other way round an entry would stand that nobody ends.
+    if !ticket.changes.is_empty() {
+        server.keep(&ticket)?;
+    }
+    provost_evidence::fault::point("ticket kept");
+    let appended = if statements.is_empty() { Ok(Vec::new()) } else { server.append(store, &statements) };
+    if appended.is_err() {
+        server.drop_ticket(&ticket.push);
+    }
+    appended.context("the push is refused, since it cannot be written into the log")?;
+    provost_evidence::fault::point("push logged");
+    for change in &ticket.changes {
+        if change.broken_glass {
+            anstream::eprintln!("provost: ALERT: the glass was broken for {}", printable(&change.reference));
+            server.audit(&serde_json::json!({ "broken-glass": change.reference, "pusher": ticket.pusher }));
+        }
+    }
+    Ok(())
+}
+
+/// `git push -o`: what the pusher wants to have said.
+fn push_options() -> Vec<String> {
+    let count = std::env::var("GIT_PUSH_OPTION_COUNT").ok().and_then(|n| n.parse::<usize>().ok()).unwrap_or(0);
+    (0..count.min(32))
+        .filter_map(|n| std::env::var(format!("GIT_PUSH_OPTION_{n}")).ok())
+        .map(|option| option.chars().take(512).collect())
+        .collect()
+}
+
+/// Ends the push of this git, takes what was left for the server, and publishes the log.
+fn after(server: &Server) -> Result<()> {
+    let trusted = server.policy()?;
+    let store = server.store()?;
+    let _lock = server.lock()?;
+    let updates = read_updates()?;
+    let own = git_process();
+    for ticket in server.tickets()? {
+        let here = ticket.process == own
+            && ticket.changes.iter().any(|c| updates.iter().any(|u| u.reference == c.reference && u.new == c.to));
+        if here {
+            server.end(&store, &trusted.policy, &ticket)?;
+        }
+    }
+    if updates.iter().any(|update| update.reference == POLICY_REF) {
+        let view = View::open(&server.git_dir)?;
+        if let Some(id) = view.reference(POLICY_REF)? {
+            let envelope = Envelope::parse(&view.read(&id, crate::input::SMALL)?)?;
+            let policy = init::install(server, &envelope)?;
+            anstream::eprintln!("provost: in force: {} serial {}", printable(&policy.name), policy.serial);
+        }
+    }
+    server.publish(&store)?;
+    clear_inbox(&server.git_dir, &updates)
+}
+
+/// What was left is in the log now.
+fn clear_inbox(git_dir: &Path, updates: &[RefUpdate]) -> Result<()> {
+    let published = provost_repo::Published::open(git_dir, LOG_REF)?;
+    for update in updates.iter().filter(|update| update.reference.starts_with(INBOX)) {
+        if let Some(id) = &update.new {
+            published.delete(&update.reference, id)?;
+        }
+    }
+    Ok(())
+}
+
+/// One clear message for each rule that refuses, with what to do.
+fn tell(refusals: &[Refusal], others: &[(String, String)]) {
+    for (reference, why) in others {
+        anstream::eprintln!("provost: {} is refused\n  {}", printable(reference), printable(why));
+    }
+    for refusal in refusals {
+        let word = match refusal.answer {
+            Answer::WaitUntil => "has to wait",
+            Answer::NeedsApproval => "needs approval",
+            _ => "is refused",
+        };
+        anstream::eprintln!("provost: {} {word}", printable(&refusal.reference));
+        for rule in &refusal.rules {
+            anstream::eprintln!("  {}: {}", printable(&rule.rule), printable(&rule.reason));
+            for path in rule.paths.iter().take(5) {
+                anstream::eprintln!("      {}", printable(path));
+            }
+            if rule.paths.len() > 5 {
+                anstream::eprintln!("      … and {} more", rule.paths.len() - 5);
+            }
+            if !rule.whom.is_empty() {
+                anstream::eprintln!("    who may approve: {}", printable(&rule.whom.join(", ")));
+            }
+            if !rule.hint.is_empty() {
+                anstream::eprintln!("    do: {}", printable(&rule.hint));
+            }
+        }
+        for stale in &refusal.stale {
+            anstream::eprintln!(
+                "  the approval of {} does not count: {}",
+                printable(&stale.person),
+                printable(&stale.why)
+            );
+        }
+        if let Some(binding) = refusal.binding.as_ref().filter(|_| refusal.answer == Answer::NeedsApproval) {
+            anstream::eprintln!(
+                "    do: provost approve {} --onto {} --push origin",
+                binding.head.get(..12).unwrap_or(&binding.head),
+                printable(&binding.target.reference)
+            );
+        }
+    }
+}

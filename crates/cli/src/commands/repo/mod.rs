@@ -1,0 +1,58 @@
+//! `provost repo`: access control for a git repository, on the server and in any clone.
+
+mod hook;
+mod init;
+mod verify;
+mod vsa;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::commands::Context;
+use crate::exit::Exit;
+
+/// Arguments of `repo`.
+#[derive(Debug, Args)]
+pub struct RepoArgs {
+    #[command(subcommand)]
+    command: RepoCommand,
+}
+
+/// What to do with a repository.
+#[derive(Debug, Subcommand)]
+enum RepoCommand {
+    /// Prepare a bare repository: server keys, evidence store, hooks.
+    Init(init::InitArgs),
+    /// Install or replace the signed policy of a served repository.
+    Policy(init::PolicyArgs),
+    /// Take over refs as they are found, with a reason: the first time, or after a look at what bypassed the server.
+    Adopt(init::AdoptArgs),
+    /// What git runs on the server: pre-receive, update, post-receive. Installed by `init`.
+    Hook(hook::HookArgs),
+    /// Replay policy and reference log on any clone: what bypassed the server, dropped history or broke the rules?
+    Verify(verify::VerifyArgs),
+}
+
+/// Which repository.
+#[derive(Debug, Args)]
+pub(crate) struct Where {
+    /// The bare repository, or the `.git` directory.
+    #[arg(value_name = "REPOSITORY")]
+    git_dir: PathBuf,
+}
+
+/// Does it.
+///
+/// # Errors
+/// The repository, its policy or its store cannot be used.
+pub fn run(args: &RepoArgs, context: &Context) -> Result<Exit> {
+    match &args.command {
+        RepoCommand::Init(args) => init::init(args, context),
+        RepoCommand::Policy(args) => init::policy(args, context),
+        RepoCommand::Adopt(args) => init::adopt(args, context),
+        RepoCommand::Hook(args) => hook::run(args, context),
+        RepoCommand::Verify(args) => verify::run(args, context),
+    }
+}

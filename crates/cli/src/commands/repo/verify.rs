@@ -1,0 +1,420 @@
+//! `provost repo verify`: the reference log and the policy, replayed on any clone.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+use provost_attest::{Envelope, verify_envelope};
+use provost_gate::{Anomaly, AnomalyKind, Known, Ledger, REFERENCE_UPDATE, ReferenceUpdate, Replay, ReplayState};
+use provost_model::{count, printable};
+use provost_policy::POLICY_PAYLOAD;
+use provost_repo::{Published, View};
+use provost_tlog::{Frontier, SignedCheckpoint, leaf_hash};
+use serde::{Deserialize, Serialize};
+
+use crate::commands::Context;
+use crate::exit::Exit;
+use crate::gate::publish::{FILE, LOG_REF, PublishedEntry, path_of};
+use crate::gate::server::is_own;
+use crate::gate::{ledger, policy as gate_policy};
+use crate::judge::{self, Anchors, TrustedPolicy};
+use crate::render;
+
+/// Arguments of `repo verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The clone, or the bare repository.
+    #[arg(value_name = "REPOSITORY", default_value = ".")]
+    directory: PathBuf,
+    /// The remote whose refs are held against the log (default: of a bare repository its own refs).
+    #[arg(long, value_name = "NAME", default_value = "origin")]
+    remote: String,
+    /// Fetch branches, tags and the log from the remote first.
+    #[arg(long)]
+    fetch: bool,
+    /// The public key that vouches for the first policy (default: those you trust).
+    #[arg(long, value_name = "FILE")]
+    policy_key: Vec<PathBuf>,
+    /// The id of that key, when the log brings the key itself.
+    #[arg(long, value_name = "ID")]
+    trust: Vec<String>,
+    /// Forget what was verified before, and begin at the first entry.
+    #[arg(long)]
+    from_start: bool,
+    /// Write a verification summary (SLSA VSA) for each ref into this directory, signed with this project's key.
+    #[arg(long, value_name = "DIRECTORY")]
+    vsa: Option<PathBuf>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What was verified, for the next time.
+#[derive(Serialize, Deserialize)]
+struct Verified {
+    /// The right edge of the log.
+    frontier: Frontier,
+    /// The checkpoint that it ended in.
+    checkpoint: String,
+    /// The policy in force then, signed.
+    policy: String,
+    /// The refs, and what was wrong.
+    replay: ReplayState,
+    /// Approvals, checks, times.
+    ledger: Ledger,
+}
+
+/// What came out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Outcome {
+    /// Entries of the log.
+    entries: u64,
+    /// Of them, read now.
+    read: u64,
+    /// The log.
+    log: String,
+    /// The policy in force.
+    policy: String,
+    /// Its serial.
+    policy_serial: u64,
+    /// Refs, with the level of SLSA's source track that the log supports.
+    refs: Vec<RefOutcome>,
+    /// What is not as it should be.
+    anomalies: Vec<Anomaly>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RefOutcome {
+    reference: String,
+    id: String,
+    /// `SLSA_SOURCE_LEVEL_n`, of the revision; none where it is not on a branch under continuous control.
+    level: Option<String>,
+    /// Why not a higher one.
+    why: String,
+    since: provost_model::Timestamp,
+}
+
+/// Verifies.
+///
+/// # Errors
+/// There is no log, it was rolled back or forked, or something cannot be read.
+pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
+    if args.fetch {
+        fetch(&args.directory, &args.remote)?;
+    }
+    let view = View::open(&args.directory)?;
+    let published = Published::open(&args.directory, LOG_REF)?;
+    let checkpoint = published.read("checkpoint", FILE)?.with_context(|| {
+        format!("there is no {LOG_REF} here: fetch it (`provost repo verify --fetch`), or the server keeps none")
+    })?;
+    let checkpoint = SignedCheckpoint::parse(&checkpoint).context("the published checkpoint")?;
+    let anchors = Anchors::load(Some(&context.home), &args.policy_key, &args.trust)?;
+    let origin = provost_model::sha256(checkpoint.unverified().origin.as_bytes());
+    let memory = context.home.memory_path().join("repositories").join(format!("{origin}.json"));
+    let before = if args.from_start { None } else { remembered(&memory, &anchors)? };
+    let from = before.as_ref().map_or(0, |(before, _)| before.frontier.size());
+    let size = checkpoint.unverified().size;
+    if let Some(seen) = newest_seen(&memory)?.filter(|seen| seen.unverified().size > size) {
+        bail!(
+            "the log has {size} entries, and {} were seen before: it was rolled back, or this is another view of it. Seen before:\n{}",
+            seen.unverified().size,
+            printable(&seen.to_string())
+        );
+    }
+    let (mut frontier, mut policy, state, mut known) = match before {
+        Some((before, policy)) => (before.frontier, Some(policy), before.replay, before.ledger),
+        None => (Frontier::default(), None, ReplayState::default(), Ledger::default()),
+    };
+    let mut replay = Replay::new(&view, state);
+    for index in from..size {
+        let path = path_of(index);
+        let bytes = published.read(&path, FILE)?.with_context(|| format!("{LOG_REF} lacks entry {index}"))?;
+        let (entry, envelope) = PublishedEntry::open(&bytes).with_context(|| format!("entry {index} of the log"))?;
+        frontier.push(leaf_hash(&entry));
+        if envelope.payload_type() == POLICY_PAYLOAD {
+            policy = Some(
+                next_policy(policy.as_ref(), &envelope, &anchors)
+                    .with_context(|| format!("entry {index}: a policy"))?,
+            );
+            continue;
+        }
+        let Some(policy) = &policy else { bail!("entry {index} of the log comes before any policy") };
+        one(index, &envelope, &policy.policy, &mut replay, &mut known)?;
+    }
+    let Some(policy) = policy else { bail!("the log holds no policy") };
+    if frontier.root() != checkpoint.unverified().root {
+        let seen = newest_seen(&memory)?.map(|seen| format!(" Seen before:\n{seen}")).unwrap_or_default();
+        bail!(
+            "the entries are not those of the checkpoint: the log was changed, or it is another view of it.{}",
+            printable(&seen)
+        );
+    }
+    let keys = policy.policy.log_keys();
+    if !keys.iter().any(|key| checkpoint.verify(key).is_ok()) {
+        bail!("the checkpoint is not signed by a log that the policy names");
+    }
+    witnesses(&policy, &checkpoint)?;
+    let (bare, shallow) = view.shape()?;
+    let theirs = refs_of(&view, bare, &args.remote)?;
+    // What was found at the end is found anew each time; what the log itself shows stays.
+    let logged = replay.state.clone();
+    replay.finish(&theirs, bare)?;
+    if shallow {
+        let what = "the clone is shallow: its history cannot be judged whole (`git fetch --unshallow`)".to_owned();
+        replay.state.anomalies.push(Anomaly {
+            kind: AnomalyKind::NotVerifiable,
+            reference: String::new(),
+            entry: None,
+            what,
+        });
+    }
+    let outcome = Outcome {
+        entries: size,
+        read: size - from,
+        log: checkpoint.unverified().origin.clone(),
+        policy: policy.policy.name.clone(),
+        policy_serial: policy.policy.serial,
+        refs: levels(&policy, &replay.state),
+        anomalies: replay.state.anomalies.clone(),
+    };
+    let kept = Verified {
+        frontier,
+        checkpoint: checkpoint.to_string(),
+        policy: policy.json.clone(),
+        replay: logged,
+        ledger: known,
+    };
+    keep(&memory, &kept)?;
+    if let Some(directory) = &args.vsa {
+        super::vsa::write(context, directory, &policy, &view, &outcome_levels(&outcome))?;
+    }
+    match args.format {
+        Format::Json => anstream::println!("{}", serde_json::to_string_pretty(&outcome)?),
+        Format::Text => print(&outcome),
+    }
+    let wrong = outcome.anomalies.iter().any(|anomaly| anomaly.kind.is_wrong());
+    let unverifiable =
+        outcome.anomalies.iter().filter(|a| a.kind.is_wrong()).all(|a| a.kind == AnomalyKind::NotVerifiable);
+    Ok(match (wrong, unverifiable) {
+        (false, _) => Exit::Pass,
+        (true, true) => Exit::Undecided,
+        (true, false) => Exit::Denied,
+    })
+}
+
+/// One entry that is no policy.
+fn one(
+    index: u64,
+    envelope: &Envelope,
+    policy: &provost_policy::Policy,
+    replay: &mut Replay<'_>,
+    known: &mut Ledger,
+) -> Result<()> {
+    let signers = ledger::gate_signers(policy);
+    let Ok(verified) = verify_envelope(envelope, &signers, 1) else {
+        // Other evidence may share the log; an entry of the gate that a stranger signed is one that counts for nothing.
+        known.size = index + 1;
+        return Ok(());
+    };
+    let statement = verified.value();
+    if statement.predicate_type == REFERENCE_UPDATE {
+        let entry = ReferenceUpdate::parse(statement).with_context(|| format!("entry {index} of the log"))?;
+        let here = policy.access.repository.as_ref().is_some_and(|repository| repository.name == entry.repository);
+        if here {
+            let trees: Vec<&str> =
+                entry.changes.iter().flat_map(|c| [c.tree.as_deref(), c.to.as_deref()]).flatten().collect();
+            let checks = known.checks_of(policy, &trees);
+            let first_seen = |binding: &provost_gate::Binding| known.first_seen(binding);
+            let so_far = Known { policy, approvals: &known.approvals, checks: &checks, first_seen: &first_seen };
+            replay.entry(index, &entry, &so_far)?;
+        }
+    }
+    known.apply(&policy.access, index, statement).with_context(|| format!("entry {index} of the log"))?;
+    Ok(())
+}
+
+/// The policy that an entry brings: the first by the user's own trust, each later one by the one before it as well.
+fn next_policy(before: Option<&TrustedPolicy>, envelope: &Envelope, anchors: &Anchors) -> Result<TrustedPolicy> {
+    let next = judge::trusted_policy(envelope, anchors, &[])?;
+    if let Some(before) = before {
+        gate_policy::may_follow(&before.policy, &next.policy, envelope)?;
+    }
+    Ok(next)
+}
+
+/// Enough witnesses have cosigned the checkpoint, where the policy asks for some.
+fn witnesses(policy: &TrustedPolicy, checkpoint: &SignedCheckpoint) -> Result<()> {
+    let needed = policy.policy.witness_threshold;
+    let found = checkpoint.cosignatures(&policy.policy.witnesses).context("the checkpoint's cosignatures")?.len();
+    if found < needed {
+        bail!("{} cosigned the checkpoint, and the policy needs {needed}", count(found as u64, "witness", "witnesses"));
+    }
+    Ok(())
+}
+
+/// The server's refs, in its own names.
+fn refs_of(view: &View, bare: bool, remote: &str) -> Result<Vec<(String, String)>> {
+    let all = view.refs()?;
+    if bare {
+        return Ok(all.into_iter().filter(|(name, _)| !is_own(name)).collect());
+    }
+    let prefix = format!("refs/remotes/{remote}/");
+    let named = |(name, id): (String, String)| {
+        if name.starts_with("refs/tags/") {
+            return Some((name, id));
+        }
+        let branch = name.strip_prefix(&prefix)?;
+        (branch != "HEAD").then(|| (format!("refs/heads/{branch}"), id))
+    };
+    Ok(all.into_iter().filter_map(named).collect())
+}
+
+fn remembered(path: &Path, anchors: &Anchors) -> Result<Option<(Verified, TrustedPolicy)>> {
+    let Ok(bytes) = std::fs::read(path) else { return Ok(None) };
+    let kept: Verified = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{} is damaged: verify `--from-start`", path.display()))?;
+    if !kept.frontier.is_sound() {
+        bail!("{} is damaged: verify `--from-start`", path.display());
+    }
+    let envelope = Envelope::parse(kept.policy.as_bytes())?;
+    // Trust that was taken back since is no trust.
+    let policy = judge::trusted_policy(&envelope, anchors, &[])?;
+    Ok(Some((kept, policy)))
+}
+
+fn newest_seen(path: &Path) -> Result<Option<SignedCheckpoint>> {
+    let Ok(bytes) = std::fs::read(path) else { return Ok(None) };
+    let Ok(kept) = serde_json::from_slice::<Verified>(&bytes) else { return Ok(None) };
+    Ok(Some(SignedCheckpoint::parse(kept.checkpoint.as_bytes())?))
+}
+
+fn keep(path: &Path, kept: &Verified) -> Result<()> {
+    let bytes = serde_json::to_vec(kept)?;
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    }
+    let temporary = path.with_extension(format!("{}.new", std::process::id()));
+    std::fs::write(&temporary, bytes)
+        .and_then(|()| std::fs::rename(&temporary, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Ordinary git, without the hooks of a repository that somebody else may have made.
+fn fetch(directory: &Path, remote: &str) -> Result<()> {
+    if remote.starts_with('-') || remote.is_empty() {
+        bail!("`{}` is no remote", printable(remote));
+    }
+    let bare = View::open(directory)?.shape()?.0;
+    let mut command = Command::new("git");
+    command.arg("-C").arg(directory).args([
+        "-c",
+        "core.hooksPath=/dev/null",
+        "fetch",
+        "--quiet",
+        "--prune",
+        "--no-tags",
+        "--force",
+    ]);
+    command.arg(remote);
+    if bare {
+        command.args(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]);
+    } else {
+        command.arg(format!("+refs/heads/*:refs/remotes/{remote}/*")).arg("+refs/tags/*:refs/tags/*");
+    }
+    command.arg("+refs/provost/log:refs/provost/log");
+    let status = command.status().context("git cannot be run")?;
+    if !status.success() {
+        bail!("`git fetch {}` failed", printable(remote));
+    }
+    Ok(())
+}
+
+/// What the log supports of SLSA's source track (v1.2), and why not more. Only what was under control at the time counts:
+/// nothing is earned after the fact.
+fn levels(policy: &TrustedPolicy, state: &ReplayState) -> Vec<RefOutcome> {
+    let bad = |name: &str| {
+        state.anomalies.iter().find(|a| a.kind.is_wrong() && (a.reference == name || a.reference.is_empty()))
+    };
+    state
+        .refs
+        .iter()
+        .map(|(name, at)| {
+            let rules: Vec<_> = policy.policy.access.rules_for(name).collect();
+            let (level, why) = if let Some(anomaly) = bad(name) {
+                (None, format!("{}: {}", anomaly.kind.name(), anomaly.what))
+            } else if !at.forward || !rules.iter().any(|rule| rule.fast_forward || rule.immutable) {
+                (Some(1), "no rule kept its history from being rewritten all the time".to_owned())
+            } else if !rules.iter().any(|rule| rule.approvals > 0 || rule.signed_commits || !rule.checks.is_empty()) {
+                (Some(2), "no rule asks for a signature, check or approval".to_owned())
+            } else if !at.reviewed {
+                (Some(3), "not every change was approved by someone who had no hand in it".to_owned())
+            } else {
+                (Some(4), String::new())
+            };
+            RefOutcome {
+                reference: name.clone(),
+                id: at.id.clone(),
+                level: level.map(|level| format!("SLSA_SOURCE_LEVEL_{level}")),
+                why,
+                since: at.since_time,
+            }
+        })
+        .collect()
+}
+
+fn outcome_levels(outcome: &Outcome) -> Vec<(String, String, String)> {
+    let full = |r: &RefOutcome| Some((r.reference.clone(), r.id.clone(), r.level.clone()?));
+    outcome.refs.iter().filter_map(full).collect()
+}
+
+fn print(outcome: &Outcome) {
+    let wrong: Vec<&Anomaly> = outcome.anomalies.iter().filter(|a| a.kind.is_wrong()).collect();
+    let notes: Vec<&Anomaly> = outcome.anomalies.iter().filter(|a| !a.kind.is_wrong()).collect();
+    let head = if wrong.is_empty() { render::bold("as the log says") } else { render::error("not as the log says") };
+    anstream::println!(
+        "{head}  {}, {} of them new; policy {} serial {}",
+        count(outcome.entries, "entry", "entries"),
+        outcome.read,
+        printable(&outcome.policy),
+        outcome.policy_serial
+    );
+    for anomaly in wrong.iter().take(100) {
+        let entry = anomaly.entry.map(|n| format!(" (entry {n})")).unwrap_or_default();
+        anstream::println!(
+            "  {}  {}{entry}",
+            render::error(anomaly.kind.name()),
+            render::bold(&printable(&anomaly.reference))
+        );
+        anstream::println!("      {}", printable(&anomaly.what));
+    }
+    if wrong.len() > 100 {
+        anstream::println!("  … and {} more", wrong.len() - 100);
+    }
+    for anomaly in notes.iter().take(20) {
+        anstream::println!(
+            "  {}  {}: {}",
+            render::warning(anomaly.kind.name()),
+            printable(&anomaly.reference),
+            printable(&anomaly.what)
+        );
+    }
+    if notes.len() > 20 {
+        anstream::println!("  … and {} more to know", notes.len() - 20);
+    }
+    for one in outcome.refs.iter().filter(|r| !r.reference.starts_with("refs/tags/")).take(50) {
+        let level = one.level.as_deref().unwrap_or("no level");
+        let why = if one.why.is_empty() { String::new() } else { format!("  {}", render::dim(&printable(&one.why))) };
+        anstream::println!("  {}  {}  {level}{why}", printable(&one.reference), one.id.get(..12).unwrap_or_default());
+    }
+}
