@@ -2,6 +2,7 @@
 //! repository's configuration names (filters, hooks, file-system monitors), since the repository may be hostile.
 
 pub mod history;
+pub mod signature;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,14 @@ pub enum RepoError {
         /// Where the search began.
         path: PathBuf,
         /// Why.
+        why: String,
+    },
+    /// A signed commit or tag that can be read in more than one way.
+    #[error("the signature of the {kind} cannot be taken: {why}; sign it again with git")]
+    SignedObject {
+        /// `commit` or `tag`.
+        kind: &'static str,
+        /// What is wrong.
         why: String,
     },
 }
