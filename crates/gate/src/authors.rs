@@ -3,9 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use provost_keys::SubjectName;
+use provost_keys::cms::CmsSignature;
+use provost_keys::ssh::SshSignature;
 use provost_model::Timestamp;
 use provost_policy::{Access, AuthorClass, Person};
-use provost_repo::{CommitFacts, Identity, SignatureKind, View};
+use provost_repo::{CommitFacts, Identity, ObjectHash, SignatureKind, SignedObject, View, signature};
 
 use crate::GateError;
 use crate::approval::GIT_NAMESPACE;
@@ -66,44 +69,77 @@ pub struct CommitRecord {
     pub signature: CommitSignature,
 }
 
-/// Reads commits and verifies their signatures.
+/// Reads commits and verifies their signatures, certificates as of a time.
 ///
 /// # Errors
 /// A commit is missing or malformed.
-pub fn records(view: &View, access: &Access, ids: &[String]) -> Result<Vec<CommitRecord>, GateError> {
+pub fn records(view: &View, access: &Access, ids: &[String], at: Timestamp) -> Result<Vec<CommitRecord>, GateError> {
     ids.iter()
         .map(|id| {
             let commit = view.commit(id)?;
-            let signature = verify_object(access, &commit.bytes, view.is_sha256());
+            let signature = judge(access, signature::of_commit(&commit.bytes, hash_of(view)), at);
             Ok(CommitRecord { commit, signature })
         })
         .collect()
 }
 
-/// Verifies the signature that a commit or tag carries.
-pub(crate) fn verify_object(access: &Access, bytes: &[u8], sha256: bool) -> CommitSignature {
-    let signed = match provost_repo::signed_object(bytes, sha256) {
+fn hash_of(view: &View) -> ObjectHash {
+    if view.is_sha256() { ObjectHash::Sha256 } else { ObjectHash::Sha1 }
+}
+
+/// What the signature of a tag is worth.
+pub(crate) fn tag_signature(view: &View, access: &Access, bytes: &[u8], at: Timestamp) -> CommitSignature {
+    judge(access, signature::of_tag(bytes, hash_of(view)), at)
+}
+
+fn judge(
+    access: &Access,
+    signed: Result<Option<SignedObject>, provost_repo::RepoError>,
+    at: Timestamp,
+) -> CommitSignature {
+    let bad = |why: String| CommitSignature::Bad { why };
+    let signed = match signed {
         Ok(Some(signed)) => signed,
         Ok(None) => return CommitSignature::None,
-        Err(why) => return CommitSignature::Bad { why: why.to_string() },
+        Err(why) => return bad(why.to_string()),
+    };
+    let named = |person: Option<&Person>, key: String| match person {
+        Some(person) => CommitSignature::Good { person: person.name.clone(), key },
+        None => CommitSignature::Unknown { key },
     };
     match signed.kind {
         SignatureKind::Ssh => {
-            let signature = match provost_keys::ssh::SshSignature::parse(&signed.signature) {
+            let signature = match SshSignature::parse(&signed.signature) {
                 Ok(signature) => signature,
-                Err(error) => return CommitSignature::Bad { why: error.to_string() },
+                Err(error) => return bad(error.to_string()),
             };
             let key = signature.public_key();
-            if let Err(error) = signature.verify(key, GIT_NAMESPACE, &signed.payload) {
-                return CommitSignature::Bad { why: error.to_string() };
+            match signature.verify(key, GIT_NAMESPACE, &signed.payload) {
+                Ok(()) => named(access.by_ssh_key(key), key.fingerprint()),
+                Err(error) => bad(error.to_string()),
             }
-            match access.by_ssh_key(key) {
-                Some(person) => CommitSignature::Good { person: person.name.clone(), key: key.fingerprint() },
-                None => CommitSignature::Unknown { key: key.fingerprint() },
+        }
+        SignatureKind::X509 => {
+            let roots = access.repository.as_ref().map_or(&[][..], |repository| &repository.x509_roots);
+            if roots.is_empty() {
+                return CommitSignature::Unsupported { kind: "X.509, and the policy names no roots" };
+            }
+            let verified =
+                CmsSignature::parse(&signed.signature).and_then(|s| s.verify(&signed.payload, &[], roots, at));
+            match verified {
+                Ok(signer) => {
+                    let emails = signer.identity.names.iter().filter_map(|name| match name {
+                        SubjectName::Email(email) => Some(email.as_str()),
+                        _ => None,
+                    });
+                    let emails: Vec<&str> = emails.collect();
+                    let person = emails.iter().find_map(|email| access.by_email(email));
+                    named(person, format!("certificate of {}", emails.join(", ")))
+                }
+                Err(error) => bad(error.to_string()),
             }
         }
         SignatureKind::OpenPgp => CommitSignature::Unsupported { kind: "OpenPGP" },
-        SignatureKind::X509 => CommitSignature::Unsupported { kind: "X.509" },
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is proposed, as git tells it.
 
-use provost_model::{Digest, sha256};
+use provost_model::{Digest, Timestamp, sha256};
 use provost_policy::Access;
 use provost_repo::{Merge, View};
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,7 @@ pub struct Proposal {
 }
 
 impl Proposal {
-    /// Reads a proposal: `head` is to be merged into `base`, or is what a ref is to become where it contains the base.
+    /// Reads a proposal: `head` is to be merged into `base`, or is what a ref is to become where it contains the base. Certificates are judged as of `at`.
     ///
     /// # Errors
     /// An object is missing or malformed, or a limit.
@@ -86,6 +86,7 @@ impl Proposal {
         base: Option<&str>,
         head: &str,
         policy: Digest,
+        at: Timestamp,
     ) -> Result<Self, GateError> {
         let head = view.peel(head)?;
         let base = base.map(|base| view.peel(base)).transpose()?;
@@ -106,7 +107,7 @@ impl Proposal {
         };
         let hidden: Vec<String> = base.iter().cloned().collect();
         let ids = view.new_commits(std::slice::from_ref(&head), &hidden)?;
-        let commits = records(view, access, &ids)?;
+        let commits = records(view, access, &ids, at)?;
         // Without a merge, what the proposal changes is what it changes since they parted.
         let (old, new) = match &tree {
             Some(tree) => (base.clone(), tree.clone()),
@@ -129,6 +130,7 @@ impl Proposal {
         new: &str,
         known: &[String],
         policy: Digest,
+        at: Timestamp,
     ) -> Result<Self, GateError> {
         let head = view.peel(new)?;
         let base = old.map(|old| view.peel(old)).transpose()?;
@@ -137,7 +139,7 @@ impl Proposal {
             None => known.to_vec(),
         };
         let ids = view.new_commits(std::slice::from_ref(&head), &hidden)?;
-        let commits = records(view, access, &ids)?;
+        let commits = records(view, access, &ids, at)?;
         let parted = match &base {
             Some(base) => Some(base.clone()),
             None => parted_from(&commits, &head),

@@ -7,7 +7,7 @@ use provost_policy::{Operation, Person, Policy, ProtectRule, TimeSource};
 use provost_repo::{ObjectKind, View, valid_ref_name};
 
 use crate::approval::{Seen, relate};
-use crate::authors::{contributors, verify_object};
+use crate::authors::{contributors, tag_signature};
 use crate::checks::CheckStatement;
 use crate::decide::{Answer, Circumstances, Decision, RuleReport, decide, short};
 use crate::log::RefChange;
@@ -170,6 +170,7 @@ impl Judge<'_> {
             &commit,
             &known,
             self.policy.digest,
+            self.facts.now.0,
         )?;
         let decision = self.decide(&proposal, operation)?;
         change.tree.clone_from(&proposal.binding.tree);
@@ -250,7 +251,7 @@ impl Judge<'_> {
             if tag.name != name {
                 against.extend(refuse(format!("the tag calls itself `{}`", tag.name)));
             }
-            let signature = verify_object(access, &tag.bytes, self.view.is_sha256());
+            let signature = tag_signature(self.view, access, &tag.bytes, self.facts.now.0);
             match signature.person().and_then(|person| access.person(person)) {
                 None => against.extend(refuse(format!("the tag is {}", signature.describe()))),
                 Some(person) if !person.valid_at(self.facts.now.0) => {

@@ -250,8 +250,10 @@ impl<'a> Replay<'a> {
             checks: known.checks,
             first_seen: known.first_seen,
         };
+        let mut judged = Vec::new();
         match judge_push(known.policy, self.view, &updates, &facts) {
-            Ok((_, refused)) => {
+            Ok((allowed, refused)) => {
+                judged = allowed;
                 for refusal in refused {
                     let why = refusal.rules.first().map_or("", |rule| &rule.reason);
                     let rule = refusal.rules.first().map_or("", |rule| &rule.rule);
@@ -277,7 +279,10 @@ impl<'a> Replay<'a> {
         for change in &entry.changes {
             let rules: Vec<_> = known.policy.access.rules_for(&change.reference).collect();
             let forward = rules.iter().any(|rule| rule.fast_forward || rule.immutable);
-            let reviewed = !change.approvals.is_empty() && !change.broken_glass;
+            // What the entry says of approvals is the server's word; what counts is what holds up here.
+            let reviewed = judged
+                .iter()
+                .any(|own| own.reference == change.reference && !own.approvals.is_empty() && !own.broken_glass);
             self.set(index, entry, change, reviewed, forward && !gaps.contains(&change.reference));
         }
         self.state.before.insert(entry.push.clone(), before);

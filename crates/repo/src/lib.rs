@@ -6,7 +6,7 @@ mod commit;
 pub mod history;
 mod merge;
 mod publish;
-mod signature;
+pub mod signature;
 mod tree;
 mod view;
 
@@ -18,7 +18,7 @@ pub use change::{Change, Side};
 pub use commit::{CommitFacts, Identity, TagFacts};
 pub use merge::Merge;
 pub use publish::Published;
-pub use signature::{SignatureKind, SignedObject, signed_object};
+pub use signature::{ObjectHash, SignatureKind, SignedObject};
 pub use tree::{TreeFiles, merge_base};
 pub use view::{Limits, ObjectKind, Quarantine, View, valid_ref_name};
 
@@ -32,6 +32,14 @@ pub enum RepoError {
         /// Where the search began.
         path: PathBuf,
         /// Why.
+        why: String,
+    },
+    /// A signed commit or tag that can be read in more than one way.
+    #[error("the signature of the {kind} cannot be taken: {why}; sign it again with git")]
+    SignedObject {
+        /// `commit` or `tag`.
+        kind: &'static str,
+        /// What is wrong.
         why: String,
     },
 }

@@ -8,7 +8,7 @@ mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use provost_keys::{KeyId, PublicKey, ssh::SshPublicKey};
+use provost_keys::{Certificate, KeyId, PublicKey, ssh::SshPublicKey};
 use provost_model::{Digest, Timestamp};
 
 pub use delegated::Delegated;
@@ -121,6 +121,8 @@ pub struct Repository {
     pub uri: String,
     /// Functionaries that sign the reference log.
     pub servers: Vec<String>,
+    /// Roots of certificates that commits and tags may be signed with; the mail address in them names the person.
+    pub x509_roots: Vec<Certificate>,
 }
 
 /// What may be done to a ref.

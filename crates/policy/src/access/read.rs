@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provost_attest::predicate;
-use provost_keys::{PublicKey, ssh::SshPublicKey};
+use provost_keys::{Certificate, PublicKey, ssh::SshPublicKey};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -57,11 +57,13 @@ pub(crate) struct RawRole {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct RawRepository {
     name: String,
     uri: String,
     servers: Vec<String>,
+    #[serde(default)]
+    x509_roots: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -376,7 +378,14 @@ impl Reader<'_, '_> {
             self.problem(at, "the repository has no name or no uri", "approvals are bound to both");
         }
         self.named(at, &raw.servers, "the reference log");
-        Repository { name: raw.name, uri: raw.uri, servers: raw.servers }
+        let mut x509_roots = Vec::new();
+        for pem in &raw.x509_roots {
+            match Certificate::from_pem(pem) {
+                Ok(root) => x509_roots.push(root),
+                Err(error) => self.problem(at, format!("a root of the repository: {error}"), ""),
+            }
+        }
+        Repository { name: raw.name, uri: raw.uri, servers: raw.servers, x509_roots }
     }
 
     fn globs(&mut self, at: usize, texts: Vec<String>) -> Globs {

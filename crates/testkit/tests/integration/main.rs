@@ -51,6 +51,8 @@ const OWNERS: &[(&str, &str)] = &[
     ("pkcs8", "provost-keys"),
     ("x509-cert", "provost-keys"),
     ("rustls-webpki", "provost-keys"),
+    ("ssh-key", "provost-keys"),
+    ("aws-lc-rs", "provost-keys"),
     ("cryptoki", "provost-keys"),
     ("rusqlite", "provost-evidence"),
     ("regorus", "provost-policy"),

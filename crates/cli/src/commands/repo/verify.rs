@@ -357,7 +357,7 @@ fn levels(policy: &TrustedPolicy, state: &ReplayState) -> Vec<RefOutcome> {
                 (Some(1), "no rule kept its history from being rewritten all the time".to_owned())
             } else if !rules.iter().any(|rule| rule.approvals > 0 || rule.signed_commits || !rule.checks.is_empty()) {
                 (Some(2), "no rule asks for a signature, check or approval".to_owned())
-            } else if !at.reviewed {
+            } else if !at.reviewed || !rules.iter().any(|rule| reviews_all(rule)) {
                 (Some(3), "not every change was approved by someone who had no hand in it".to_owned())
             } else {
                 (Some(4), String::new())
@@ -371,6 +371,11 @@ fn levels(policy: &TrustedPolicy, state: &ReplayState) -> Vec<RefOutcome> {
             }
         })
         .collect()
+}
+
+/// Whether a rule has every change approved, whatever it is and whoever made it.
+fn reviews_all(rule: &provost_policy::ProtectRule) -> bool {
+    rule.approvals > 0 && rule.kinds.is_empty() && rule.authors.is_empty() && rule.paths.texts() == ["**"]
 }
 
 fn outcome_levels(outcome: &Outcome) -> Vec<(String, String, String)> {
