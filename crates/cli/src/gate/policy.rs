@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use provost_attest::{Envelope, TrustedSigner, verify_payload};
-use provost_policy::{Access, Delegated, Policy};
+use provost_policy::{Access, Delegated, Delegation, Policy};
 
 use crate::clock;
 use crate::home::Home;
@@ -48,7 +48,14 @@ pub(crate) fn with_delegated(
     let mut rules = BTreeMap::new();
     for delegation in trusted.policy.access.delegations.clone() {
         let Some(bytes) = read(&delegation.name).transpose()? else { continue };
-        match delegated(&trusted.policy.access, &delegation, &bytes) {
+        let document = Envelope::parse(&bytes).map_err(Into::into).and_then(|envelope| {
+            let (_, document) = delegated_of(&trusted.policy.access, &envelope)?;
+            if document.name != delegation.name {
+                bail!("it is of the delegation `{}`", document.name);
+            }
+            Ok(document)
+        });
+        match document {
             Ok(document) if document.expires < clock::now() => {
                 anstream::eprintln!(
                     "provost: the delegated rules `{}` expired on {}",
@@ -69,46 +76,49 @@ pub(crate) fn with_delegated(
     Ok(trusted)
 }
 
-/// Verifies a delegated document.
+/// Verifies a delegated document by the delegation that it names.
 ///
 /// # Errors
 /// Too few of its keys signed it, or it is not valid.
-pub(crate) fn delegated(access: &Access, delegation: &provost_policy::Delegation, bytes: &[u8]) -> Result<Delegated> {
-    let envelope = Envelope::parse(bytes)?;
-    let signers: Vec<TrustedSigner> = delegation.keys.iter().cloned().map(TrustedSigner::key).collect();
-    let verified = verify_payload(&envelope, DELEGATED_PAYLOAD, &signers, delegation.threshold)?;
-    let text = std::str::from_utf8(verified.value()).context("it is not UTF-8")?;
+pub(crate) fn delegated_of(access: &Access, envelope: &Envelope) -> Result<(Delegation, Delegated)> {
+    let text = std::str::from_utf8(envelope.unverified_payload()).context("it is not UTF-8")?;
     let document = Delegated::parse(text, access)?;
-    if document.name != delegation.name {
-        bail!("it is of the delegation `{}`", document.name);
-    }
-    Ok(document)
+    let named = access.delegations.iter().find(|delegation| delegation.name == document.name);
+    let delegation = named.context("the policy has no such delegation")?.clone();
+    let signers: Vec<TrustedSigner> = delegation.keys.iter().cloned().map(TrustedSigner::key).collect();
+    // Read again from the very bytes that were verified.
+    let verified = verify_payload(envelope, DELEGATED_PAYLOAD, &signers, delegation.threshold)?;
+    let text = std::str::from_utf8(verified.value()).context("it is not UTF-8")?;
+    Ok((delegation, Delegated::parse(text, access)?))
+}
+
+/// The policy that follows another: where the one before names root keys, these alone say who may sign it; else whoever
+/// was trusted for the first.
+///
+/// # Errors
+/// It may not follow, and why.
+pub(crate) fn following(before: &Policy, envelope: &Envelope, anchors: &Anchors) -> Result<TrustedPolicy> {
+    let roots = before.access.root.as_ref().map(|root| Anchors { keys: root.keys.clone(), ids: Vec::new() });
+    let next = judge::trusted_policy(envelope, roots.as_ref().unwrap_or(anchors), &[])?;
+    may_follow(before, &next.policy, envelope)?;
+    Ok(next)
 }
 
 /// Whether a policy may follow another: signed by enough root keys of both, and newer (TUF 1.0.34, 5.3).
 ///
 /// # Errors
 /// Why not.
-pub(crate) fn may_follow(before: &Policy, next: &Policy, envelope: &Envelope) -> Result<()> {
+fn may_follow(before: &Policy, next: &Policy, envelope: &Envelope) -> Result<()> {
     if next.serial <= before.serial {
         bail!("its serial {} is not above {}", next.serial, before.serial);
     }
     if next.name != before.name {
         bail!("it is named `{}`, and the one in force `{}`", next.name, before.name);
     }
-    let message = envelope.signed_bytes();
-    let signed = |root: &provost_policy::RootKeys| {
-        let signers = root
-            .keys
-            .iter()
-            .filter(|key| envelope.signatures().iter().any(|s| key.verify(&message, &s.signature).is_ok()))
-            .map(provost_keys::PublicKey::id)
-            .collect();
-        root.satisfied(&signers)
-    };
-    for (root, whose) in [(&before.access.root, "the policy in force"), (&next.access.root, "the new policy itself")] {
+    first_root(next, envelope)?;
+    for (root, whose) in [(&before.access.root, "the policy in force")] {
         if let Some(root) = root
-            && !signed(root)
+            && !signed(root, envelope)
         {
             bail!("fewer than {} root keys of {whose} signed it", root.threshold);
         }
@@ -117,4 +127,28 @@ pub(crate) fn may_follow(before: &Policy, next: &Policy, envelope: &Envelope) ->
         bail!("it names no `[root]` keys any more: who may sign the one after it would be open");
     }
     Ok(())
+}
+
+fn signed(root: &provost_policy::RootKeys, envelope: &Envelope) -> bool {
+    let message = envelope.signed_bytes();
+    let signers = root
+        .keys
+        .iter()
+        .filter(|key| envelope.signatures().iter().any(|s| key.verify(&message, &s.signature).is_ok()))
+        .map(provost_keys::PublicKey::id)
+        .collect();
+    root.satisfied(&signers)
+}
+
+/// A policy that names root keys is signed by enough of them itself: nobody can be locked out by a slip.
+///
+/// # Errors
+/// Too few signed it.
+pub(crate) fn first_root(policy: &Policy, envelope: &Envelope) -> Result<()> {
+    match &policy.access.root {
+        Some(root) if !signed(root, envelope) => {
+            bail!("fewer than {} of its own root keys signed it (`provost policy sign --add`)", root.threshold)
+        }
+        _ => Ok(()),
+    }
 }

@@ -57,7 +57,11 @@ fn same_merge(directory: &Path, view: &View, ours: &str, theirs: &str) -> &'stat
     let (code, text) = git(directory, &["merge-tree", "--write-tree", "--no-messages", ours, theirs]);
     match (code, view.merge(ours, theirs).expect("a merge")) {
         (0, Merge::Tree(tree)) => {
-            if tree == text.lines().next().unwrap_or_default() { "same" } else { "other tree" }
+            if tree == text.lines().next().unwrap_or_default() {
+                "same"
+            } else {
+                "other tree"
+            }
         }
         (1, Merge::Conflict) => "both conflict",
         (0, Merge::Conflict) => "we see a conflict",
@@ -185,7 +189,8 @@ fn trees_that_write_outside_are_refused() {
     ok(at, &["init", "-q", "-b", "main"]);
     write(at, "a", "x\n");
     let blob = ok(at, &["hash-object", "-w", "a"]);
-    let raw: Vec<u8> = (0..blob.len() / 2).map(|i| u8::from_str_radix(&blob[2 * i..2 * i + 2], 16).expect("hex")).collect();
+    let raw: Vec<u8> =
+        (0..blob.len() / 2).map(|i| u8::from_str_radix(&blob[2 * i..2 * i + 2], 16).expect("hex")).collect();
     let tree = |names: &[&str]| {
         let mut bytes = Vec::new();
         for name in names {

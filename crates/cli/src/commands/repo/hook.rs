@@ -24,7 +24,6 @@ use crate::exit::Exit;
 use crate::gate::publish::LOG_REF;
 use crate::gate::server::{Server, Ticket, git_process, is_own, process_started};
 use crate::gate::{ledger, policy as gate_policy};
-use crate::judge::{self, Anchors};
 
 /// Where signed statements are left for the server: `refs/provost/inbox/<SHA-256 of the file>`.
 pub(crate) const INBOX: &str = "refs/provost/inbox/";
@@ -208,11 +207,13 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
         refs: &refs,
         approvals: &known.approvals,
         checks: &checks,
-        first_seen: &|binding| known.first_seen(binding),
+        // A push that has to wait is itself the first proposal: it is written down below.
+        first_seen: &|binding| Some(known.first_seen(binding).unwrap_or((now, TimeSource::Log))),
     };
     let (allowed, refusals) = judge_push(policy, &view, &others, &facts)?;
     if !refusals.is_empty() || !refused.is_empty() {
         tell(&refusals, &refused);
+        proposed(server, &store, &known, &refusals, person)?;
         server.audit(&serde_json::json!({
             "refused": refusals.iter().map(|r| &r.reference).chain(refused.iter().map(|(name, _)| name)).collect::<Vec<_>>(),
             "pusher": person.map(|p| &p.name),
@@ -222,6 +223,28 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
     }
     accept(server, &store, policy, who.as_ref().map(|(p, how)| (p.name.as_str(), how.as_str())), allowed, statements)?;
     Ok(Exit::Pass)
+}
+
+/// Writes down when something was first proposed, where time has to pass for it.
+fn proposed(
+    server: &Server,
+    store: &Store,
+    known: &provost_gate::Ledger,
+    refusals: &[Refusal],
+    person: Option<&Person>,
+) -> Result<()> {
+    let mut statements = Vec::new();
+    for refusal in refusals.iter().filter(|refusal| refusal.answer == Answer::WaitUntil) {
+        if let Some(of) = refusal.binding.clone().filter(|of| known.first_seen(of).is_none()) {
+            let of = ReceiptKind::Proposal { of };
+            let receipt = Receipt { of, received_on: clock::now(), from: person.map(|person| person.name.clone()) };
+            statements.push(receipt.statement()?);
+        }
+    }
+    if !statements.is_empty() {
+        server.append(store, &statements)?;
+    }
+    Ok(())
 }
 
 /// Waits until no other push of these refs is under way, and gives the lock.
@@ -279,9 +302,11 @@ fn left(
     }
     let envelope = Envelope::parse(&bytes)?;
     if reference == POLICY_REF {
-        let anchors = Anchors::load(None, &[server.anchor_path()], &[])?;
-        let next = judge::trusted_policy(&envelope, &anchors, &[])?;
-        gate_policy::may_follow(policy, &next.policy, &envelope)?;
+        if envelope.payload_type() == gate_policy::DELEGATED_PAYLOAD {
+            gate_policy::delegated_of(&policy.access, &envelope)?;
+        } else {
+            gate_policy::following(policy, &envelope, &server.anchors()?)?;
+        }
         return Ok(None);
     }
     if envelope.payload_type() == POLICY_PAYLOAD {
@@ -378,8 +403,13 @@ fn after(server: &Server) -> Result<()> {
         let view = View::open(&server.git_dir)?;
         if let Some(id) = view.reference(POLICY_REF)? {
             let envelope = Envelope::parse(&view.read(&id, crate::input::SMALL)?)?;
-            let policy = init::install(server, &envelope)?;
-            anstream::eprintln!("provost: in force: {} serial {}", printable(&policy.name), policy.serial);
+            if envelope.payload_type() == gate_policy::DELEGATED_PAYLOAD {
+                let name = init::install_delegated(server, &envelope)?;
+                anstream::eprintln!("provost: in force: the rules that are delegated to {}", printable(&name));
+            } else {
+                let policy = init::install(server, &envelope)?;
+                anstream::eprintln!("provost: in force: {} serial {}", printable(&policy.name), policy.serial);
+            }
         }
     }
     server.publish(&store)?;
