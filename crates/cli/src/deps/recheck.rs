@@ -275,6 +275,7 @@ fn attest(scans: &[Scan], store: &Store, database: &Database, context: &Context,
             baseline: None,
             suppressions: provost_scan::Suppressions::default(),
             vex: super::vex::Statements::default(),
+            asked: super::supply::Asked::default(),
         };
         let old = scan.vulns.scan.clone().unwrap_or_default();
         // A statement says all that is known; what of it counts is the policy's to say.

@@ -213,6 +213,7 @@ fn issue_text(issue: &Issue) -> String {
         Fault::Advisory(one) => format!("{}: {} {}", one.weight(), one.id, one.summary),
         Fault::Deprecated { text } => format!("deprecated: {text}"),
         Fault::Yanked => "the version was taken back".to_owned(),
+        other => findings::said_of(other),
     }
 }
 

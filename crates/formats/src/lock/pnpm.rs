@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Problem, Root, Scope, Scopes};
 
 use super::graph::{OptionalEdges, Unknown, full, join, spread};
-use super::javascript::{manifest_beside, split_name, tarball};
+use super::javascript::{claimed, forgive_replaced, is_another, manifest_beside, split_name, tarball};
 use super::source::{git, integrity, public};
 use super::tree::{Fields, Node, Value, decode, json, note, shown, tell, yaml};
 use super::{Input, LockError, Reader};
@@ -78,8 +78,11 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
     for (package, marks) in inventory.packages.iter_mut().zip(marks) {
         if package.scopes.is_empty() {
             package.scopes = marks;
+        } else if marks.is_development_only() && !package.scopes.contains(Scope::Development) {
+            package.claims.scopes = marks;
         }
     }
+    forgive_replaced(&mut inventory, manifest_beside(input, "").as_deref());
     Ok(inventory)
 }
 
@@ -183,6 +186,7 @@ impl<'n, 'a> Lock<'n, 'a> {
             }
             if let Some(url) = resolution.text("tarball") {
                 package.source = tarball(url, name);
+                package.claims.resolved.extend(claimed(url));
             }
             if let Some(url) = resolution.text("repo") {
                 let revision = resolution.text("commit").map(str::to_owned);
@@ -311,6 +315,10 @@ impl<'n, 'a> Lock<'n, 'a> {
                         let package = &mut inventory.packages[to];
                         called(package, name);
                         if let Some(wanted) = specifier.and_then(Node::text) {
+                            let replaced = self.root.get("overrides").and_then(|node| node.get(name)).is_some();
+                            if !replaced && is_another(name, wanted, &package.name) {
+                                package.claims.instead_of.get_or_insert_with(|| name.to_string());
+                            }
                             package.requirement.get_or_insert_with(|| public(wanted).into_owned());
                         }
                     }

@@ -6,7 +6,7 @@ use toml::de::DeTable;
 use super::pep508::{marked, normalised};
 use super::pyproject::Project;
 use super::source::address;
-use super::tables::{Fields, at, parse, title};
+use super::tables::{Fields, at, claims, parse, title};
 use super::text::{Names, add, hexadecimal, settle};
 use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
@@ -52,7 +52,9 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         }
         let files = ["archive", "sdist"].into_iter().filter_map(|key| at(entry, &[key]));
         let wheels = fields.tables(&mut inventory, "wheels").into_iter().map(|(_, wheel)| wheel);
-        package.hashes = files.chain(wheels).flat_map(hashes).collect();
+        let files: Vec<_> = files.chain(wheels).collect();
+        package.claims = claims(&files);
+        package.hashes = files.into_iter().flat_map(hashes).collect();
         let Some(index) = add(&mut inventory, package) else { break };
         entries.push((index, entry));
     }

@@ -6,7 +6,9 @@ use std::collections::{HashMap, HashSet};
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Problem, Root, Scope};
 
 use super::graph::{OptionalEdges, Unknown, full, join, spread};
-use super::javascript::{asks, manifest_beside, split_name, tarball, wanted, workspaces};
+use super::javascript::{
+    asks, claimed, forgive_replaced, is_another, manifest_beside, split_name, tarball, wanted, workspaces,
+};
 use super::source::{git, integrity, is_commit, of_hex, public};
 use super::tree::{Fields, Node, Value, decode, json, note, shown, tell, yaml, yarn};
 use super::{Input, LockError, Reader};
@@ -75,6 +77,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         false => lock.project(&mut inventory, input),
     };
     spread(&mut inventory, &optional, &unknown);
+    forgive_replaced(&mut inventory, manifest_beside(input, "").as_deref());
     Ok(inventory)
 }
 
@@ -94,6 +97,12 @@ impl<'n, 'a> Lock<'n, 'a> {
                 let at = self.entries.len();
                 self.entries.push(Entry { node, name, place });
                 for descriptor in descriptors {
+                    if let (Place::Package(index), (asked, Some(range))) = (place, split_name(descriptor)) {
+                        let package = &mut inventory.packages[index];
+                        if is_another(asked, range, &package.name) {
+                            package.claims.instead_of.get_or_insert_with(|| asked.to_owned());
+                        }
+                    }
                     self.by_descriptor.insert(descriptor, at);
                 }
                 self.by_name.entry(name).and_modify(|found| found.1 = false).or_insert((at, true));
@@ -254,6 +263,7 @@ fn classic_entry(inventory: &mut Inventory, fields: &mut Fields<'_, '_, '_>, nam
             {
                 package.hashes.extend(of_hex("sha1", hash.1));
             }
+            package.claims.resolved.extend(claimed(resolved));
             tarball(resolved, real)
         }
         None => asked.source,
@@ -301,6 +311,16 @@ fn berry_entry(inventory: &mut Inventory, fields: &mut Fields<'_, '_, '_>, name:
     package.alias = (real != name).then(|| name.to_owned());
     package.line = fields.line();
     package.source = berry_source(reference, real);
+    if let Some((_, url)) = reference.split_once("::__archiveUrl=") {
+        package.claims.resolved.extend(claimed(&percent_decoded(url.split('&').next().unwrap_or(url))));
+    }
+    // The registry's own resolution says the version once more.
+    if let (Some(said), Some(version)) = (reference.strip_prefix("npm:"), package.version.as_deref()) {
+        let said = said.split("::").next().unwrap_or(said);
+        if said != version {
+            package.claims.instead_of.get_or_insert_with(|| format!("{real}@{said}"));
+        }
+    }
     // The digest of the archive that yarn makes of the package, not of what the registry hands out.
     if let Some(checksum) = fields.text("checksum") {
         let value = checksum.rsplit('/').next().unwrap_or(checksum);

@@ -6,7 +6,7 @@ use provost_model::{RuleResult, RuleState, Timestamp, count};
 
 use super::{Item, Judge, SKEW_MILLISECONDS};
 use crate::document::{ScanRules, Severity};
-use crate::licence::is_permitted;
+use crate::licence::LicenceRules;
 
 /// Findings that a reason names; the rest is counted.
 const NAMED: usize = 8;
@@ -247,15 +247,12 @@ impl<'a> Judge<'a> {
             self.push(rules, "licences", None, RuleState::NoEvidence, reason, &[item], Some("scan with provost"));
             return;
         };
-        let listed = |list: &[String], id: &str| list.iter().any(|known| known.eq_ignore_ascii_case(id));
-        let permitted = |id: &str| {
-            !listed(&wanted.denied_licences, id)
-                && (wanted.permitted_licences.is_empty() || listed(&wanted.permitted_licences, id))
-        };
+        let rules_of_licences =
+            LicenceRules { permitted: wanted.permitted_licences.clone(), denied: wanted.denied_licences.clone() };
         let refused: Vec<String> = scan
             .licences
             .iter()
-            .filter(|(expression, _)| !is_permitted(expression, &permitted))
+            .filter(|(expression, _)| !rules_of_licences.permits(expression))
             .map(|(expression, number)| format!("{expression} ({})", count(*number, "package", "packages")))
             .collect();
         let (state, reason) = if refused.is_empty() {
