@@ -177,6 +177,9 @@ pub struct ImageFacts {
     pub platform: String,
     /// Chain ids of its layers (OCI image specification, "Layer ChainID"), the lowest first.
     pub chain: Vec<String>,
+    /// When each of these layers was made, as the image's history says; none where it does not say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chain_created: Vec<Option<Timestamp>>,
     /// The user that it runs as; `root` where none is set.
     pub user: String,
     /// When it says that it was made.

@@ -236,6 +236,12 @@ pub struct ImageArgs {
     /// Chain ids of permitted base images; an image that begins with none of them is a finding.
     #[arg(long, value_name = "SHA256", help_heading = "What counts")]
     pub base_image: Vec<String>,
+    /// An image that was made more than so many days ago counts.
+    #[arg(long, value_name = "DAYS", help_heading = "What counts")]
+    pub max_image_age: Option<u32>,
+    /// An image whose base was made more than so many days ago counts: the base that --base-image names, else the lowest layer.
+    #[arg(long, value_name = "DAYS", help_heading = "What counts")]
+    pub max_base_age: Option<u32>,
     /// Findings about the image itself that count, by rule: `image-root-user`, … or `all`. Secrets always do.
     #[arg(long, value_name = "RULE", value_delimiter = ',', help_heading = "What counts")]
     pub deny_image: Vec<String>,

@@ -3,6 +3,7 @@
 pub(crate) mod bom;
 mod findings;
 pub(crate) mod image;
+mod image_age;
 pub(crate) mod list;
 mod observed;
 mod output;
@@ -372,7 +373,7 @@ fn rows(
                     format!("VEX: {}, {why}", status.name())
                 }),
                 _ => far(asked, reach, &issue.fault)
-                    .or_else(|| of_origin(counting, asked, &issue.fault))
+                    .or_else(|| of_origin(counting, &asked.registries, &issue.fault))
                     .or_else(|| tolerated(counting, package, &issue.fault)),
             };
             let mut finding = judged.finding;
@@ -407,10 +408,10 @@ fn far(asked: &supply::Asked, reach: Reach, fault: &Fault) -> Option<String> {
 }
 
 /// Why a package of a host that was not expected does not count, if it does not: where nobody named hosts.
-fn of_origin(counting: &Counting, asked: &supply::Asked, fault: &Fault) -> Option<String> {
+pub(crate) fn of_origin(counting: &Counting, registries: &[String], fault: &Fault) -> Option<String> {
     let Fault::Lock { flaw: Flaw::ForeignHost { .. } } = fault else { return None };
     let denied = counting.deny.iter().any(|deny| matches!(deny, Deny::Lock | Deny::All));
-    (asked.registries.is_empty() && !denied).then(|| "lock: --deny lock or --registry HOST makes it count".to_owned())
+    (registries.is_empty() && !denied).then(|| "lock: --deny lock or --registry HOST makes it count".to_owned())
 }
 
 /// Why an issue does not fail the scan, if it does not.
