@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::database::{Database, DatabaseError};
 use crate::ecosystem;
-use crate::inventory::{Collected, Source, path_to};
+use crate::inventory::{Collected, Source, Ways};
 use crate::matching::{Answer, Vulnerability, judge};
 use crate::origin::Flaw;
 use crate::release::ReleasedBy;
@@ -197,6 +197,7 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
             assessment.declared.push(source);
         }
     }
+    let mut ways: Vec<Option<Ways>> = collected.sources.iter().map(|_| None).collect();
     for (source, index, number) in places {
         let inventory = &collected.sources[source].inventory;
         let package = &inventory.packages[index];
@@ -230,7 +231,7 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
             faults.push(Fault::Yanked);
         }
         if !faults.is_empty() {
-            let path = path_to(inventory, index);
+            let path = ways[source].get_or_insert_with(|| Ways::of(inventory)).to(index);
             assessment.issues.extend(faults.into_iter().map(|fault| Issue {
                 source,
                 package: index,

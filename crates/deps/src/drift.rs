@@ -52,7 +52,7 @@ fn locks_of(reader: &str) -> &'static [&'static str] {
 
 /// The directory of the project that an installed package belongs to, the directory of the tree, and whether the package
 /// lies within another one. None for what is no part of a project's own tree.
-fn place<'p>(source: &'p Source) -> Option<(&'p str, &'p str, bool)> {
+fn place(source: &Source) -> Option<(&str, &str, bool)> {
     let path = source.path.as_str();
     let before = |at: usize| path[..at].trim_end_matches('/');
     match source.reader.as_str() {

@@ -26,8 +26,8 @@ pub use database::{
 };
 pub use drift::{Compared, Drift, READ, drift};
 pub use inventory::{
-    Collected, Directory, Files, Functions, Source, collect, directory_of, note_problems, of_binary, of_java_archive,
-    path_to,
+    Collected, Directory, Files, Functions, Source, Ways, collect, directory_of, note_problems, of_binary,
+    of_java_archive, path_to,
 };
 pub use look_alike::{LookAlike, look_alike};
 pub use matching::{Answer, Vulnerability, judge};

@@ -190,7 +190,7 @@ pub fn source_of_reads(run: &str, observed: &Observed) -> Option<Source> {
         inventory.packages.push(Package::new(owner.ecosystem, owner.name.clone(), owner.version.clone()));
     }
     (!inventory.packages.is_empty()).then(|| Source {
-        path: format!("run {run}"),
+        path: format!("run {}", run.rsplit(':').next().unwrap_or(run)),
         reader: crate::READ.to_owned(),
         inventory,
         managed: None,

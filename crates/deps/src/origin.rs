@@ -9,7 +9,7 @@ use provost_model::{Completeness, Ecosystem, Package, PackageSource, Scope};
 use serde::Serialize;
 
 use crate::assess::{Fault, Issue};
-use crate::inventory::{Collected, Source, path_to};
+use crate::inventory::{Collected, Source, Ways};
 use crate::lookup_name;
 
 /// What is wrong with an entry of a lock.
@@ -137,6 +137,7 @@ pub fn flaws(collected: &Collected, registries: &[String]) -> Vec<Issue> {
         let most = |having: usize| having * 2 > all;
         let digests = most(inventory.packages.iter().filter(registered).filter(|one| !one.hashes.is_empty()).count());
         let strong = most(inventory.packages.iter().filter(registered).filter(|one| is_strong(one)).count());
+        let mut ways = None;
         for (index, package) in inventory.packages.iter().enumerate() {
             let standard = package.ecosystem == Ecosystem::Go && package.name == "stdlib";
             if standard || matches!(package.ecosystem, Ecosystem::GitHubActions | Ecosystem::Oci | Ecosystem::Generic) {
@@ -151,7 +152,7 @@ pub fn flaws(collected: &Collected, registries: &[String]) -> Vec<Issue> {
             if found.is_empty() {
                 continue;
             }
-            let path = path_to(inventory, index);
+            let path = ways.get_or_insert_with(|| Ways::of(inventory)).to(index);
             issues.extend(found.into_iter().map(|flaw| Issue {
                 source: number,
                 package: index,

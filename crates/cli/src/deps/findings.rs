@@ -1,6 +1,6 @@
 //! Issues as findings: rule, level, message, what to do.
 
-use provost_deps::{Collected, Fault, Flaw, Issue, Kind, Reach, Severity, advice};
+use provost_deps::{Collected, Fault, Flaw, Issue, Kind, Reach, Severity, Source, advice};
 use provost_formats::sarif::RuleText;
 use provost_model::{Finding, Level, Package, Span};
 
@@ -167,7 +167,7 @@ pub(crate) fn of(collected: &Collected, issue: &Issue) -> Finding {
         }
         Fault::Deprecated { text } => (format!("{name} is deprecated: {text}"), String::new()),
         Fault::Yanked => (format!("{name} was yanked"), String::new()),
-        other => (format!("{name} {}", said_of(other)), String::new()),
+        other => (format!("{name} {}", said_of(other, is_read(source))), String::new()),
     };
     let version = package.version.as_deref().unwrap_or_default();
     let rule = rule_of(&issue.fault);
@@ -191,7 +191,9 @@ pub(crate) fn of(collected: &Collected, issue: &Issue) -> Finding {
 }
 
 /// What is wrong, in words that go on from the package's name; empty for what is told by an advisory or by its authors.
-pub(crate) fn said_of(fault: &Fault) -> String {
+/// `read` is true for what a run read and nothing tells to be installed.
+pub(crate) fn said_of(fault: &Fault, read: bool) -> String {
+    let there = if read { "was read" } else { "is installed" };
     match fault {
         Fault::Advisory(_) | Fault::Deprecated { .. } | Fault::Yanked => String::new(),
         Fault::Lock { flaw } => match flaw {
@@ -209,8 +211,8 @@ pub(crate) fn said_of(fault: &Fault) -> String {
                 format!("is marked for {} only; what asks for it needs it for more", marks.join(", "))
             }
         },
-        Fault::NotAsLocked { locked, lock } => format!("is there, and {lock} locks {}", locked.join(", ")),
-        Fault::NotLocked { lock } => format!("is there, and {lock} does not name it"),
+        Fault::NotAsLocked { locked, lock } => format!("{there}, and {lock} locks {}", locked.join(", ")),
+        Fault::NotLocked { lock } => format!("{there}, and {lock} does not name it"),
         Fault::Licence { expression } => format!("has the licence {expression}, which is not permitted"),
         Fault::Young { released, days, by } => {
             let since = provost_model::count(days.unsigned_abs(), "day", "days");
@@ -218,6 +220,11 @@ pub(crate) fn said_of(fault: &Fault) -> String {
             format!("was published on {}, {since}, as {} says", &released.to_string()[..10], by.name())
         }
     }
+}
+
+/// True for a source that is what a run read.
+pub(crate) fn is_read(source: &Source) -> bool {
+    source.reader == provost_deps::READ
 }
 
 /// How near a package is to what runs, in words.

@@ -211,8 +211,7 @@ pub(crate) fn finish(
 fn exit(judging: &Judging, done: &Done) -> Exit {
     if judging.write_baseline.is_none() && done.is_denied() {
         Exit::Denied
-    } else if !done.too_old.is_empty() || (!(done.is_complete() && done.found.is_complete()) && !judging.allow_partial)
-    {
+    } else if !done.too_old.is_empty() || !(judging.allow_partial || done.is_complete() && done.found.is_complete()) {
         Exit::Undecided
     } else {
         Exit::Pass

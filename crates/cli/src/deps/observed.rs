@@ -86,7 +86,12 @@ fn machine() -> Vec<Inventory> {
 pub(crate) fn weigh(collected: &mut Collected, reads: &Reads, from: &Path) -> Observed {
     let inventories = machine();
     let owner = owners(&inventories);
-    let here = from.canonicalize().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+    let from = if from.is_file() { from.parent().filter(|path| !path.as_os_str().is_empty()) } else { Some(from) };
+    let here = from
+        .unwrap_or(Path::new("."))
+        .canonicalize()
+        .map(|path| path.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let observed = observe(collected, &reads.paths, &here, &|path| owner_in(&owner, path).map(|_| String::new()));
     collected.sources.extend(source_of_reads(&reads.invocation, &observed));
     observed

@@ -282,7 +282,7 @@ fn issue_text(issue: &Issue) -> String {
         Fault::Advisory(one) => format!("{}: {} {}", one.weight(), one.id, one.summary),
         Fault::Deprecated { text } => format!("deprecated: {text}"),
         Fault::Yanked => "the version was taken back".to_owned(),
-        other => findings::said_of(other),
+        other => findings::said_of(other, false),
     }
 }
 
@@ -359,7 +359,7 @@ fn cell(text: &str) -> String {
             out.push('\\');
         }
         out.push(c);
-        let before = text[..at].as_bytes();
+        let before = &text.as_bytes()[..at];
         let www = c == '.' && before.len() >= 3 && before[before.len() - 3..].eq_ignore_ascii_case(b"www");
         if www || matches!(c, '@' | '#') || (c == ':' && text[at + 1..].starts_with('/')) {
             out.push(JOINER);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use provost_deps::{
-    Age, Collected, Compared, Database, Fault, Issue, Observed, Reach, Severity, age_of, drift, flaws, path_to, reaches,
+    Age, Collected, Compared, Database, Fault, Issue, Observed, Reach, Severity, Ways, age_of, drift, flaws, reaches,
 };
 use provost_model::{Completeness, Ecosystem, Package, Timestamp};
 use provost_policy::LicenceRules;
@@ -123,8 +123,9 @@ pub(crate) fn look(
         compared: compared.compared,
         ..Found::default()
     };
+    let mut of = Issues { collected, ways: HashMap::new() };
     if !asked.licences.is_empty() {
-        found.unlicensed = licences(&asked.licences, collected, issues);
+        found.unlicensed = licences(&asked.licences, collected, &mut of, issues);
     }
     if let Some((days, at)) = asked.min_age {
         let mut ages = Ages { days, at, known: 0, unknown: Vec::new() };
@@ -135,7 +136,7 @@ pub(crate) fn look(
                 Age::Known(..) => ages.known += 1,
             }
             if let Some(fault) = young(one, database, days, at)? {
-                issues.push(issue(collected, source, package, fault));
+                issues.push(of.issue(source, package, fault));
             }
         }
         found.ages = Some(ages);
@@ -154,8 +155,18 @@ pub(crate) fn young(package: &Package, database: &Database, days: i64, at: Times
     })
 }
 
-fn issue(collected: &Collected, source: usize, package: usize, fault: Fault) -> Issue {
-    Issue { source, package, fault, linked: None, path: path_to(&collected.sources[source].inventory, package) }
+/// Makes issues, with the way by which their package came in.
+struct Issues<'c> {
+    collected: &'c Collected,
+    ways: HashMap<usize, Ways>,
+}
+
+impl Issues<'_> {
+    fn issue(&mut self, source: usize, package: usize, fault: Fault) -> Issue {
+        let inventory = &self.collected.sources[source].inventory;
+        let path = self.ways.entry(source).or_insert_with(|| Ways::of(inventory)).to(package);
+        Issue { source, package, fault, linked: None, path }
+    }
 }
 
 /// Every package that the distribution did not bring, and that is one of its own.
@@ -168,7 +179,12 @@ fn every(collected: &Collected) -> impl Iterator<Item = (usize, usize, &Package)
 
 /// Judges licences as the policy does: of what reaches the product. Returns packages of which none is stated, where only
 /// some are permitted: the policy refuses those.
-fn licences(rules: &LicenceRules, collected: &Collected, issues: &mut Vec<Issue>) -> Vec<(usize, usize)> {
+fn licences(
+    rules: &LicenceRules,
+    collected: &Collected,
+    of: &mut Issues<'_>,
+    issues: &mut Vec<Issue>,
+) -> Vec<(usize, usize)> {
     // A lock that says nothing of licences is helped by the tree that was installed from it.
     let key = |package: &Package| (package.ecosystem, package.name.clone(), package.version.clone());
     let mut stated: HashMap<_, &str> = HashMap::new();
@@ -192,7 +208,7 @@ fn licences(rules: &LicenceRules, collected: &Collected, issues: &mut Vec<Issue>
             continue;
         }
         match expression {
-            Some(expression) => issues.push(issue(collected, source, index, Fault::Licence { expression })),
+            Some(expression) => issues.push(of.issue(source, index, Fault::Licence { expression })),
             // What is only declared is told to be that already.
             None if inventory.completeness == Completeness::Declared => {}
             None => open.push((source, index)),

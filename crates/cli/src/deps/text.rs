@@ -166,7 +166,7 @@ fn one(done: &Done, row: &Row) -> String {
     let summary = match &row.issue.fault {
         Fault::Advisory(one) => one.summary.clone(),
         Fault::Deprecated { text } => text.clone(),
-        other => findings::said_of(other),
+        other => findings::said_of(other, findings::is_read(source)),
     };
     if !summary.is_empty() {
         let _ = writeln!(out, "{margin}{}", printable(&summary));

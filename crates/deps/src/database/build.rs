@@ -69,7 +69,7 @@ pub struct Builder {
     pub(super) as_of: BTreeMap<String, Timestamp>,
     pub(super) epss: Vec<(u64, f32, f32)>,
     pub(super) exploited: Vec<(u64, u32)>,
-    pub(super) releases: HashMap<u64, i64>,
+    pub(super) releases: HashMap<(u64, u64), i64>,
     working: PathBuf,
     spilling: PathBuf,
 }
@@ -170,7 +170,8 @@ impl Builder {
             self.exploited.push((super::number(&entry[..8]), super::word(&entry[8..12])));
         }
         for entry in old.read(header.releases)?.chunks_exact(super::RELEASE) {
-            self.releases.insert(super::number(&entry[..8]), super::number(&entry[8..16]).cast_signed());
+            let key = (super::number(&entry[..8]), super::number(&entry[8..16]));
+            self.releases.insert(key, super::number(&entry[16..24]).cast_signed());
         }
         Ok(())
     }
@@ -361,10 +362,13 @@ impl Builder {
                 element
             })
             .collect();
-        let mut times: Vec<(u64, i64)> = std::mem::take(&mut out.builder.releases).into_iter().collect();
+        let mut times: Vec<((u64, u64), i64)> = std::mem::take(&mut out.builder.releases).into_iter().collect();
         times.sort_unstable();
-        let release_bytes: Vec<u8> =
-            times.iter().flat_map(|(hash, time)| [hash.to_le_bytes(), time.to_le_bytes()]).flatten().collect();
+        let release_bytes: Vec<u8> = times
+            .iter()
+            .flat_map(|((first, second), time)| [first.to_le_bytes(), second.to_le_bytes(), time.to_le_bytes()])
+            .flatten()
+            .collect();
         digest.update(&epss_bytes);
         digest.update(&exploited_bytes);
         digest.update(&release_bytes);

@@ -12,7 +12,7 @@
 //! ids               20 bytes each: hash of an id or alias, offset of the body, length; by hash
 //! epss              16 bytes each: hash of the CVE id, score, percentile (f32); by hash
 //! exploited         12 bytes each: hash of the CVE id, day as yyyymmdd; by hash
-//! releases         16 bytes each: hash of ecosystem, name and version, seconds since 1970 when it was published; by hash
+//! releases         24 bytes each: hash of ecosystem, name and version in 16, seconds since 1970 when it was published; by hash
 //! header            JSON: what it was made from, and where the sections lie
 //! ```
 
@@ -42,7 +42,7 @@ const ENTRY: usize = 24;
 const ID: usize = 20;
 const EPSS: usize = 16;
 const EXPLOITED: usize = 12;
-const RELEASE: usize = 16;
+const RELEASE: usize = 24;
 
 /// Bytes of all records of one package that are read at most.
 const MAXIMUM_GROUP: u64 = 256 << 20;
@@ -331,8 +331,10 @@ impl Database {
     /// # Errors
     /// The file cannot be read.
     pub fn released(&self, ecosystem: &str, name: &str, version: &str) -> Result<Option<Timestamp>, DatabaseError> {
-        let found = self.matches(self.header.releases, RELEASE, releases::key(ecosystem, name, version))?;
-        Ok(found.first().map(|at| Timestamp::from_seconds(number(&at[8..16]).cast_signed())))
+        let (first, second) = releases::key(ecosystem, name, version);
+        let found = self.matches(self.header.releases, RELEASE, first)?;
+        let same = found.iter().find(|at| number(&at[8..16]) == second);
+        Ok(same.map(|at| Timestamp::from_seconds(number(&at[16..24]).cast_signed())))
     }
 
     /// Elements of a section that is sorted by hash, whose hash is this one.

@@ -5,13 +5,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::build::Builder;
-use super::record::{hash, lookup_name};
+use super::record::{long_hash, lookup_name};
 use super::{DatabaseError, ReleasesInfo};
 
 /// The key that the release of a version is found by.
-pub(super) fn key(ecosystem: &str, name: &str, version: &str) -> u64 {
+pub(super) fn key(ecosystem: &str, name: &str, version: &str) -> Key {
     let version = if ecosystem == "Go" { version.trim_start_matches('v') } else { version };
-    hash(&["release", ecosystem, &lookup_name(ecosystem, name), version])
+    long_hash(&["release", ecosystem, &lookup_name(ecosystem, name), version])
 }
 
 /// Versions of one import that are taken at most.
@@ -59,7 +59,10 @@ impl Builder {
     }
 }
 
-type Found = Vec<(u64, Timestamp)>;
+/// What a version is found by.
+type Key = (u64, u64);
+
+type Found = Vec<(Key, Timestamp)>;
 
 fn of_document(path: &str, document: &Map<String, Value>) -> Result<Found, String> {
     let text = |key: &str| document.get(key).and_then(Value::as_str);
@@ -120,7 +123,7 @@ fn of_lines(text: &str) -> Result<Found, String> {
 }
 
 /// A version without a date is none that can be told.
-fn of_line(line: &Line) -> Result<Option<(u64, Timestamp)>, String> {
+fn of_line(line: &Line) -> Result<Option<(Key, Timestamp)>, String> {
     let Some(released) = &line.released else { return Ok(None) };
     let ecosystem = line.ecosystem.as_deref().unwrap_or("crates.io");
     let at: Timestamp = released.parse().map_err(|error| format!("{error}"))?;

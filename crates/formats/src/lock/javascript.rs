@@ -138,7 +138,8 @@ const MAXIMUM_ADDRESS: usize = 4096;
 pub(crate) fn forgive_replaced(inventory: &mut Inventory, manifest: Option<&str>) {
     let Some(manifest) = manifest else { return };
     for package in &mut inventory.packages {
-        if package.claims.instead_of.is_some() && manifest.contains(&format!("npm:{}", package.name)) {
+        let named = |end: char| manifest.contains(&format!("npm:{}{end}", package.name));
+        if package.claims.instead_of.is_some() && (named('@') || named('"')) {
             package.claims.instead_of = None;
         }
     }

@@ -25,6 +25,12 @@ pub(crate) const READERS: &[Reader] = &[
     },
 ];
 
+/// Manifests of workspaces that are looked at.
+const MAXIMUM_MANIFESTS: usize = 5000;
+
+/// Bytes of manifests that are looked at together.
+const MAXIMUM_READ: usize = 256 << 20;
+
 /// Directories that a package's path may have.
 const MAXIMUM_DIRECTORIES: usize = 256;
 
@@ -336,9 +342,16 @@ impl<'n, 'a> Tree<'n, 'a> {
     /// Later versions copy what the projects ask for. What a manifest asks for is the project's word, the copy anyone's: what
     /// the manifest needs in production, the copy cannot take out of it.
     fn hold_against_manifests(&mut self, inventory: &mut Inventory, input: &Input<'_>) {
-        for root in 0..inventory.roots.len() {
+        let mut read = 0;
+        for root in 0..inventory.roots.len().min(MAXIMUM_MANIFESTS) {
             let path = inventory.roots[root].path.clone();
             let Some(text) = manifest_beside(input, &path) else { continue };
+            // A lock can name one large manifest under many paths.
+            read += text.len();
+            if read > MAXIMUM_READ {
+                note(&mut inventory.problems, None, "manifests too large: the lock was not held against all of them");
+                break;
+            }
             let Ok(manifest) = json::parse(&text) else { continue };
             let mut problems = Vec::new();
             let Some(mut fields) = Fields::of(&manifest.root, "package.json", &mut problems) else { continue };
