@@ -195,6 +195,9 @@ fn is_of_the_tool(package: &Package, locked: &Locked<'_>) -> bool {
 /// Compares every installed tree with the lock of its project, and what a run read with the locks of all.
 pub fn drift(collected: &Collected) -> Drift {
     let mut drift = Drift::default();
+    if !collected.sources.iter().any(|source| source.reader == READ || place(source).is_some()) {
+        return drift;
+    }
     let usable = |source: &&Source| source.inventory.completeness != Completeness::Declared;
     let locks: Vec<Locked<'_>> = collected
         .sources

@@ -462,3 +462,53 @@ fn a_distribution_without_updates_is_told() {
     let text = world.expect(0, &["scan", "image", "image", "--at", "2022-01-01"]);
     assert!(!text.contains("no security updates"), "{text}");
 }
+
+#[test]
+fn what_a_run_read_is_graded_and_held_against_the_locks() {
+    let world = World::new();
+    world.expect(0, &["init"]);
+    let cache = world.root().join("cargo/registry/src/index");
+    for (folder, text) in [("deep-0.3.1", "pub fn deep() {}\n"), ("other-1.0.0", "pub fn other() {}\n")] {
+        std::fs::create_dir_all(cache.join(folder)).expect("folder");
+        std::fs::write(cache.join(folder).join("lib.rs"), text).expect("file");
+    }
+    let lock = |deep: &str| {
+        let text = format!(
+            "version = 4\n\n[[package]]\nname = \"deep\"\nversion = \"{deep}\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \"{:064}\"\n",
+            7
+        );
+        write(&world, "Cargo.lock", &text);
+    };
+    lock("0.3.1");
+    import(
+        &world,
+        "a.json",
+        &[
+            advisory("RUSTSEC-1", "crates.io", "deep", "0.3.5", json!({})),
+            advisory("RUSTSEC-2", "crates.io", "other", "2.0.0", json!({})),
+        ],
+    );
+    // Without a watched run there is nothing to go by.
+    let text = world.expect(2, &["scan", "deps", "--observed"]);
+    assert!(text.contains("no run in the evidence log was watched"), "{text}");
+    let command = format!("cat {0}/deep-0.3.1/lib.rs {0}/other-1.0.0/lib.rs > out", cache.display());
+    let ran = world.run(&["run", "--step", "build", "--", "sh", "-c", &command]);
+    if !world.run(&["scan", "deps", "--observed"]).status.code().is_some_and(|code| code == 1) {
+        eprintln!("skipped: runs cannot be watched here: {}", crate::text_of(&ran));
+        return;
+    }
+    let json = report(&world, 1, &["scan", "deps", "--observed", "--format", "json", "-q"]);
+    // What was read and stands nowhere is judged too.
+    let wanted =
+        ["package-not-locked other", "vulnerable-dependency deep counts", "vulnerable-dependency other counts"];
+    assert_eq!(found(&json), wanted);
+    let grades: Vec<&str> =
+        json["issues"].as_array().expect("issues").iter().filter_map(|i| i["reach"].as_str()).collect();
+    assert_eq!(grades, ["read", "read", "read"]);
+    let plain = report(&world, 1, &["scan", "deps", "--format", "json", "-q"]);
+    assert_eq!(plain["issues"][0]["reach"], "declared");
+    // The lock moved on; the run read what it locked before.
+    lock("0.3.2");
+    let json = report(&world, 1, &["scan", "deps", "--observed", "--deny", "drift", "--format", "json", "-q"]);
+    assert!(found(&json).contains(&"package-not-as-locked deep counts".to_owned()), "{:?}", found(&json));
+}

@@ -283,4 +283,18 @@ mod tests {
             assert_eq!(last_name(key), name, "{key}");
         }
     }
+
+    #[test]
+    fn entries_of_other_packages_than_asked_for() {
+        let instead = |wanted: &str| {
+            let text = format!(
+                r#"{{"lockfileVersion": 1, "workspaces": {{"": {{"name": "app", "dependencies": {{"a": "{wanted}"}}}}}},
+                "packages": {{"a": ["evil@1.0.0", "", {{}}, "sha512-AAEC"]}}}}"#
+            );
+            let inventory = crate::lock::testing::read_with("bun.lock", &text, &[]).unwrap();
+            inventory.packages[0].claims.instead_of.clone()
+        };
+        assert_eq!(instead("^1.0.0").as_deref(), Some("a"));
+        assert_eq!(instead("npm:evil@^1"), None);
+    }
 }

@@ -509,4 +509,25 @@ packages:
         assert!(read_with("pnpm-lock.yaml", "packages: {}\n", &[]).is_err());
         assert_eq!(read_with("pnpm-lock.yaml", "", &[]).unwrap().packages, []);
     }
+
+    #[test]
+    fn entries_of_other_packages_and_marks_that_hide() {
+        let lock = |specifier: &str, overrides: &str| {
+            let text = format!(
+                "lockfileVersion: '9.0'\n{overrides}importers:\n  .:\n    dependencies:\n      a:\n        specifier: {specifier}\n        version: evil@1.0.0\npackages:\n  evil@1.0.0:\n    resolution: {{integrity: sha512-AAEC, tarball: https://registry.npmjs.org/evil/-/evil-1.0.0.tgz}}\nsnapshots:\n  evil@1.0.0: {{}}\n"
+            );
+            let inventory = read_with("pnpm-lock.yaml", &text, &[]).unwrap();
+            let evil = find(&inventory, "evil", "1.0.0").clone();
+            assert_eq!(evil.claims.resolved, ["https://registry.npmjs.org/evil/-/evil-1.0.0.tgz"]);
+            evil.claims.instead_of
+        };
+        assert_eq!(lock("^1.0.0", "").as_deref(), Some("a"));
+        assert_eq!(lock("npm:evil@^1.0.0", ""), None);
+        assert_eq!(lock("'catalog:'", ""), None);
+        assert_eq!(lock("^1.0.0", "overrides:\n  a: npm:evil@1.0.0\n"), None);
+        let marked = "lockfileVersion: '6.0'\ndependencies:\n  a:\n    specifier: ^1\n    version: 1.0.0\npackages:\n  /a@1.0.0:\n    resolution: {integrity: sha512-AAEC}\n    dev: true\n";
+        let inventory = read_with("pnpm-lock.yaml", marked, &[]).unwrap();
+        let a = find(&inventory, "a", "1.0.0");
+        assert_eq!((a.scopes, a.claims.scopes), (Scopes::only(Scope::Production), Scopes::only(Scope::Development)));
+    }
 }

@@ -5,7 +5,7 @@ use toml::de::DeTable;
 
 use super::pep508::{marked, normalised};
 use super::pyproject::Project;
-use super::source::address;
+use super::source::{address, is_of_host};
 use super::tables::{Fields, at, claims, parse, title};
 use super::text::{Names, add, hexadecimal, settle};
 use super::tree::{decode as text, note};
@@ -104,7 +104,7 @@ fn source(fields: &Fields<'_>, inventory: &mut Inventory) -> PackageSource {
             None => PackageSource::Path { path: string(archive, "path").unwrap_or_default() },
         };
     }
-    match fields.string(inventory, "index").filter(|url| !url.contains("://pypi.org/")) {
+    match fields.string(inventory, "index").filter(|url| !is_of_host(url, &["pypi.org"])) {
         Some(url) => PackageSource::OtherRegistry { url: address(url) },
         None => PackageSource::Registry,
     }

@@ -540,4 +540,39 @@ t@1:
         assert!(inventory.problems.len() >= 2);
         assert!(read_with("yarn.lock", "a:\n   b", &[]).is_err());
     }
+
+    #[test]
+    fn entries_of_other_packages_than_asked_for() {
+        let instead = |inventory: &Inventory, name: &str| {
+            inventory.packages.iter().find(|one| one.name == name).and_then(|one| one.claims.instead_of.clone())
+        };
+        let classic = |key: &str| {
+            let text = format!(
+                "# yarn lockfile v1\n\n\n{key}:\n  version \"1.0.0\"\n  resolved \"https://u:p@registry.yarnpkg.com/a/-/a-1.0.0.tgz#0123456789012345678901234567890123456789\"\n"
+            );
+            read_with("yarn.lock", &text, &[]).unwrap()
+        };
+        let honest = classic("a@^1, \"al@npm:a@^1\"");
+        assert_eq!(instead(&honest, "a"), None);
+        assert!(honest.packages[0].claims.resolved[0].starts_with("https://registry.yarnpkg.com/a/"), "no password");
+        assert_eq!(instead(&classic("\"a@^1\", \"b@^1\""), "a").as_deref(), Some("b"));
+        let berry = |resolution: &str| {
+            let text = format!(
+                "__metadata:\n  version: 8\n\n\"a@npm:^1\":\n  version: 1.0.0\n  resolution: \"{resolution}\"\n"
+            );
+            read_with("yarn.lock", &text, &[]).unwrap()
+        };
+        assert_eq!(instead(&berry("a@npm:1.0.0"), "a"), None);
+        assert_eq!(instead(&berry("evil@npm:1.0.0"), "evil").as_deref(), Some("a"));
+        assert_eq!(instead(&berry("a@npm:6.6.6"), "a").as_deref(), Some("a@6.6.6"));
+        // What the project replaces is asked for, by its whole name only.
+        let text = "__metadata:\n  version: 8\n\n\"a@npm:^1\":\n  version: 1.0.0\n  resolution: \"evil@npm:1.0.0\"\n";
+        for (manifest, replaced) in [
+            (r#"{"resolutions": {"a": "npm:evil@1.0.0"}}"#, true),
+            (r#"{"resolutions": {"a": "npm:evil-twin@1.0.0"}}"#, false),
+        ] {
+            let inventory = read_with("yarn.lock", text, &[("package.json", manifest)]).unwrap();
+            assert_eq!(instead(&inventory, "evil").is_none(), replaced, "{manifest}");
+        }
+    }
 }
