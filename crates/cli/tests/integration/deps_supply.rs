@@ -493,7 +493,8 @@ fn what_a_run_read_is_graded_and_held_against_the_locks() {
     assert!(text.contains("no run in the evidence log was watched"), "{text}");
     let command = format!("cat {0}/deep-0.3.1/lib.rs {0}/other-1.0.0/lib.rs > out", cache.display());
     let ran = world.run(&["run", "--step", "build", "--", "sh", "-c", &command]);
-    if !world.run(&["scan", "deps", "--observed"]).status.code().is_some_and(|code| code == 1) {
+    let tried = crate::text_of(&world.run(&["scan", "deps", "--observed"]));
+    if tried.contains("no run in the evidence log was watched") {
         eprintln!("skipped: runs cannot be watched here: {}", crate::text_of(&ran));
         return;
     }
