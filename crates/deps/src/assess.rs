@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 
-use provost_model::{Completeness, Ecosystem, Package};
+use provost_model::{Completeness, Ecosystem, Package, Timestamp};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::database::{Database, DatabaseError};
 use crate::ecosystem;
-use crate::inventory::{Collected, Source, path_to};
+use crate::inventory::{Collected, Source, Ways};
 use crate::matching::{Answer, Vulnerability, judge};
+use crate::origin::Flaw;
+use crate::release::ReleasedBy;
 
 /// What is wrong with a package.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,6 +27,38 @@ pub enum Fault {
     },
     /// The version was taken back.
     Yanked,
+    /// The entry of its lock contradicts itself or the rest.
+    Lock {
+        /// How.
+        #[serde(flatten)]
+        flaw: Flaw,
+    },
+    /// It is installed, or was read, in a version that is not the locked one.
+    NotAsLocked {
+        /// The versions that are locked.
+        locked: Vec<String>,
+        /// The lock.
+        lock: String,
+    },
+    /// It is installed, or was read, and no lock of the project names it.
+    NotLocked {
+        /// The lock.
+        lock: String,
+    },
+    /// Its licence is none of those that are permitted.
+    Licence {
+        /// The expression; `NOASSERTION` where none is stated.
+        expression: String,
+    },
+    /// It was published too short a time ago.
+    Young {
+        /// When.
+        released: Timestamp,
+        /// Whole days since then.
+        days: i64,
+        /// Who says so.
+        by: ReleasedBy,
+    },
 }
 
 impl Fault {
@@ -34,6 +68,11 @@ impl Fault {
             Self::Advisory(one) => &one.id,
             Self::Deprecated { .. } => "deprecated",
             Self::Yanked => "yanked",
+            Self::Lock { flaw } => flaw.id(),
+            Self::NotAsLocked { .. } => "not-as-locked",
+            Self::NotLocked { .. } => "not-locked",
+            Self::Licence { .. } => "licence",
+            Self::Young { .. } => "young",
         }
     }
 }
@@ -158,6 +197,7 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
             assessment.declared.push(source);
         }
     }
+    let mut ways: Vec<Option<Ways>> = collected.sources.iter().map(|_| None).collect();
     for (source, index, number) in places {
         let inventory = &collected.sources[source].inventory;
         let package = &inventory.packages[index];
@@ -191,7 +231,7 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
             faults.push(Fault::Yanked);
         }
         if !faults.is_empty() {
-            let path = path_to(inventory, index);
+            let path = ways[source].get_or_insert_with(|| Ways::of(inventory)).to(index);
             assessment.issues.extend(faults.into_iter().map(|fault| Issue {
                 source,
                 package: index,

@@ -473,40 +473,62 @@ fn relative(directory: &str, name: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// The shortest way from a project to a package: names with versions, the project's own first. Empty where the inventory
-/// does not tell.
+/// Packages of a way that is shown; one that is longer is no help to anybody.
+const MAXIMUM_WAY: usize = 1000;
+
+/// The shortest ways from the projects of an inventory to its packages: looked for once, however many are asked for.
+#[derive(Debug)]
+pub struct Ways(Vec<Way>);
+
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Unknown,
+    Direct,
+    By(usize),
+}
+
+impl Ways {
+    /// Of an inventory.
+    pub fn of(inventory: &Inventory) -> Self {
+        let mut ways = vec![Way::Unknown; inventory.packages.len()];
+        let mut waiting = std::collections::VecDeque::new();
+        let reach = |ways: &mut Vec<Way>, waiting: &mut std::collections::VecDeque<usize>, index: usize, way: Way| {
+            if let Some(known @ Way::Unknown) = ways.get_mut(index) {
+                *known = way;
+                waiting.push_back(index);
+            }
+        };
+        for (index, _) in inventory.roots.iter().flat_map(|root| &root.dependencies) {
+            reach(&mut ways, &mut waiting, *index, Way::Direct);
+        }
+        while let Some(index) = waiting.pop_front() {
+            for next in &inventory.packages[index].dependencies {
+                reach(&mut ways, &mut waiting, *next, Way::By(index));
+            }
+        }
+        Self(ways)
+    }
+
+    /// The way to a package: indexes, the project's own first and the package itself last. Empty where the inventory does not
+    /// tell.
+    pub fn to(&self, package: usize) -> Vec<usize> {
+        let mut path = vec![package];
+        loop {
+            let at = path.last().copied().and_then(|at| self.0.get(at));
+            match at {
+                Some(Way::Direct) => break,
+                Some(Way::By(before)) if path.len() < MAXIMUM_WAY => path.push(*before),
+                _ => return Vec::new(),
+            }
+        }
+        path.reverse();
+        path
+    }
+}
+
+/// The shortest way from a project to one package, as [`Ways::to`] says it.
 pub fn path_to(inventory: &Inventory, package: usize) -> Vec<usize> {
-    let mut before: Vec<Option<usize>> = vec![None; inventory.packages.len()];
-    let mut seen = vec![false; inventory.packages.len()];
-    let mut waiting = std::collections::VecDeque::new();
-    for (index, _) in inventory.roots.iter().flat_map(|root| &root.dependencies) {
-        if let Some(known) = seen.get_mut(*index)
-            && !std::mem::replace(known, true)
-        {
-            waiting.push_back(*index);
-        }
-    }
-    while let Some(index) = waiting.pop_front() {
-        if index == package {
-            let mut path = vec![index];
-            let mut at = index;
-            while let Some(previous) = before[at] {
-                path.push(previous);
-                at = previous;
-            }
-            path.reverse();
-            return path;
-        }
-        for next in &inventory.packages[index].dependencies {
-            if let Some(known) = seen.get_mut(*next)
-                && !std::mem::replace(known, true)
-            {
-                before[*next] = Some(index);
-                waiting.push_back(*next);
-            }
-        }
-    }
-    Vec::new()
+    Ways::of(inventory).to(package)
 }
 
 #[cfg(test)]
@@ -519,5 +541,24 @@ mod tests {
         assert_eq!(relative("a", "../../x"), None);
         assert_eq!(relative("a", "/etc/passwd"), None);
         assert_eq!(relative("", "x").as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn ways_are_the_shortest_and_end() {
+        let mut inventory = Inventory::new("test", Completeness::Graph);
+        for name in 0..2000 {
+            let mut package = provost_model::Package::new(Ecosystem::Npm, name.to_string(), None);
+            package.dependencies = vec![(name + 1) % 1999];
+            inventory.packages.push(package);
+        }
+        inventory.packages[0].dependencies.push(2);
+        let dependencies = vec![(0, Scope::Production), (9999, Scope::Production)];
+        inventory.roots.push(provost_model::Root { name: None, version: None, path: String::new(), dependencies });
+        let ways = Ways::of(&inventory);
+        assert_eq!(ways.to(0), [0]);
+        assert_eq!(ways.to(3), [0, 2, 3]);
+        assert!(ways.to(1900).is_empty(), "too long to be of use");
+        assert!(ways.to(1999).is_empty() && ways.to(9999).is_empty(), "nobody needs it, and there is none");
+        assert_eq!(path_to(&inventory, 3), [0, 2, 3]);
     }
 }

@@ -17,7 +17,8 @@ pub use process::{
 pub use provenance::{BuildDefinition, BuildMetadata, Builder, Provenance, RunDetails};
 pub use vsa::{PolicyReference, VerificationSummary, Verifier};
 pub use vulns::{
-    ImageFacts, Occurrence, ScanFacts, ScanMetadata, ScanResult, Scanner, ScannerDatabase, SeverityRating, Vulns,
+    ImageFacts, Occurrence, ReleaseFacts, ScanFacts, ScanMetadata, ScanResult, Scanner, ScannerDatabase,
+    SeverityRating, Vulns,
 };
 
 /// SCAI attribute report v0.3: the environment attestation (SP 800-204D 5.1.1).

@@ -31,6 +31,7 @@ Examples:
   provost db import crates.io/all.zip PyPI/all.zip   OSV's archives, as downloaded from its bucket
   provost db import epss_scores-current.csv.gz       FIRST's EPSS scores
   provost db import known_exploited_vulnerabilities.json
+  provost db import --releases uvloop.json ~/go/pkg/mod/cache/download   when versions were published
   provost db update crates.io npm PyPI               fetch what is new; later without names
   provost db status                                  what is in it, and how old
   provost db show GHSA-q2q7-5pp4-w6pg                one advisory
@@ -88,6 +89,10 @@ struct ImportArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     which: Which,
+    /// The files say when versions were published: npm's packuments, PyPI's JSON, files of crates.io's sparse index, `.info` of
+    /// Go's module cache, or lines with ecosystem, name, version and released. `--min-age` goes by that.
+    #[arg(long, conflicts_with_all = ["fresh", "as_of", "strict"])]
+    releases: bool,
     /// Begin anew instead of adding to what is there.
     #[arg(long)]
     fresh: bool,
@@ -175,8 +180,11 @@ fn import(args: &ImportArgs, context: &Context) -> Result<Exit> {
     }
     let begun = Instant::now();
     let mut builder = Builder::new(&path, args.fresh, now)?;
+    if args.releases {
+        return import_releases(args, builder, now);
+    }
     let mut total = Imported::default();
-    for file in files(&args.files)? {
+    for file in files(&args.files, &is_json)? {
         let bytes = crate::input::read(&file, MAXIMUM_FILE)?;
         let name = file.display().to_string();
         let (what, imported) = builder.import(&name, &bytes, as_of, now)?;
@@ -227,6 +235,39 @@ fn import(args: &ImportArgs, context: &Context) -> Result<Exit> {
         anstream::eprintln!("{}", render::dim("`provost db status --json` names all that were set aside"));
     }
     Ok(if args.strict && total.quarantined > 0 { Exit::Denied } else { Exit::Pass })
+}
+
+/// Imports when versions were published.
+fn import_releases(args: &ImportArgs, mut builder: Builder, now: Timestamp) -> Result<Exit> {
+    let may_tell = |path: &Path| path.extension().is_none_or(|end| end == "json" || end == "jsonl" || end == "info");
+    let (mut versions, mut silent, mut refused) = (0, 0, 0u64);
+    for file in files(&args.files, &may_tell)? {
+        let named = args.files.contains(&file);
+        let name = file.display().to_string();
+        let found = crate::input::read(&file, MAXIMUM_FILE)
+            .and_then(|bytes| builder.releases(&name, &bytes, now).map_err(anyhow::Error::from));
+        match found {
+            Ok(0) => silent += 1,
+            Ok(number) => versions += number,
+            // What was named has to be of use; what lay beside it in a directory need not be.
+            Err(error) if named => return Err(error),
+            Err(error) => {
+                refused += 1;
+                if refused <= 5 {
+                    anstream::eprintln!("{} {}", render::warning("not taken:"), printable(&format!("{error:#}")));
+                }
+            }
+        }
+    }
+    if refused > 5 {
+        anstream::eprintln!("{} {} more files", render::warning("not taken:"), refused - 5);
+    }
+    let info = builder.finish()?;
+    let known = info.releases.map(|one| one.versions).unwrap_or_default();
+    let dateless =
+        if silent > 0 { format!("; {} without any date", count(silent, "file", "files")) } else { String::new() };
+    anstream::println!("{} dated{dateless}; {known} in the database", count(versions, "version", "versions"));
+    Ok(Exit::Pass)
 }
 
 /// Beyond so many changed advisories the whole archive is fetched.
@@ -342,8 +383,12 @@ fn fetch(
     }
 }
 
-/// The files to import: directories stand for the `.json` files below them.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "json")
+}
+
+/// The files to import: directories stand for those below them that are wanted.
+fn files(paths: &[PathBuf], wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
         let metadata = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -352,15 +397,15 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             continue;
         }
         let before = found.len();
-        below(path, &mut found, 0)?;
+        below(path, &mut found, 0, wanted)?;
         if found.len() == before {
-            bail!("{} holds no .json files", path.display());
+            bail!("{} holds no files to import", path.display());
         }
     }
     Ok(found)
 }
 
-fn below(directory: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
+fn below(directory: &Path, found: &mut Vec<PathBuf>, depth: usize, wanted: &dyn Fn(&Path) -> bool) -> Result<()> {
     let mut entries = std::fs::read_dir(directory)
         .with_context(|| format!("cannot read {}", directory.display()))?
         .collect::<Result<Vec<_>, _>>()?;
@@ -368,8 +413,8 @@ fn below(directory: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<()>
     for entry in entries {
         let kind = entry.file_type()?;
         if kind.is_dir() && depth < 32 {
-            below(&entry.path(), found, depth + 1)?;
-        } else if kind.is_file() && entry.path().extension().is_some_and(|e| e == "json") {
+            below(&entry.path(), found, depth + 1, wanted)?;
+        } else if kind.is_file() && wanted(&entry.path()) {
             found.push(entry.path());
         }
     }
@@ -431,6 +476,11 @@ fn describe(path: &Path, info: &Info, now: Timestamp) -> String {
     out.push_str(&render::line("EPSS", info.epss.as_ref().unwrap_or(&none)));
     let none = "none: import CISA's catalogue".to_owned();
     out.push_str(&render::line("exploited", info.exploited.as_ref().unwrap_or(&none)));
+    let releases = info.releases.as_ref().map_or_else(
+        || "none: `provost db import --releases`".to_owned(),
+        |one| format!("{}, imported {}", count(one.versions, "version", "versions"), &one.imported.to_string()[..10]),
+    );
+    out.push_str(&render::line("releases", &releases));
     out.push_str(&render::line("digest", &info.digest));
     out
 }

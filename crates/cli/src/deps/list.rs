@@ -23,13 +23,17 @@ fn exit(collected: &Collected) -> Exit {
 }
 
 fn scope(package: &Package) -> String {
-    let names = package.scopes.iter().map(|scope| match scope {
+    package.scopes.iter().map(scope_name).collect::<Vec<_>>().join(", ")
+}
+
+/// A scope for people.
+pub(crate) fn scope_name(scope: Scope) -> &'static str {
+    match scope {
         Scope::Production => "production",
         Scope::Build => "build",
         Scope::Development => "development",
         Scope::Optional => "optional",
-    });
-    names.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// `deps list`.

@@ -260,6 +260,39 @@ fn json_of(all: &[Rechecked], database: &Database) -> serde_json::Value {
     json!({"database": {"digest": database.info().digest, "created": database.info().created}, "artifacts": list})
 }
 
+/// Takes over what advisories say nothing of, and the bill of materials does not tell: what was wrong with locks and with what
+/// was installed, what was deprecated or taken back, and how near to what runs a package was.
+fn keep(old: &Vulns, new: &mut Vulns) {
+    let mut near: HashMap<&str, &String> = HashMap::new();
+    for at in old.scanner.result.iter().flat_map(|result| &result.annotations) {
+        near.extend(at.reach.as_ref().map(|reach| (at.purl.as_str(), reach)));
+    }
+    for at in new.scanner.result.iter_mut().flat_map(|result| &mut result.annotations) {
+        at.reach = near.get(at.purl.as_str()).map(|reach| (*reach).clone());
+    }
+    let of_scan = |kind: &str| {
+        kind.starts_with("lock-")
+            || matches!(kind, "not-as-locked" | "not-locked" | "deprecated" | "yanked" | "licence" | "young")
+    };
+    for result in &old.scanner.result {
+        let kept: Vec<_> = result.annotations.iter().filter(|at| of_scan(&at.kind)).cloned().collect();
+        if kept.is_empty() {
+            continue;
+        }
+        match new.scanner.result.iter_mut().find(|known| known.id == result.id) {
+            Some(known) => {
+                let there: Vec<String> = known.annotations.iter().map(|at| at.purl.clone()).collect();
+                known.annotations.extend(kept.into_iter().filter(|at| !there.contains(&at.purl)));
+            }
+            None => new.scanner.result.push(provost_attest::predicate::ScanResult {
+                id: result.id.clone(),
+                severity: result.severity.clone(),
+                annotations: kept,
+            }),
+        }
+    }
+}
+
 /// Signs the new answers, so that `verify` goes by them.
 fn attest(scans: &[Scan], store: &Store, database: &Database, context: &Context, project: &Project) -> Result<()> {
     let signer = signing::load(Role::Builder, &context.home, project)?;
@@ -275,12 +308,14 @@ fn attest(scans: &[Scan], store: &Store, database: &Database, context: &Context,
             baseline: None,
             suppressions: provost_scan::Suppressions::default(),
             vex: super::vex::Statements::default(),
+            asked: super::supply::Asked::default(),
         };
         let old = scan.vulns.scan.clone().unwrap_or_default();
         // A statement says all that is known; what of it counts is the policy's to say.
         let done =
             super::judge_known(&Counting::everything(), known, old.target.clone(), collected, began, Instant::now())?;
         let mut predicate = statement::predicate(&done, old.sbom.clone());
+        keep(&scan.vulns, &mut predicate);
         if let Some(facts) = &mut predicate.scan {
             // What the scan could not read then is not read now either.
             facts.complete = facts.complete && old.read_whole;
@@ -288,6 +323,7 @@ fn attest(scans: &[Scan], store: &Store, database: &Database, context: &Context,
             facts.gaps.extend(old.gaps.iter().filter(|_| !old.read_whole).cloned());
             facts.image = old.image;
             facts.licences = old.licences;
+            facts.releases = old.releases;
         }
         let envelope = Statement::new(scan.subjects.clone(), VULNS, &predicate)?.sign(signer.as_ref())?;
         records.push(NewRecord { envelope, key: signer.public_key().clone() });

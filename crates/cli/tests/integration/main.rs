@@ -4,6 +4,7 @@
 mod attacks;
 mod consumer;
 mod deps;
+mod deps_supply;
 mod faults;
 mod learn;
 mod machines;

@@ -12,11 +12,13 @@
 //! ids               20 bytes each: hash of an id or alias, offset of the body, length; by hash
 //! epss              16 bytes each: hash of the CVE id, score, percentile (f32); by hash
 //! exploited         12 bytes each: hash of the CVE id, day as yyyymmdd; by hash
+//! releases         24 bytes each: hash of ecosystem, name and version in 16, seconds since 1970 when it was published; by hash
 //! header            JSON: what it was made from, and where the sections lie
 //! ```
 
 mod build;
 mod record;
+mod releases;
 mod sources;
 
 use std::collections::BTreeMap;
@@ -40,6 +42,7 @@ const ENTRY: usize = 24;
 const ID: usize = 20;
 const EPSS: usize = 16;
 const EXPLOITED: usize = 12;
+const RELEASE: usize = 24;
 
 /// Bytes of all records of one package that are read at most.
 const MAXIMUM_GROUP: u64 = 256 << 20;
@@ -118,6 +121,16 @@ pub struct Quarantined {
     pub why: String,
 }
 
+/// What is known of when versions were published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleasesInfo {
+    /// Versions with a date.
+    pub versions: u64,
+    /// When the last of them were imported.
+    pub imported: Timestamp,
+}
+
 /// What the database is made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -142,6 +155,9 @@ pub struct Info {
     /// Version of the list of exploited vulnerabilities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exploited: Option<String>,
+    /// What is known of when versions were published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub releases: Option<ReleasesInfo>,
     /// SHA-256 over the sections: two databases with this digest give the same answers.
     pub digest: String,
 }
@@ -156,6 +172,9 @@ struct Header {
     ids: Section,
     epss: Section,
     exploited: Section,
+    /// Databases of before have none.
+    #[serde(default)]
+    releases: Section,
 }
 
 /// How probable it is that a vulnerability is exploited within 30 days (FIRST EPSS).
@@ -197,8 +216,16 @@ impl Database {
         }
         let bytes = read(&file, header).map_err(io)?;
         let header: Header = serde_json::from_slice(&bytes).map_err(|e| broken(&e.to_string()))?;
-        let sections =
-            [header.groups, header.bodies, header.entries, header.buckets, header.ids, header.epss, header.exploited];
+        let sections = [
+            header.groups,
+            header.bodies,
+            header.entries,
+            header.buckets,
+            header.ids,
+            header.epss,
+            header.exploited,
+            header.releases,
+        ];
         if sections.iter().any(|section| section.offset.checked_add(section.length).is_none_or(|end| end > size))
             || header.buckets.length != (BUCKETS as u64 + 1) * 4
         {
@@ -297,6 +324,17 @@ impl Database {
             let day = word(&at[8..12]);
             format!("{:04}-{:02}-{:02}", day / 10_000, day / 100 % 100, day % 100)
         }))
+    }
+
+    /// When a version was published, where that was imported. The ecosystem is named as OSV names it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn released(&self, ecosystem: &str, name: &str, version: &str) -> Result<Option<Timestamp>, DatabaseError> {
+        let (first, second) = releases::key(ecosystem, name, version);
+        let found = self.matches(self.header.releases, RELEASE, first)?;
+        let same = found.iter().find(|at| number(&at[8..16]) == second);
+        Ok(same.map(|at| Timestamp::from_seconds(number(&at[16..24]).cast_signed())))
     }
 
     /// Elements of a section that is sorted by hash, whose hash is this one.
