@@ -2,8 +2,9 @@
 
 use provost_model::{Distribution, Timestamp};
 
-/// The day of the table. Ends that were not announced then are not in it.
-pub const AS_OF: &str = "2025-06-01";
+/// The day of the table. Ends that were not announced then are not in it. Debian and Ubuntu by Debian's package
+/// distro-info-data 0.58+deb12u7, the others by what each announced.
+pub const AS_OF: &str = "2026-11-29";
 
 /// By id and release: the last day with updates for everyone, by the distribution's own word. Paid extensions (Ubuntu Pro,
 /// extended LTS) are not counted; Debian's LTS is.
@@ -14,17 +15,23 @@ const ENDS: &[(&str, &str, &str)] = &[
     ("debian", "10", "2024-06-30"),
     ("debian", "11", "2026-08-31"),
     ("debian", "12", "2028-06-30"),
+    ("debian", "13", "2030-06-30"),
     ("ubuntu", "14.04", "2019-04-30"),
     ("ubuntu", "16.04", "2021-04-30"),
     ("ubuntu", "18.04", "2023-05-31"),
     ("ubuntu", "19.10", "2020-07-17"),
-    ("ubuntu", "20.04", "2025-05-31"),
+    ("ubuntu", "20.04", "2025-05-29"),
     ("ubuntu", "20.10", "2021-07-22"),
     ("ubuntu", "21.04", "2022-01-20"),
     ("ubuntu", "21.10", "2022-07-14"),
+    ("ubuntu", "22.04", "2027-06-01"),
     ("ubuntu", "22.10", "2023-07-20"),
     ("ubuntu", "23.04", "2024-01-25"),
     ("ubuntu", "23.10", "2024-07-11"),
+    ("ubuntu", "24.04", "2029-05-31"),
+    ("ubuntu", "24.10", "2025-07-10"),
+    ("ubuntu", "25.04", "2026-01-15"),
+    ("ubuntu", "25.10", "2026-07-09"),
     ("alpine", "3.8", "2020-05-01"),
     ("alpine", "3.9", "2020-11-01"),
     ("alpine", "3.10", "2021-05-01"),
@@ -39,6 +46,8 @@ const ENDS: &[(&str, &str, &str)] = &[
     ("alpine", "3.19", "2025-11-01"),
     ("alpine", "3.20", "2026-04-01"),
     ("alpine", "3.21", "2026-11-01"),
+    ("alpine", "3.22", "2027-05-01"),
+    ("alpine", "3.23", "2027-11-01"),
     ("centos", "6", "2020-11-30"),
     ("centos", "7", "2024-06-30"),
     // CentOS 8 ended on 2021-12-31; Stream 8 calls itself the same.
@@ -89,7 +98,7 @@ mod tests {
         assert_eq!(end("alpine", "3.10.4").as_deref(), Some("2021-05-02"));
         assert_eq!(end("alpine", "3.1").as_deref(), None);
         assert_eq!(end("centos", "7.9.2009").as_deref(), Some("2024-07-01"));
-        assert_eq!(end("ubuntu", "20.04").as_deref(), Some("2025-06-01"));
+        assert_eq!(end("ubuntu", "20.04").as_deref(), Some("2025-05-30"));
         assert_eq!(end("wolfi", "20230201"), None);
         assert_eq!(end("debian", ""), None);
         for (id, version, day) in ENDS {
