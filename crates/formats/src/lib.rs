@@ -10,6 +10,7 @@ pub mod licence;
 pub mod lock;
 pub mod oci;
 pub mod osv;
+pub mod pipeline;
 pub mod sarif;
 pub mod sbom;
 pub mod system;
