@@ -158,8 +158,8 @@ impl Looking<'_> {
             }
             return;
         }
-        if let Some(path) = name.strip_prefix("./") {
-            return self.local(step, path);
+        if name == "." || name.starts_with("./") {
+            return self.local(step, name.trim_start_matches('.').trim_start_matches('/'));
         }
         if name.eq_ignore_ascii_case("actions/github-script") {
             return self.github_script(step, uses);
@@ -214,7 +214,17 @@ impl Looking<'_> {
         let other = step.input("github-token").is_some_and(|token| !is_job_token(&token.value));
         let Some(script) = step.input("script").filter(|_| !other) else { return };
         let line = self.at(script.line);
-        for part in script.value.split("github.").skip(1) {
+        // Expressions are values by the time that the script runs.
+        let calls: String = script
+            .value
+            .split("${{")
+            .enumerate()
+            .map(|(index, part)| match index {
+                0 => part,
+                _ => part.split_once("}}").map_or("", |(_, rest)| rest),
+            })
+            .collect();
+        for part in calls.split("github.").skip(1) {
             let rest = part.strip_prefix("rest.").unwrap_or(part);
             let name: String =
                 rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '.' || *c == '_').collect();

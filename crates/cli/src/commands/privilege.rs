@@ -154,8 +154,14 @@ fn read(root: &Path, limits: &Limits) -> Result<Vec<(String, Vec<u8>)>> {
 fn used(bytes: &[u8], limits: &Limits) -> Vec<String> {
     let Ok(workflow) = provost_formats::pipeline::github(bytes, limits) else { return Vec::new() };
     let steps = workflow.jobs.iter().flat_map(|job| &job.steps);
-    let local = steps
-        .filter_map(|step| step.uses.as_ref()?.value.strip_prefix("./").map(|path| path.trim_matches('/').to_owned()));
+    let local = steps.filter_map(|step| {
+        step.uses
+            .as_ref()?
+            .value
+            .strip_prefix('.')
+            .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+            .map(|path| path.trim_matches('/').to_owned())
+    });
     local.filter(|path| path.split('/').all(|part| part != "..")).collect()
 }
 

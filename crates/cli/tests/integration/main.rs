@@ -8,6 +8,7 @@ mod faults;
 mod learn;
 mod machines;
 mod policy;
+mod privilege;
 mod run;
 mod scan;
 mod show;

@@ -114,10 +114,16 @@ fn source(expression: &str) -> Option<Source> {
             if rest.starts_with("inputs.") || rest.starts_with("client_payload") {
                 return Some(Source::Caller);
             }
+            if rest.starts_with("release.") {
+                return ["tag_name", "name", "body", "target_commitish"]
+                    .iter()
+                    .any(|end| rest.ends_with(end))
+                    .then_some(Source::Caller);
+            }
             let name = format!(".{rest}");
             return WRITTEN.iter().any(|end| name.ends_with(end)).then_some(Source::Outside);
         }
-        if word.starts_with("inputs.") || word == "github.ref_name" {
+        if word.starts_with("inputs.") || matches!(word, "github.ref_name" | "github.base_ref") {
             return Some(Source::Caller);
         }
         None
@@ -196,7 +202,8 @@ mod tests {
         ] {
             assert_eq!(source(outside), Some(Source::Outside), "{outside}");
         }
-        for caller in ["inputs.name", "github.event.inputs.version", "github.ref_name"] {
+        for caller in ["inputs.name", "github.event.inputs.version", "github.ref_name", "github.event.release.tag_name"]
+        {
             assert_eq!(source(caller), Some(Source::Caller), "{caller}");
         }
         for nobody in [
