@@ -53,6 +53,7 @@ Start:
   provost verify ./artifact         is it what the policy allows?
   provost scan secrets              what should not be in this tree?
   provost scan deps                 what is known against its dependencies?
+  provost privilege                 what may its pipelines do, and what do they need?
 
 Exit codes: 0 passed, 1 denied or findings, 2 usage or configuration, 3 could not decide.
 `run` ends with the status of its command.";
@@ -73,6 +74,8 @@ enum Command {
     Deps(commands::deps::DepsCommand),
     /// Bills of materials: make, compare, convert, check.
     Sbom(commands::sbom::SbomArgs),
+    /// Which rights the pipelines have, which they need, and what outside people can do with them.
+    Privilege(commands::privilege::PrivilegeArgs),
     /// Judge stored SBOMs anew, by the advisories of today.
     Recheck(commands::recheck::RecheckArgs),
     /// The advisories that dependencies are judged by.
@@ -117,6 +120,9 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
     if let Command::Inspect(args) = command {
         return commands::inspect::run(args);
     }
+    if let Command::Privilege(args) = command {
+        return commands::privilege::run(args);
+    }
     let context = Context { home: home::Home::find()? };
     match command {
         Command::Init(args) => commands::init::run(args, &context),
@@ -130,6 +136,7 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Db(args) => commands::db::run(args, &context),
         Command::Bundle(args) => commands::bundle::run(args, &context),
         Command::Inspect(args) => commands::inspect::run(args),
+        Command::Privilege(args) => commands::privilege::run(args),
         Command::Log(args) => commands::log::run(args, &context),
         Command::Policy(args) => commands::policy::run(args, &context),
         Command::Repo(args) => commands::repo::run(args, &context),

@@ -8,6 +8,7 @@ pub mod inspect;
 pub mod key;
 pub mod log;
 pub mod policy;
+pub mod privilege;
 pub mod recheck;
 pub mod repo;
 pub mod report;

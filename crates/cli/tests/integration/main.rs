@@ -9,6 +9,7 @@ mod faults;
 mod learn;
 mod machines;
 mod policy;
+mod privilege;
 mod run;
 mod scan;
 mod show;

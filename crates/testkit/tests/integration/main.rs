@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("provost-behaviour", &["provost-model"]),
     ("provost-scan", &["provost-model", "provost-formats"]),
     ("provost-deps", &["provost-model", "provost-formats", "provost-scan"]),
+    ("provost-config", &["provost-model", "provost-formats"]),
     ("provost-secrets", &["provost-model", "provost-formats", "provost-scan", "provost-repo"]),
     ("provost-policy", &["provost-model", "provost-keys", "provost-tlog", "provost-attest"]),
     (
@@ -37,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "provost-scan",
             "provost-secrets",
             "provost-deps",
+            "provost-config",
             "provost-policy",
         ],
     ),
