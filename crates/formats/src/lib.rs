@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod cvss;
+pub mod forge;
 pub mod gitlab;
 mod json;
 pub mod layer;
