@@ -82,7 +82,11 @@ pub fn records(view: &View, access: &Access, ids: &[String]) -> Result<Vec<Commi
 
 /// Verifies the signature that a commit or tag carries.
 pub(crate) fn verify_object(access: &Access, bytes: &[u8], sha256: bool) -> CommitSignature {
-    let signed = match provost_repo::signed_object(bytes, sha256) {
+    use provost_repo::signature::{ObjectHash, of_commit, of_tag};
+    let hash = if sha256 { ObjectHash::Sha256 } else { ObjectHash::Sha1 };
+    // A tag begins with what it is of, a commit with its tree.
+    let read = if bytes.starts_with(b"object ") { of_tag } else { of_commit };
+    let signed = match read(bytes, hash) {
         Ok(Some(signed)) => signed,
         Ok(None) => return CommitSignature::None,
         Err(why) => return CommitSignature::Bad { why: why.to_string() },

@@ -5,10 +5,10 @@
 
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use serde::{Deserialize, Serialize};
-use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyUsage, anchor_from_trusted_cert};
 use x509_cert::der::{Decode as _, DecodePem as _, Encode as _};
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{SubjectAltName, SubjectKeyIdentifier};
 
 use provost_model::Timestamp;
 
@@ -162,6 +162,13 @@ impl Certificate {
         self.parsed().is_ok_and(|c| c.tbs_certificate().subject() == c.tbs_certificate().issuer())
     }
 
+    /// The subject key identifier, where there is one.
+    pub(crate) fn subject_key_identifier(&self) -> Option<Vec<u8>> {
+        let parsed = self.parsed().ok()?;
+        let (_, id) = parsed.tbs_certificate().get_extension::<SubjectKeyIdentifier>().ok()??;
+        Some(id.0.as_bytes().to_vec())
+    }
+
     fn parsed(&self) -> Result<x509_cert::Certificate, KeyError> {
         x509_cert::Certificate::from_der(&self.der).map_err(|e| KeyError::malformed("X.509 certificate", e))
     }
@@ -220,6 +227,21 @@ pub fn verify_chain(
     if intermediates.len() > Limits::CHAIN {
         return Err(KeyError::TooLarge { what: "the certificate chain", limit: Limits::CHAIN as u64 });
     }
+    verify_path(leaf, intermediates, roots, at, KeyUsage::required(CODE_SIGNING))?;
+    Ok(VerifiedChain { key: leaf.public_key()?, identity: leaf.identity()? })
+}
+
+/// Verifies that a certificate leads to a root at a point in time, each certificate on the way with the usage.
+pub(crate) fn verify_path(
+    leaf: &Certificate,
+    intermediates: &[Certificate],
+    roots: &[Certificate],
+    at: Timestamp,
+    usage: impl ExtendedKeyUsageValidator,
+) -> Result<(), KeyError> {
+    if intermediates.len() > Limits::POOL {
+        return Err(KeyError::TooLarge { what: "the certificate chain", limit: Limits::POOL as u64 });
+    }
     let der = |certificate: &Certificate| CertificateDer::from(certificate.der.clone());
     let root_ders: Vec<_> = roots.iter().map(der).collect();
     let anchors: Vec<TrustAnchor<'_>> = root_ders
@@ -237,12 +259,12 @@ pub fn verify_chain(
             &anchors,
             &intermediates,
             UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)),
-            KeyUsage::required(CODE_SIGNING),
+            usage,
             None,
             None,
         )
         .map_err(|e| KeyError::untrusted(format!("{e} (at {at})")))?;
-    Ok(VerifiedChain { key: leaf.public_key()?, identity: leaf.identity()? })
+    Ok(())
 }
 
 #[cfg(test)]

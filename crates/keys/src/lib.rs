@@ -6,6 +6,7 @@
 //! crate names a signature crate.
 
 mod cert;
+pub mod cms;
 mod cosign;
 mod error;
 mod external;
@@ -41,4 +42,6 @@ impl Limits {
     pub const PBKDF2_ROUNDS: u64 = 10_000_000;
     /// Certificates in one chain.
     pub const CHAIN: usize = 8;
+    /// Certificates among which a chain is looked for, where a message brings its own.
+    pub const POOL: usize = 32;
 }

@@ -5,7 +5,7 @@ mod change;
 mod commit;
 pub mod history;
 mod merge;
-mod signature;
+pub mod signature;
 mod tree;
 mod view;
 
@@ -16,7 +16,7 @@ use provost_model::FileName;
 pub use change::{Change, Side};
 pub use commit::{CommitFacts, Identity, TagFacts};
 pub use merge::Merge;
-pub use signature::{SignatureKind, SignedObject, signed_object};
+pub use signature::{SignatureKind, SignedObject};
 pub use tree::{TreeFiles, merge_base};
 pub use view::{Limits, ObjectKind, Quarantine, View, valid_ref_name};
 
@@ -30,6 +30,14 @@ pub enum RepoError {
         /// Where the search began.
         path: PathBuf,
         /// Why.
+        why: String,
+    },
+    /// A signed commit or tag that can be read in more than one way.
+    #[error("the signature of the {kind} cannot be taken: {why}; sign it again with git")]
+    SignedObject {
+        /// `commit` or `tag`.
+        kind: &'static str,
+        /// What is wrong.
         why: String,
     },
 }

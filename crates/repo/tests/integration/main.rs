@@ -1,0 +1,4 @@
+//! Repositories held against git itself.
+#![allow(clippy::print_stderr)]
+
+mod signature;
