@@ -8,7 +8,7 @@ mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use provost_keys::{KeyId, PublicKey, ssh::SshPublicKey};
+use provost_keys::{Certificate, KeyId, PublicKey, ssh::SshPublicKey};
 use provost_model::{Digest, Timestamp};
 
 pub use delegated::Delegated;
@@ -419,6 +419,8 @@ pub struct GateRules {
     pub count_reviews: bool,
     /// Whose word on the time counts for delays.
     pub time: BTreeSet<TimeSource>,
+    /// Roots of the time-stamping authorities (RFC 3161) whose tokens count.
+    pub timestamp_roots: Vec<Certificate>,
     /// How long a verdict for a critical step counts, in hours.
     pub verdict_hours: u64,
     /// From this many bytes on a changed file is large.
@@ -434,6 +436,7 @@ impl Default for GateRules {
             trust_forge: false,
             count_reviews: false,
             time: BTreeSet::from([TimeSource::Log, TimeSource::Witness, TimeSource::TimestampAuthority]),
+            timestamp_roots: Vec::new(),
             verdict_hours: 24,
             large_bytes: 1_000_000,
             break_glass: None,
