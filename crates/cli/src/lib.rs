@@ -53,6 +53,7 @@ Start:
   provost verify ./artifact         is it what the policy allows?
   provost scan secrets              what should not be in this tree?
   provost scan deps                 what is known against its dependencies?
+  provost gate --onto main          may HEAD be merged?
 
 Exit codes: 0 passed, 1 denied or findings, 2 usage or configuration, 3 could not decide.
 `run` ends with the status of its command.";
@@ -77,6 +78,14 @@ enum Command {
     Recheck(commands::recheck::RecheckArgs),
     /// The advisories that dependencies are judged by.
     Db(commands::db::DbArgs),
+    /// May this change go on, or this step run?
+    Gate(Box<commands::gate::GateArgs>),
+    /// Sign that a change may go into its target, or that it may not.
+    Approve(Box<commands::approve::ApproveArgs>),
+    /// Who approved a change, and for which rules that counts.
+    Approvals(Box<commands::approvals::ApprovalsArgs>),
+    /// Take back what you signed of a change.
+    Withdraw(Box<commands::withdraw::WithdrawArgs>),
     /// Put all evidence for an artifact into one file for its consumers.
     Bundle(commands::bundle::BundleArgs),
     /// Make an envelope, bundle, statement, checkpoint, policy or key readable.
@@ -126,6 +135,10 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Sbom(args) => commands::sbom::run(args, &context),
         Command::Recheck(args) => commands::recheck::run(args, &context),
         Command::Db(args) => commands::db::run(args, &context),
+        Command::Gate(args) => commands::gate::run(args, &context),
+        Command::Approve(args) => commands::approve::run(args, &context),
+        Command::Approvals(args) => commands::approvals::run(args, &context),
+        Command::Withdraw(args) => commands::withdraw::run(args, &context),
         Command::Bundle(args) => commands::bundle::run(args, &context),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Log(args) => commands::log::run(args, &context),
@@ -147,6 +160,7 @@ fn exit_of(command: &Command, error: &anyhow::Error) -> Exit {
         Command::Verify(_) | Command::Explain(_) | Command::Run(_) | Command::Log(_) | Command::Report(_) => {
             Exit::Undecided
         }
+        Command::Gate(_) | Command::Approvals(_) => Exit::Undecided,
         _ => Exit::Usage,
     }
 }

@@ -163,7 +163,9 @@ impl Receipt {
     /// It cannot be written.
     pub fn statement(&self) -> Result<Statement, GateError> {
         let subject = match &self.of {
-            ReceiptKind::Proposal { of } | ReceiptKind::Review { of, .. } | ReceiptKind::Use { of, .. } => crate::approval::subject_of(of),
+            ReceiptKind::Proposal { of } | ReceiptKind::Review { of, .. } | ReceiptKind::Use { of, .. } => {
+                crate::approval::subject_of(of)
+            }
             ReceiptKind::Envelope { envelope } => ResourceDescriptor::named("envelope", sha256(envelope.as_bytes())),
         };
         Statement::new(vec![subject], RECEIPT, self).map_err(|e| GateError::malformed("the receipt", e))

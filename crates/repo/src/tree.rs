@@ -6,9 +6,9 @@ use std::path::Path;
 use gix::ObjectId;
 use gix::objs::Kind;
 
-use crate::{RepoError, View};
 use crate::history::{DIRECTORY, entries, problem, tree_of};
 use crate::open;
+use crate::{RepoError, View};
 
 /// The mode of a regular file, executable or not.
 const REGULAR: u32 = 0o100_000;
