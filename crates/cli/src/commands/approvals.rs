@@ -19,7 +19,6 @@ use crate::gate::approvals::{Known, Places};
 use crate::gate::case::Case;
 use crate::gate::record::Recorder;
 use crate::gate::text;
-use crate::home::Project;
 use crate::{clock, gate, render};
 
 /// Arguments of `approvals`.
@@ -45,8 +44,7 @@ pub struct ApprovalsArgs {
 /// Something cannot be read.
 pub fn run(args: &ApprovalsArgs, context: &Context) -> Result<Exit> {
     let case = Case::open(&context.home, args.which.wish(None), clock::now())?;
-    let project = Project::find(&case.clone.directory)?;
-    let recorder = if project.root.is_some() { Recorder::open(context, &project)? } else { None };
+    let recorder = Recorder::open(context, &case)?;
     let places = Places { paths: &args.approvals, reviews: args.reviews.as_deref() };
     let heard = gate::hear(context, &case, recorder.as_ref(), &places, &[])?;
     let rules: Vec<&ProtectRule> = rules_that_speak(case.policy(), &case.proposal, &case.contributors)

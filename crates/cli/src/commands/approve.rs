@@ -17,7 +17,6 @@ use crate::gate::deliver::{Ways, deliver};
 use crate::gate::person::Signer;
 use crate::gate::record::Recorder;
 use crate::gate::text;
-use crate::home::Project;
 use crate::{clock, gate, render};
 
 const AFTER: &str = "\
@@ -132,8 +131,7 @@ pub fn run(args: &ApproveArgs, context: &Context) -> Result<Exit> {
         anstream::eprintln!("{} {}", render::error("not signed:"), printable(&why));
         return Ok(Exit::Denied);
     }
-    let project = Project::find(&case.clone.directory)?;
-    let recorder = if project.root.is_some() { Recorder::open(context, &project).ok().flatten() } else { None };
+    let recorder = Recorder::open(context, &case).ok().flatten();
     let heard = gate::hear(context, &case, recorder.as_ref(), &Places::default(), &[])?;
     let word = match decision {
         ApprovalDecision::Approve => render::bold("approve"),
@@ -182,13 +180,8 @@ pub fn run(args: &ApproveArgs, context: &Context) -> Result<Exit> {
     );
     anstream::eprintln!("{}", render::line("envelope", &envelope.digest().to_hex()).trim_end());
     let name = format!("approval-{}.json", envelope.digest().short());
-    let ways = Ways {
-        output: args.output.as_deref(),
-        push: args.push.as_deref(),
-        directory: case.clone.directory.clone(),
-        name,
-    };
-    deliver(context, &envelope, &ways)?;
+    let ways = Ways { output: args.output.as_deref(), push: args.push.as_deref(), name };
+    deliver(context, &case, &envelope, &ways)?;
     Ok(Exit::Pass)
 }
 

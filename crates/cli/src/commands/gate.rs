@@ -19,7 +19,6 @@ use crate::gate::approvals::{Approvals, Places};
 use crate::gate::case::{Case, Wish};
 use crate::gate::record::Recorder;
 use crate::gate::{Heard, event, ledger, text};
-use crate::home::Project;
 use crate::summary::Platform;
 use crate::{clock, gate, render};
 
@@ -161,11 +160,10 @@ fn decide(args: &GateArgs, context: &Context) -> Result<Decided> {
         contribution,
     };
     let mut case = Case::open(&context.home, wish, clock::now())?;
-    let project = Project::find(&directory)?;
-    let recorder = if args.no_attest || project.root.is_none() {
+    let recorder = if args.no_attest {
         None
     } else {
-        Recorder::open(context, &project)
+        Recorder::open(context, &case)
             .context("the verdict could not be put on record (--no-attest leaves that out)")?
     };
     if args.attest && recorder.is_none() {
@@ -231,6 +229,11 @@ fn start(args: &GateArgs, case: &Case, sandboxed: bool) -> Result<Exit> {
     }
     if facts.dirty != Some(false) {
         bail!("the working tree is not exactly what was judged: nothing was run. Commit, stash or remove what differs");
+    }
+    // How a run is confined and signed is configured in the tree: what nobody approved configures nothing.
+    let configures = |path: &[u8]| path.rsplit(|b| *b == b'/').next() == Some(crate::home::CONFIG_FILE.as_bytes());
+    if sandboxed && case.proposal.changes.iter().any(|record| configures(&record.change.path)) {
+        bail!("the change alters provost.toml, which says how it would be confined: nothing was run");
     }
     let mut command = Command::new(std::env::current_exe().context("provost cannot find itself")?);
     command.arg("run");

@@ -16,7 +16,6 @@ use crate::gate::case::{Case, Wish};
 use crate::gate::deliver::{Ways, deliver};
 use crate::gate::person::Signer;
 use crate::gate::record::Recorder;
-use crate::home::Project;
 use crate::{clock, gate, render};
 
 /// Arguments of `withdraw`.
@@ -97,8 +96,7 @@ pub fn run(args: &WithdrawArgs, context: &Context) -> Result<Exit> {
     let case = Case::open(&context.home, wish, now)?;
     let access = &case.policy().access;
     let signer = Signer::open(access, args.key.as_deref(), &case.clone.directory)?;
-    let project = Project::find(&case.clone.directory)?;
-    let recorder = if project.root.is_some() { Recorder::open(context, &project)? } else { None };
+    let recorder = Recorder::open(context, &case)?;
     let places = Places { paths: &args.approvals, reviews: None };
     let heard = gate::hear(context, &case, recorder.as_ref(), &places, &[])?;
     let known: Vec<&Seen> = heard
@@ -163,13 +161,9 @@ pub fn run(args: &WithdrawArgs, context: &Context) -> Result<Exit> {
             (Some(_), n) if n > 1 => bail!("--output names one file, and {n} withdrawals are signed: leave it out"),
             (output, _) => output.as_deref(),
         };
-        let ways = Ways {
-            output,
-            push: args.push.as_deref(),
-            directory: case.clone.directory.clone(),
-            name: format!("withdrawal-{}.json", envelope.digest().short()),
-        };
-        deliver(context, &envelope, &ways)?;
+        let ways =
+            Ways { output, push: args.push.as_deref(), name: format!("withdrawal-{}.json", envelope.digest().short()) };
+        deliver(context, &case, &envelope, &ways)?;
     }
     Ok(Exit::Pass)
 }

@@ -10,7 +10,8 @@ use provost_policy::Policy;
 
 use super::clone::Clone;
 use super::{dependencies, event};
-use crate::home::Home;
+use crate::config::Config;
+use crate::home::{CONFIG_FILE, Home, Project};
 use crate::judge::{Anchors, TrustedPolicy};
 
 /// What the command line says of the case.
@@ -45,6 +46,8 @@ pub(crate) struct Case {
     /// The tree of the proposed commit itself.
     pub(crate) head_tree: String,
     pub(crate) contribution: Option<Contribution>,
+    /// The configuration that lies beside the policy, and not that of the proposal; `None` where there is none.
+    pub(crate) project: Option<Project>,
     /// Of a critical step: whether its commit is on the ref that it is for.
     pub(crate) on_target: bool,
     /// What people should know.
@@ -94,6 +97,7 @@ impl Case {
         let anchors = Anchors::load(Some(home), wish.policy_keys, &[])?;
         let found = super::policy::in_force(home, &clone.view, policy_at.as_deref(), wish.policy, &anchors)
             .map_err(|error| clone.explain(error))?;
+        let project = project(&clone, policy_at.as_deref())?;
         let repository = repository(&found.trusted.policy, wish.repository)?;
         let access = &found.trusted.policy.access;
         let target = Target { repository, reference, step: wish.step.map(str::to_owned) };
@@ -122,6 +126,7 @@ impl Case {
             base_from,
             head_tree,
             contribution: wish.contribution,
+            project,
             on_target,
             notes,
         })
@@ -204,6 +209,20 @@ fn base_of_change(
             reference.strip_prefix("refs/heads/").unwrap_or(reference)
         ),
     }
+}
+
+/// The project as the base has it: which store and which keys are used is not the proposal's to say.
+fn project(clone: &Clone, at: Option<&str>) -> Result<Option<Project>> {
+    let Some(at) = at else { return Ok(None) };
+    let view = &clone.view;
+    let Some(side) = view.at(at, CONFIG_FILE)?.filter(provost_repo::Side::is_file) else { return Ok(None) };
+    let text = view.read(&side.id, 1 << 20)?;
+    let text = std::str::from_utf8(&text).context("provost.toml of the base is no text")?;
+    let config = Config::parse(text).context("provost.toml of the base")?;
+    let directory = std::path::absolute(&clone.directory)?;
+    let root = directory.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(&directory);
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+    Ok(Some(Project { root: Some(root), config, default_step: String::new() }))
 }
 
 fn repository(policy: &Policy, wanted: Option<&str>) -> Result<String> {

@@ -1,7 +1,7 @@
 //! Where a signed approval goes: a file, the inbox of a server, the log of a store at hand.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -10,9 +10,9 @@ use provost_gate::{Receipt, ReceiptKind};
 use provost_model::{printable, sha256};
 
 use super::approvals::INBOX;
+use super::case::Case;
 use super::record::Recorder;
 use crate::commands::Context;
-use crate::home::Project;
 use crate::{clock, render};
 
 /// Where it is to go.
@@ -20,7 +20,6 @@ use crate::{clock, render};
 pub(crate) struct Ways<'a> {
     pub(crate) output: Option<&'a Path>,
     pub(crate) push: Option<&'a str>,
-    pub(crate) directory: PathBuf,
     /// The name of the file where none is given.
     pub(crate) name: String,
 }
@@ -29,20 +28,17 @@ pub(crate) struct Ways<'a> {
 ///
 /// # Errors
 /// It cannot be written or pushed.
-pub(crate) fn deliver(context: &Context, envelope: &Envelope, ways: &Ways<'_>) -> Result<()> {
+pub(crate) fn deliver(context: &Context, case: &Case, envelope: &Envelope, ways: &Ways<'_>) -> Result<()> {
     let text = format!("{}\n", envelope.to_json());
     if let Some(remote) = ways.push {
-        let name = push(&ways.directory, remote, text.as_bytes())?;
+        let name = push(&case.clone.directory, remote, text.as_bytes())?;
         anstream::eprintln!("{}", render::line("pushed", &printable(&format!("{name} to {remote}"))).trim_end());
         if let Some(path) = ways.output {
             write(path, &text)?;
         }
         return Ok(());
     }
-    let project = Project::find(&ways.directory)?;
-    // A store of whatever else this person builds is no place for it.
-    let opened = if project.root.is_some() { Recorder::open(context, &project) } else { Ok(None) };
-    match opened {
+    match Recorder::open(context, case) {
         Ok(Some(recorder)) => {
             let of = ReceiptKind::Envelope { envelope: text.clone() };
             let receipt = Receipt { of, received_on: clock::now(), from: None };

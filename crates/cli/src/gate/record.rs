@@ -7,9 +7,10 @@ use provost_gate::{GateVerdict, Receipt};
 use provost_keys::Signer;
 use provost_policy::Policy;
 
+use super::case::Case;
 use super::ledger::{self, gate_signers};
 use crate::commands::Context;
-use crate::home::{Home, Project};
+use crate::home::Home;
 use crate::judge;
 use crate::signing::{self, Role};
 
@@ -21,11 +22,12 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// The project's store and keys; `None` where there is no store.
+    /// The store and keys of the case's project; `None` where there is no store.
     ///
     /// # Errors
     /// There is one, and it or the keys cannot be used.
-    pub(crate) fn open(context: &Context, project: &Project) -> Result<Option<Self>> {
+    pub(crate) fn open(context: &Context, case: &Case) -> Result<Option<Self>> {
+        let Some(project) = &case.project else { return Ok(None) };
         let path = project.store(&context.home);
         let Some(store) = judge::store_if_there(&context.home, &path)? else { return Ok(None) };
         crate::pin::check(&context.home, project)?;
