@@ -54,6 +54,7 @@ Start:
   provost scan secrets              what should not be in this tree?
   provost scan deps                 what is known against its dependencies?
   provost privilege                 what may its pipelines do, and what do they need?
+  provost gate --onto main          may HEAD be merged?
 
 Exit codes: 0 passed, 1 denied or findings, 2 usage or configuration, 3 could not decide.
 `run` ends with the status of its command.";
@@ -80,6 +81,14 @@ enum Command {
     Recheck(commands::recheck::RecheckArgs),
     /// The advisories that dependencies are judged by.
     Db(commands::db::DbArgs),
+    /// May this change go on, or this step run?
+    Gate(Box<commands::gate::GateArgs>),
+    /// Sign that a change may go into its target, or that it may not.
+    Approve(Box<commands::approve::ApproveArgs>),
+    /// Who approved a change, and for which rules that counts.
+    Approvals(Box<commands::approvals::ApprovalsArgs>),
+    /// Take back what you signed of a change.
+    Withdraw(Box<commands::withdraw::WithdrawArgs>),
     /// Put all evidence for an artifact into one file for its consumers.
     Bundle(commands::bundle::BundleArgs),
     /// Make an envelope, bundle, statement, checkpoint, policy or key readable.
@@ -134,6 +143,10 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Sbom(args) => commands::sbom::run(args, &context),
         Command::Recheck(args) => commands::recheck::run(args, &context),
         Command::Db(args) => commands::db::run(args, &context),
+        Command::Gate(args) => commands::gate::run(args, &context),
+        Command::Approve(args) => commands::approve::run(args, &context),
+        Command::Approvals(args) => commands::approvals::run(args, &context),
+        Command::Withdraw(args) => commands::withdraw::run(args, &context),
         Command::Bundle(args) => commands::bundle::run(args, &context),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Privilege(args) => commands::privilege::run(args),
@@ -159,7 +172,9 @@ fn exit_of(command: &Command, error: &anyhow::Error) -> Exit {
         | Command::Run(_)
         | Command::Log(_)
         | Command::Report(_)
-        | Command::Repo(_) => Exit::Undecided,
+        | Command::Repo(_)
+        | Command::Gate(_)
+        | Command::Approvals(_) => Exit::Undecided,
         _ => Exit::Usage,
     }
 }

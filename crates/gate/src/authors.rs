@@ -211,6 +211,7 @@ impl Contributors {
         // The forge's word makes nobody a member: whom the policy names under that account is one, if its word counts.
         let class = match person {
             Some(person) if access.gate.trust_forge => class_of(person),
+            _ if access.gate.trust_forge && class == AuthorClass::Bot => class,
             _ if access.gate.trust_forge => class.min(AuthorClass::Contributor),
             _ => AuthorClass::Outsider,
         };

@@ -290,6 +290,7 @@ impl Judge<'_> {
         }
         let circumstances = Circumstances {
             now: self.facts.now,
+            past: None,
             first_seen: (self.facts.first_seen)(&proposal.binding),
             contributors: &contributors,
             approvals: &approvals,

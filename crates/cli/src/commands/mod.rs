@@ -1,8 +1,11 @@
 //! The subcommands, one file each.
 
+pub mod approvals;
+pub mod approve;
 pub mod bundle;
 pub mod db;
 pub mod deps;
+pub mod gate;
 pub mod init;
 pub mod inspect;
 pub mod key;
@@ -17,6 +20,7 @@ pub mod sbom;
 pub mod scan;
 pub mod trust;
 pub mod verify;
+pub mod withdraw;
 
 use anyhow::Result;
 use provost_keys::PublicKey;

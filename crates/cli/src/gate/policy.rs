@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use provost_attest::{Envelope, TrustedSigner, verify_payload};
 use provost_policy::{Access, Delegated, Delegation, Policy};
+use provost_repo::View;
 
 use crate::clock;
 use crate::home::Home;
@@ -151,4 +152,84 @@ pub(crate) fn first_root(policy: &Policy, envelope: &Envelope) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The policy that judges, and where it was found.
+pub(crate) struct InForce {
+    /// The policy.
+    pub(crate) trusted: TrustedPolicy,
+    /// Where it was found, for people.
+    pub(crate) from: String,
+}
+
+/// The ref of a repository whose server keeps the policy outside of every branch.
+pub(crate) const POLICY_REF: &str = "refs/provost/policy";
+
+/// The policy that judges a change: the one that a file holds, or the newest of those that lie in the base's tree and in
+/// `refs/provost/policy`. Never the proposal's own.
+///
+/// # Errors
+/// There is none, or none that a trusted key signed.
+pub(crate) fn in_force(
+    home: &Home,
+    view: &View,
+    base: Option<&str>,
+    file: Option<&Path>,
+    anchors: &Anchors,
+) -> Result<InForce> {
+    if let Some(path) = file {
+        return Ok(InForce { trusted: load(home, path, anchors)?, from: path.display().to_string() });
+    }
+    let mut places: Vec<(String, String, String)> = Vec::new();
+    if let Some(base) = base {
+        places.push((base.to_owned(), format!("{}/", crate::home::FOLDER), format!("the base {}", &base[..10])));
+    }
+    if let Some(id) = view.reference(POLICY_REF)? {
+        for folder in ["", ".provost/"] {
+            places.push((id.clone(), folder.to_owned(), POLICY_REF.to_owned()));
+        }
+    }
+    let mut best: Option<(TrustedPolicy, String, String, String)> = None;
+    let mut looked = Vec::new();
+    for (id, folder, from) in places {
+        let Some(bytes) = in_tree(view, &id, &format!("{folder}policy.dsse.json"))? else {
+            looked.push(from);
+            continue;
+        };
+        let envelope = Envelope::parse(&bytes).with_context(|| format!("the policy in {from}"))?;
+        let trusted =
+            judge::trusted_policy(&envelope, anchors, &[]).with_context(|| format!("the policy in {from}"))?;
+        let newer = best.as_ref().is_none_or(|(old, ..)| {
+            old.policy.name == trusted.policy.name && old.policy.serial < trusted.policy.serial
+        });
+        if newer {
+            best = Some((trusted, id, folder, from));
+        }
+    }
+    let Some((mut trusted, id, folder, mut from)) = best else {
+        bail!(
+            "there is no signed policy to judge by: neither {} holds one. Commit .provost/policy.dsse.json to the target, or give --policy FILE",
+            if looked.is_empty() { "the base nor refs/provost/policy".to_owned() } else { looked.join(" nor ") }
+        );
+    };
+    // An old branch holds an old policy. The newest that was seen counts, wherever it was.
+    match judge::newer_policy(home, &trusted, anchors, &[])? {
+        Some(newer) => {
+            from =
+                format!("serial {} that was seen before; {from} holds {}", newer.policy.serial, trusted.policy.serial);
+            trusted = newer;
+        }
+        None => judge::refuse_older_policy(home, &trusted)?,
+    }
+    let read = |name: &str| in_tree(view, &id, &format!("{folder}delegated/{name}.dsse.json")).transpose();
+    Ok(InForce { trusted: with_delegated(trusted, &read)?, from })
+}
+
+/// A small regular file of a commit or tree.
+fn in_tree(view: &View, id: &str, path: &str) -> Result<Option<Vec<u8>>> {
+    let Some(side) = view.at(id, path)? else { return Ok(None) };
+    if !side.is_file() {
+        bail!("{path} is no regular file in {id}");
+    }
+    Ok(Some(view.read(&side.id, provost_policy::Limits::POLICY as u64 * 4)?))
 }

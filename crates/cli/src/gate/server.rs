@@ -318,7 +318,8 @@ impl Server {
     /// # Errors
     /// The ref cannot be written.
     pub(crate) fn publish(&self, store: &Store) -> Result<()> {
-        super::publish::publish(&self.git_dir, store, clock::now())
+        super::publish::publish(&self.git_dir, store, clock::now())?;
+        super::publish::publish_policy(&self.git_dir, &self.policy_path(), clock::now())
     }
 }
 

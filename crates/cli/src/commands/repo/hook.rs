@@ -27,8 +27,6 @@ use crate::gate::{ledger, policy as gate_policy};
 
 /// Where signed statements are left for the server: `refs/provost/inbox/<SHA-256 of the file>`.
 pub(crate) const INBOX: &str = "refs/provost/inbox/";
-/// Where a new policy is left.
-pub(crate) const POLICY_REF: &str = "refs/provost/policy";
 /// Refs of one push.
 const UPDATES: usize = 20_000;
 /// Bytes of standard input.
@@ -288,29 +286,23 @@ fn left(
     let Some(person) = person else { bail!("only persons of the policy may leave something here") };
     let Some(new) = &update.new else { bail!("the server clears its own refs") };
     let inbox = reference.strip_prefix(INBOX);
-    if inbox.is_none() && reference != POLICY_REF {
-        bail!("{} is written by the server alone", if reference == LOG_REF { LOG_REF } else { "refs/provost/" });
-    }
+    let Some(digest) = inbox else { bail!("{reference} is written by the server alone") };
     if view.kind(new)? != ObjectKind::Blob {
         bail!("it is to hold one file: `provost approve --push` does it right");
     }
     let bytes = view.read(new, crate::input::SMALL)?;
-    if let Some(digest) = inbox
-        && sha256(&bytes).to_hex() != digest
-    {
+    if sha256(&bytes).to_hex() != digest {
         bail!("the ref's name is not the SHA-256 of the file");
     }
     let envelope = Envelope::parse(&bytes)?;
-    if reference == POLICY_REF {
-        if envelope.payload_type() == gate_policy::DELEGATED_PAYLOAD {
-            gate_policy::delegated_of(&policy.access, &envelope)?;
-        } else {
-            gate_policy::following(policy, &envelope, &server.anchors()?)?;
-        }
+    // A policy is put into force once git has taken the file.
+    if envelope.payload_type() == gate_policy::DELEGATED_PAYLOAD {
+        gate_policy::delegated_of(&policy.access, &envelope)?;
         return Ok(None);
     }
     if envelope.payload_type() == POLICY_PAYLOAD {
-        bail!("a policy goes to {POLICY_REF}");
+        gate_policy::following(policy, &envelope, &server.anchors()?)?;
+        return Ok(None);
     }
     let statement = Statement::parse(envelope.unverified_payload())?;
     if statement.predicate_type == APPROVAL {
@@ -399,17 +391,16 @@ fn after(server: &Server) -> Result<()> {
             server.end(&store, &trusted.policy, &ticket)?;
         }
     }
-    if updates.iter().any(|update| update.reference == POLICY_REF) {
-        let view = View::open(&server.git_dir)?;
-        if let Some(id) = view.reference(POLICY_REF)? {
-            let envelope = Envelope::parse(&view.read(&id, crate::input::SMALL)?)?;
-            if envelope.payload_type() == gate_policy::DELEGATED_PAYLOAD {
-                let name = init::install_delegated(server, &envelope)?;
-                anstream::eprintln!("provost: in force: the rules that are delegated to {}", printable(&name));
-            } else {
-                let policy = init::install(server, &envelope)?;
-                anstream::eprintln!("provost: in force: {} serial {}", printable(&policy.name), policy.serial);
-            }
+    let view = View::open(&server.git_dir)?;
+    for update in updates.iter().filter(|update| update.reference.starts_with(INBOX)) {
+        let Some(id) = view.reference(&update.reference)? else { continue };
+        let envelope = Envelope::parse(&view.read(&id, crate::input::SMALL)?)?;
+        if envelope.payload_type() == gate_policy::DELEGATED_PAYLOAD {
+            let name = init::install_delegated(server, &envelope)?;
+            anstream::eprintln!("provost: in force: the rules that are delegated to {}", printable(&name));
+        } else if envelope.payload_type() == POLICY_PAYLOAD {
+            let policy = init::install(server, &envelope)?;
+            anstream::eprintln!("provost: in force: {} serial {}", printable(&policy.name), policy.serial);
         }
     }
     server.publish(&store)?;

@@ -387,7 +387,7 @@ fn fetch(directory: &Path, remote: &str) -> Result<()> {
     } else {
         command.arg(format!("+refs/heads/*:refs/remotes/{remote}/*")).arg("+refs/tags/*:refs/tags/*");
     }
-    command.arg("+refs/provost/log:refs/provost/log");
+    command.args(["+refs/provost/log:refs/provost/log", "+refs/provost/policy:refs/provost/policy"]);
     let status = command.status().context("git cannot be run")?;
     if !status.success() {
         bail!("`git fetch {}` failed", printable(remote));
