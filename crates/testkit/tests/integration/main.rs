@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("provost-config", &["provost-model", "provost-formats"]),
     ("provost-secrets", &["provost-model", "provost-formats", "provost-scan", "provost-repo"]),
     ("provost-policy", &["provost-model", "provost-keys", "provost-tlog", "provost-attest"]),
+    ("provost-gate", &["provost-model", "provost-keys", "provost-attest", "provost-policy", "provost-repo"]),
     (
         "provost",
         &[
@@ -40,6 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "provost-deps",
             "provost-config",
             "provost-policy",
+            "provost-gate",
         ],
     ),
     ("provost-testkit", &[]),
