@@ -137,7 +137,7 @@ impl Looking<'_> {
 
     fn reusable(&mut self, uses: &Text) {
         let repository = self.repository;
-        let Some(path) = uses.value.strip_prefix("./") else {
+        let Some(path) = uses.value.strip_prefix("./").or_else(|| uses.value.strip_prefix("$/")) else {
             return self.unknown(uses.line, format!("the reusable workflow `{}` is of another repository", uses.value));
         };
         let Some(called) = repository.workflow(path) else {
@@ -175,8 +175,10 @@ impl Looking<'_> {
             }
             return;
         }
-        if name == "." || name.starts_with("./") {
-            return self.local(step, name.trim_start_matches('.').trim_start_matches('/'));
+        // `$/` is this repository at the same commit, whatever is checked out.
+        let own = name == "." || name == "$" || name.starts_with("./") || name.starts_with("$/");
+        if own {
+            return self.local(step, name.trim_start_matches(['.', '$']).trim_start_matches('/'));
         }
         if name.eq_ignore_ascii_case("actions/github-script") {
             return self.github_script(step, uses);
@@ -351,13 +353,54 @@ pub(crate) fn runs_code(first: &str, words: &[String]) -> bool {
                 || matches!(first, "make" | "just")
         }
         "pip" | "pip3" => words.iter().any(|word| word == "install"),
-        "python" | "python3" | "node" | "ruby" | "perl" | "php" | "bash" | "sh" | "zsh" | "pwsh" | "source" | "." => {
-            !second.is_empty()
+        "python" | "python3" | "node" | "ruby" | "perl" | "php" => {
+            // A program in the command itself is no file of the tree.
+            let inline = words[1..]
+                .iter()
+                .take_while(|word| word.starts_with('-'))
+                .any(|word| word == "-" || word == "-c" || !word.starts_with("--") && word.ends_with('e'));
+            !second.is_empty() && !inline
         }
+        "bash" | "sh" | "zsh" | "pwsh" | "source" | "." => !second.is_empty(),
         _ => {
             words[0].starts_with("./")
                 || words[0].starts_with("../")
                 || words[0].contains('/') && !words[0].starts_with('/')
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_of_the_tree() {
+        let runs = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            runs_code(words[0].rsplit('/').next().unwrap_or_default(), &words)
+        };
+        for code in
+            ["npm ci", "make", "./x", "scripts/x.sh", "python x.py", "python -m pytest", "bash -c x", "cargo test"]
+        {
+            assert!(runs(code), "{code}");
+        }
+        for none in [
+            "echo x",
+            "python -c x",
+            "perl -0777 -pe x",
+            "python - <<EOF",
+            "npm --version",
+            "git status",
+            "/usr/bin/ls",
+        ] {
+            assert!(!runs(none), "{none}");
+        }
+    }
+
+    #[test]
+    fn tokens() {
+        assert!(is_job_token("${{ secrets.GITHUB_TOKEN }}") && is_job_token("${{ secrets.PAT || github.token }}"));
+        assert!(!is_job_token("${{ secrets.PAT }}") && !is_job_token("x"));
     }
 }
