@@ -11,7 +11,7 @@ mod shell;
 mod table;
 
 pub use findings::{RULES, Rule};
-pub use need::{Need, Needs, needs};
+pub use need::{Need, Needs};
 pub use repository::{Reads, Repository, wants};
 pub use rights::{Held, JobRights, Sureness, permissive, restricted, rights};
 pub use table::{Table, table};

@@ -1,5 +1,6 @@
 //! What a job's steps need of its token, and what cannot be told.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use provost_formats::pipeline::{Access, FileKind, Job, Scopes, Step, Text, Workflow};
@@ -11,8 +12,31 @@ use crate::table::table;
 /// How deep local actions and workflows are followed.
 const DEPTH: usize = 10;
 
-/// Steps of all that a job calls that are looked at.
-const STEPS: usize = 10_000;
+/// What may be looked at for all jobs of a repository together: a file that many steps call counts each time.
+pub(crate) struct Budget {
+    /// Steps. 50,000.
+    steps: Cell<usize>,
+    /// Bytes of scripts. 8 MiB.
+    bytes: Cell<usize>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { steps: Cell::new(50_000), bytes: Cell::new(8 << 20) }
+    }
+}
+
+impl Budget {
+    /// False where it is used up.
+    fn takes(&self, step: &Step) -> bool {
+        let script = step.run.as_ref().or_else(|| step.input("script")).map_or(0, |text| text.value.len());
+        let left = (self.steps.get().checked_sub(1), self.bytes.get().checked_sub(script));
+        let (Some(steps), Some(bytes)) = left else { return false };
+        self.steps.set(steps);
+        self.bytes.set(bytes);
+        true
+    }
+}
 
 /// One right that something needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,15 +86,9 @@ impl Needs {
 }
 
 /// What a job needs.
-pub fn needs(repository: &Repository, workflow: &Workflow, job: &Job) -> Needs {
-    let mut looking = Looking {
-        repository,
-        needs: Needs::default(),
-        stack: Vec::new(),
-        steps: STEPS,
-        line: None,
-        seen: BTreeSet::new(),
-    };
+pub(crate) fn needs(repository: &Repository, workflow: &Workflow, job: &Job, budget: &Budget) -> Needs {
+    let mut looking =
+        Looking { repository, needs: Needs::default(), stack: Vec::new(), budget, line: None, seen: BTreeSet::new() };
     looking.job(workflow, job);
     looking.needs
 }
@@ -80,7 +98,7 @@ struct Looking<'r> {
     needs: Needs,
     /// Local files that are being followed.
     stack: Vec<String>,
-    steps: usize,
+    budget: &'r Budget,
     /// Where the job's own file calls what is being followed.
     line: Option<u32>,
     seen: BTreeSet<String>,
@@ -119,7 +137,7 @@ impl Looking<'_> {
 
     fn reusable(&mut self, uses: &Text) {
         let repository = self.repository;
-        let Some(path) = uses.value.strip_prefix("./") else {
+        let Some(path) = uses.value.strip_prefix("./").or_else(|| uses.value.strip_prefix("$/")) else {
             return self.unknown(uses.line, format!("the reusable workflow `{}` is of another repository", uses.value));
         };
         let Some(called) = repository.workflow(path) else {
@@ -138,10 +156,9 @@ impl Looking<'_> {
     }
 
     fn step(&mut self, workflow: &Workflow, job: &Job, step: &Step) {
-        let Some(left) = self.steps.checked_sub(1) else {
-            return self.unknown(step.line, format!("more than {STEPS} steps are called"));
-        };
-        self.steps = left;
+        if !self.budget.takes(step) {
+            return self.unknown(step.line, "more steps are called than are looked at".to_owned());
+        }
         match (&step.uses, &step.run) {
             (Some(uses), _) => self.action(step, uses),
             (_, Some(run)) => self.script(workflow, job, step, run),
@@ -158,8 +175,10 @@ impl Looking<'_> {
             }
             return;
         }
-        if name == "." || name.starts_with("./") {
-            return self.local(step, name.trim_start_matches('.').trim_start_matches('/'));
+        // `$/` is this repository at the same commit, whatever is checked out.
+        let own = name == "." || name == "$" || name.starts_with("./") || name.starts_with("$/");
+        if own {
+            return self.local(step, name.trim_start_matches(['.', '$']).trim_start_matches('/'));
         }
         if name.eq_ignore_ascii_case("actions/github-script") {
             return self.github_script(step, uses);
@@ -277,11 +296,9 @@ impl Looking<'_> {
                     told = true;
                     self.unknown(run.line, format!("what `{shown}` needs"));
                 }
-                None if first == "curl" && words.iter().any(|word| word.contains("api.github.com")) => {
-                    if holds || words.iter().any(|word| word.contains("Authorization") || word.contains("-u")) {
-                        told = true;
-                        self.unknown(run.line, format!("what `{shown}` asks of GitHub's API"));
-                    }
+                None if first == "curl" && asks_github(&words, holds) => {
+                    told = true;
+                    self.unknown(run.line, format!("what `{shown}` asks of GitHub's API"));
                 }
                 None if runs_code(first, &words) && self.seen.insert(format!("{} {shown}", run.line)) => {
                     self.needs.opaque.push(Text { value: shown, line: self.at(run.line) });
@@ -293,6 +310,12 @@ impl Looking<'_> {
             self.unknown(run.line, "what a script does with the job's token".to_owned());
         }
     }
+}
+
+/// A request to GitHub's API with a credential.
+fn asks_github(words: &[String], holds: bool) -> bool {
+    let credential = || words.iter().any(|word| word.contains("Authorization") || word.contains("-u"));
+    words.iter().any(|word| word.contains("api.github.com")) && (holds || credential())
 }
 
 /// The token that GitHub gives to every job.
@@ -330,13 +353,54 @@ pub(crate) fn runs_code(first: &str, words: &[String]) -> bool {
                 || matches!(first, "make" | "just")
         }
         "pip" | "pip3" => words.iter().any(|word| word == "install"),
-        "python" | "python3" | "node" | "ruby" | "perl" | "php" | "bash" | "sh" | "zsh" | "pwsh" | "source" | "." => {
-            !second.is_empty()
+        "python" | "python3" | "node" | "ruby" | "perl" | "php" => {
+            // A program in the command itself is no file of the tree.
+            let inline = words[1..]
+                .iter()
+                .take_while(|word| word.starts_with('-'))
+                .any(|word| word == "-" || word == "-c" || !word.starts_with("--") && word.ends_with('e'));
+            !second.is_empty() && !inline
         }
+        "bash" | "sh" | "zsh" | "pwsh" | "source" | "." => !second.is_empty(),
         _ => {
             words[0].starts_with("./")
                 || words[0].starts_with("../")
                 || words[0].contains('/') && !words[0].starts_with('/')
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_of_the_tree() {
+        let runs = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            runs_code(words[0].rsplit('/').next().unwrap_or_default(), &words)
+        };
+        for code in
+            ["npm ci", "make", "./x", "scripts/x.sh", "python x.py", "python -m pytest", "bash -c x", "cargo test"]
+        {
+            assert!(runs(code), "{code}");
+        }
+        for none in [
+            "echo x",
+            "python -c x",
+            "perl -0777 -pe x",
+            "python - <<EOF",
+            "npm --version",
+            "git status",
+            "/usr/bin/ls",
+        ] {
+            assert!(!runs(none), "{none}");
+        }
+    }
+
+    #[test]
+    fn tokens() {
+        assert!(is_job_token("${{ secrets.GITHUB_TOKEN }}") && is_job_token("${{ secrets.PAT || github.token }}"));
+        assert!(!is_job_token("${{ secrets.PAT }}") && !is_job_token("x"));
     }
 }

@@ -2,7 +2,7 @@
 
 use provost_formats::pipeline::{Access, FileKind, Granted, SCOPES, Scopes};
 
-use crate::need::{Needs, needs};
+use crate::need::{Budget, Needs, needs};
 use crate::repository::Repository;
 
 /// Where a job's rights come from.
@@ -113,6 +113,7 @@ impl JobRights {
 /// The rights of every job of every workflow.
 pub fn rights(repository: &Repository) -> Vec<JobRights> {
     let mut all = Vec::new();
+    let budget = Budget::default();
     for (file, workflow) in repository.workflows().filter(|(_, workflow)| workflow.kind == FileKind::Workflow) {
         for job in &workflow.jobs {
             let held = match (&job.permissions, &workflow.permissions) {
@@ -124,7 +125,7 @@ pub fn rights(repository: &Repository) -> Vec<JobRights> {
                 file: file.to_owned(),
                 job: job.id.clone(),
                 line: job.line,
-                needs: needs(repository, workflow, job),
+                needs: needs(repository, workflow, job, &budget),
                 held,
                 calls: job.call.is_some(),
             });

@@ -91,7 +91,7 @@ impl Scan {
 /// `${{ … }}` or `${…}` up to its end.
 fn expression(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, word: &mut String) {
     let mut depth = 0_usize;
-    while let Some(c) = chars.next() {
+    for c in chars.by_ref() {
         word.push(c);
         match c {
             '{' => depth += 1,

@@ -158,7 +158,7 @@ fn used(bytes: &[u8], limits: &Limits) -> Vec<String> {
         step.uses
             .as_ref()?
             .value
-            .strip_prefix('.')
+            .strip_prefix(['.', '$'])
             .filter(|rest| rest.is_empty() || rest.starts_with('/'))
             .map(|path| path.trim_matches('/').to_owned())
     });

@@ -26,7 +26,7 @@ pub(super) fn look(at: &mut At<'_>) {
 }
 
 fn reference(at: &mut At<'_>, rule: &str, uses: &str, line: u32) {
-    if uses.starts_with("./") || uses.starts_with("../") {
+    if uses.starts_with("./") || uses.starts_with("../") || uses.starts_with("$/") {
         return;
     }
     let (name, version) = uses.rsplit_once('@').unwrap_or((uses, ""));

@@ -9,10 +9,11 @@ use crate::rights::{Held, JobRights, Sureness};
 
 pub(super) fn look(repository: &Repository, rights: &[JobRights], found: &mut Vec<Finding>) {
     for (file, workflow) in repository.workflows() {
-        let jobs = workflow.jobs.iter().filter_map(|job| job.permissions.as_ref());
-        for granted in workflow.permissions.iter().chain(jobs).filter(|granted| granted.granted == Granted::WriteAll) {
+        let jobs = workflow.jobs.iter().filter_map(|job| Some((job.id.as_str(), job.permissions.as_ref()?)));
+        let whole = workflow.permissions.iter().map(|granted| ("", granted));
+        for (job, granted) in whole.chain(jobs).filter(|(_, granted)| granted.granted == Granted::WriteAll) {
             let message = "`write-all` gives the token every right".to_owned();
-            found.push(finding("write-all-permissions", file, granted.line, message, &[&granted.line.to_string()]));
+            found.push(finding("write-all-permissions", file, granted.line, message, &[job]));
         }
     }
     for job in rights {
@@ -24,7 +25,13 @@ pub(super) fn look(repository: &Repository, rights: &[JobRights], found: &mut Ve
                     _ => format!("it needs {needed}"),
                 };
                 let message = format!("the job `{}` does not say what its token may do; {needs}", brief(&job.job));
-                found.push(finding("default-permissions", &job.file, job.line, message, &[&job.job]));
+                let mut one = finding("default-permissions", &job.file, job.line, message, &[&job.job]);
+                let triggers = repository.workflow(&job.file).map_or(&[][..], |workflow| &workflow.triggers);
+                if triggers.iter().all(|trigger| trigger.name == "workflow_call") && !triggers.is_empty() {
+                    one.level = Level::Note;
+                    one.why.push("the workflow is only called: it has no more than its caller".to_owned());
+                }
+                found.push(one);
             }
             Held::Job(line, granted) | Held::Workflow(line, granted) => {
                 let excess = job.excess();

@@ -142,7 +142,12 @@ fn target(at: &mut At<'_>, event: &str, job: &Job) {
         (Some(_), Some(_)) => Level::Warning,
         _ => Level::Note,
     };
-    let found = at.note("untrusted-checkout", step.line, message, &[&job.id, &step.line.to_string()]);
+    let found = at.note(
+        "untrusted-checkout",
+        step.line,
+        message,
+        &[&job.id, step.uses.as_ref().or(step.run.as_ref()).map_or("", |text| text.value.as_str())],
+    );
     found.level = level;
     found.confidence = Some(if sure { Confidence::Likely } else { Confidence::Weak });
     found.why.extend(kept.into_iter().chain(approved).map(str::to_owned));

@@ -46,16 +46,16 @@ pub(super) fn look(at: &mut At<'_>) {
     let workflow = at.workflow;
     for job in &workflow.jobs {
         for step in &job.steps {
-            injections(at, step);
+            injections(at, &job.id, step);
             environment(at, step);
         }
         if workflow.trigger("workflow_run").is_some() {
-            artifacts(at, &job.steps);
+            artifacts(at, &job.id, &job.steps);
         }
     }
 }
 
-fn injections(at: &mut At<'_>, step: &Step) {
+fn injections(at: &mut At<'_>, job: &str, step: &Step) {
     let script =
         step.run.as_ref().or_else(|| is_action(step, "actions/github-script").then(|| step.input("script")).flatten());
     let Some(script) = script else { return };
@@ -72,7 +72,7 @@ fn injections(at: &mut At<'_>, step: &Step) {
             Source::Caller => "whoever starts or calls this writes",
         };
         let message = format!("`${{{{ {} }}}}`, which {who}, becomes part of the script", brief(&expression));
-        let found = at.note("script-injection", line, message, &[&expression, &line.to_string()]);
+        let found = at.note("script-injection", line, message, &[&expression, job]);
         found.level = level;
         found.confidence = Some(if source == Source::Outside { Confidence::Likely } else { Confidence::Weak });
     }
@@ -155,7 +155,7 @@ fn environment(at: &mut At<'_>, step: &Step) {
 }
 
 /// Files that an untrusted run has left, taken by a job with the target's rights.
-fn artifacts(at: &mut At<'_>, steps: &[Step]) {
+fn artifacts(at: &mut At<'_>, job: &str, steps: &[Step]) {
     for (index, step) in steps.iter().enumerate() {
         let by_action = is_action(step, "actions/download-artifact") && step.input("run-id").is_some()
             || is_action(step, "dawidd6/action-download-artifact");
@@ -174,7 +174,7 @@ fn artifacts(at: &mut At<'_>, steps: &[Step]) {
         if let Some((what, line)) = &runs {
             message.push_str(&format!(", and line {line} runs `{}`", brief(what)));
         }
-        let found = at.note("artifact-poisoning", step.line, message, &[&step.line.to_string()]);
+        let found = at.note("artifact-poisoning", step.line, message, &[job]);
         if here && runs.is_some() {
             found.level = Level::Error;
         }
