@@ -164,12 +164,11 @@ impl Judge<'_> {
         let known = self.known(&rules);
         let proposal = Proposal::of_update(
             self.view,
-            &self.policy.access,
+            self.policy,
             target,
             update.old.as_deref(),
             &commit,
             &known,
-            self.policy.digest,
             self.facts.now.0,
         )?;
         let decision = self.decide(&proposal, operation)?;

@@ -106,15 +106,8 @@ impl Case {
         {
             notes.push(format!("no rule of the policy gates the step `{step}`: it runs without a verdict"));
         }
-        let proposal = Proposal::read(
-            &clone.view,
-            access,
-            target,
-            base.as_deref(),
-            &head,
-            found.trusted.policy.digest,
-            crate::clock::now(),
-        );
+        let proposal =
+            Proposal::read(&clone.view, &found.trusted.policy, target, base.as_deref(), &head, crate::clock::now());
         let mut proposal = proposal.map_err(|error| clone.explain(error.into()))?;
         notes.extend(dependencies::mark(&clone.view, &mut proposal)?);
         let mut people = contributors(access, &proposal.commits, None, now);
