@@ -120,7 +120,7 @@ fn read_updates() -> Result<Vec<RefUpdate>> {
 
 /// Whom the server let in, and how it knows. Each kind of server has one variable, and only that one is looked at: others
 /// could come from the client.
-pub(crate) fn pusher<'a>(policy: &'a Policy, identity: Identity) -> Result<Option<(&'a Person, String)>> {
+pub(crate) fn pusher(policy: &Policy, identity: Identity) -> Result<Option<(&Person, String)>> {
     let access = &policy.access;
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let (name, prefix) = match identity {
