@@ -46,8 +46,8 @@ impl Fault {
 /// product has hundreds; what has more is there to fill the memory of whoever judges it.
 pub const MAXIMUM_ISSUES: usize = 50_000;
 
-/// Packages that are judged together.
-const TOGETHER: usize = 4096;
+/// Packages that are judged before their answers are shortened.
+const TOGETHER: usize = 512;
 
 /// Something wrong with a package of a source.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -46,7 +46,7 @@ pub fn from_bom(bom: &Bom) -> Inventory {
     let mut index_of: HashMap<&str, usize> = HashMap::new();
     for component in bom.components.iter().filter(|component| is_package(component)) {
         index_of.insert(&component.reference, inventory.packages.len());
-        let mut package = package_of(component);
+        let mut package = package_of(component.clone());
         package.licence = component.licence().map(|licence| licence.to_string()).or(package.licence);
         inventory.packages.push(package);
     }
@@ -86,7 +86,7 @@ pub fn from_bom(bom: &Bom) -> Inventory {
 /// It is none that can be read.
 pub fn packages_of(bytes: &[u8]) -> Result<Vec<Package>, SbomError> {
     let components = sbom::components(bytes)?;
-    Ok(components.iter().filter(|component| is_package(component)).map(package_of).collect())
+    Ok(components.into_iter().filter(is_package).map(package_of).collect())
 }
 
 fn is_package(component: &Component) -> bool {
@@ -96,10 +96,10 @@ fn is_package(component: &Component) -> bool {
                 && !matches!(component.kind, ComponentKind::File | ComponentKind::OperatingSystem)))
 }
 
-fn package_of(component: &Component) -> Package {
-    let mut package = component.package.clone();
+fn package_of(component: Component) -> Package {
+    let Component { mut package, purl, .. } = component;
     // syft writes the major version of a Go module as the subpath; it is part of the module's path.
-    let major = component.purl.as_ref().and_then(|purl| purl.subpath.as_deref());
+    let major = purl.as_ref().and_then(|purl| purl.subpath.as_deref());
     if let (Ecosystem::Go, Some(major)) = (package.ecosystem, major)
         && major
             .strip_prefix('v')

@@ -12,7 +12,9 @@ use provost_remote::{Client, Options};
 use serde_json::json;
 
 use crate::commands::Context;
+use crate::commands::db_pack::{self, PackArgs, TrustArgs};
 use crate::exit::Exit;
+use crate::packs::{self, Origin};
 use crate::{clock, render};
 
 /// Bytes of a file to import at most.
@@ -34,6 +36,9 @@ Examples:
   provost db update crates.io npm PyPI               fetch what is new; later without names
   provost db status                                  what is in it, and how old
   provost db show GHSA-q2q7-5pp4-w6pg                one advisory
+  provost db pack create -o advisories.pack          sign it for others
+  provost db trust publisher.pub                     whose packs count here
+  provost db import advisories.pack                  take a pack: newer than the last, and not ended
 
 The database is one file in provost's own directory; PROVOST_DB or --db names another. Nothing is fetched but by
 `update`: bring the files as you bring other inputs into your network.";
@@ -48,6 +53,10 @@ enum What_ {
     Status(StatusArgs),
     /// Show an advisory by its id or an alias.
     Show(ShowArgs),
+    /// Sign the database as a pack for others.
+    Pack(PackArgs),
+    /// Trust a key's packs from now on; without one, list the keys.
+    Trust(TrustArgs),
 }
 
 /// Which database.
@@ -67,8 +76,19 @@ impl Which {
     /// Opens it.
     ///
     /// # Errors
-    /// There is none, or it is damaged.
+    /// There is none, it is damaged, or it came as a pack that has ended.
     pub fn open(&self, context: &Context) -> Result<Database> {
+        let database = self.open_ended(context)?;
+        if let Some(origin) = Origin::of(database.path(), &database.info().digest)?
+            && let Some(why) = packs::ended(&origin.pack, clock::now())
+        {
+            bail!("the advisories at {} do not count any more: {why}", database.path().display());
+        }
+        Ok(database)
+    }
+
+    /// The same, even where it came as a pack that has ended: to look at it.
+    fn open_ended(&self, context: &Context) -> Result<Database> {
         let path = self.path(context);
         if !path.exists() {
             bail!(
@@ -100,6 +120,9 @@ struct ImportArgs {
     /// Fail when an advisory cannot be read. Such are set aside and reported either way.
     #[arg(long)]
     strict: bool,
+    /// For a pack: the public key of who may have signed it, instead of those of `db trust`.
+    #[arg(long, value_name = "KEY")]
+    signer: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -156,6 +179,8 @@ pub fn run(args: &DbArgs, context: &Context) -> Result<Exit> {
         What_::Update(args) => update(args, context),
         What_::Status(args) => status(args, context),
         What_::Show(args) => show(args, context),
+        What_::Pack(args) => db_pack::run(args, context),
+        What_::Trust(args) => db_pack::trust(args, context),
     }
 }
 
@@ -167,6 +192,15 @@ fn import(args: &ImportArgs, context: &Context) -> Result<Exit> {
     let path = args.which.path(context);
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    }
+    if args.files.iter().any(|file| packs::is_pack(file)) {
+        if args.fresh || args.as_of.is_some() || args.allow_older || args.strict {
+            bail!("--fresh, --as-of, --allow-older and --strict are not for packs: their signer answers for them");
+        }
+        return db_pack::import(&args.files, &args.signer, &path, context);
+    }
+    if !args.signer.is_empty() {
+        bail!("--signer is for packs, and none of the files is one");
     }
     let as_of = args.as_of.as_deref().map(day).transpose()?;
     let now = clock::now();
@@ -382,9 +416,11 @@ pub fn age(now: Timestamp, then: Timestamp) -> i64 {
 }
 
 fn status(args: &StatusArgs, context: &Context) -> Result<Exit> {
-    let database = args.which.open(context)?;
+    let database = args.which.open_ended(context)?;
     let info = database.info();
     let now = clock::now();
+    let origin = Origin::of(database.path(), &info.digest)?;
+    let ended = origin.as_ref().and_then(|origin| packs::ended(&origin.pack, now));
     let old: Vec<&String> = match args.max_age {
         Some(limit) => {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -394,14 +430,25 @@ fn status(args: &StatusArgs, context: &Context) -> Result<Exit> {
         None => Vec::new(),
     };
     if args.json {
-        anstream::println!("{:#}", json!({"path": database.path(), "database": info, "tooOld": old}));
+        anstream::println!(
+            "{:#}",
+            json!({"path": database.path(), "database": info, "tooOld": old, "pack": origin, "packEnded": ended})
+        );
     } else {
         anstream::print!("{}", describe(database.path(), info, now));
+        if let Some(Origin { pack, signer, .. }) = &origin {
+            let text = format!("`{}`, version {}, until {}", pack.name, pack.version, &pack.expires.to_string()[..10]);
+            anstream::print!("{}", render::line("pack", &printable(&text)));
+            anstream::print!("{}", render::line("signed by", &format!("sha256:{signer}")));
+        }
+        if let Some(why) = &ended {
+            anstream::eprintln!("{} {why}", render::error("ended:"));
+        }
         for name in &old {
             anstream::eprintln!("{} the data of {name} is too old", render::error("too old:"));
         }
     }
-    Ok(if old.is_empty() { Exit::Pass } else { Exit::Denied })
+    Ok(if old.is_empty() && ended.is_none() { Exit::Pass } else { Exit::Denied })
 }
 
 fn describe(path: &Path, info: &Info, now: Timestamp) -> String {
@@ -436,7 +483,7 @@ fn describe(path: &Path, info: &Info, now: Timestamp) -> String {
 }
 
 fn show(args: &ShowArgs, context: &Context) -> Result<Exit> {
-    let database = args.which.open(context)?;
+    let database = args.which.open_ended(context)?;
     let mut exit = Exit::Pass;
     for id in &args.ids {
         let found = database.advisories(id)?;

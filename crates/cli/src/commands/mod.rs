@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod db;
+pub mod db_pack;
 pub mod deps;
 pub mod init;
 pub mod inspect;

@@ -7,6 +7,7 @@ mod deps;
 mod faults;
 mod learn;
 mod machines;
+mod packs;
 mod policy;
 mod run;
 mod scan;
