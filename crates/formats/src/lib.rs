@@ -9,6 +9,7 @@ pub mod licence;
 pub mod lock;
 pub mod oci;
 pub mod osv;
+pub mod rustsec;
 pub mod sarif;
 pub mod sbom;
 pub mod system;

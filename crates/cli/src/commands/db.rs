@@ -103,7 +103,7 @@ impl Which {
 
 #[derive(Debug, Args)]
 struct ImportArgs {
-    /// Archives (zip, tar, compressed or not), JSON or CSV files; directories are searched for .json files.
+    /// Archives (zip, tar, compressed or not), JSON or CSV files; directories are searched for .json files and RustSec's.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -388,7 +388,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let before = found.len();
         below(path, &mut found, 0)?;
         if found.len() == before {
-            bail!("{} holds no .json files", path.display());
+            bail!("{} holds no advisories (.json files, or RustSec's)", path.display());
         }
     }
     Ok(found)
@@ -403,7 +403,10 @@ fn below(directory: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<()>
         let kind = entry.file_type()?;
         if kind.is_dir() && depth < 32 {
             below(&entry.path(), found, depth + 1)?;
-        } else if kind.is_file() && entry.path().extension().is_some_and(|e| e == "json") {
+        } else if kind.is_file()
+            && (entry.path().extension().is_some_and(|e| e == "json")
+                || provost_formats::rustsec::is_advisory(&entry.path().to_string_lossy()))
+        {
             found.push(entry.path());
         }
     }

@@ -3,6 +3,7 @@
 mod cyclonedx;
 mod hostile;
 mod mutated;
+mod rustsec;
 mod sample;
 mod sbom;
 mod vex;
