@@ -208,10 +208,11 @@ impl Builder {
     }
 
     fn keep(&mut self, mut advisory: Advisory, same: bool, imported: &mut Imported) -> Result<(), DatabaseError> {
+        let replaces = |known: &Known| {
+            is_newer(&advisory.modified, &known.modified) || (same && advisory.modified == known.modified)
+        };
         match self.known.get(&advisory.id) {
-            Some(known)
-                if !is_newer(&advisory.modified, &known.modified) && !(same && advisory.modified == known.modified) =>
-            {
+            Some(known) if !replaces(known) => {
                 imported.known += 1;
                 return Ok(());
             }

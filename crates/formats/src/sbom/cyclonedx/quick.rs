@@ -4,7 +4,7 @@
 //! This reads what [`write`](super::write) writes, and leaves everything else to the reader that checks all of it: the two
 //! never say different things of a package.
 
-use provost_model::{Package, Purl, Scopes};
+use provost_model::{Purl, Scopes};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -101,7 +101,10 @@ fn take(item: Item, found: &mut Vec<Component>) -> Option<()> {
         Some(text) => Some(text.parse().ok()?),
     };
     let group = item.group.as_deref().filter(|group| !group.is_empty());
-    let package: Package = package_of(kind, group, &item.name, version.as_deref(), purl.as_ref()).ok()?;
+    let (package, other) = package_of(kind, group, &item.name, version.as_deref(), purl.as_ref());
+    if other.is_some() {
+        return None;
+    }
     let mut component = Component::new("", kind, package);
     component.purl = purl;
     if let Some(scope) = item.scope {

@@ -261,18 +261,15 @@ impl Reader {
             return object.wrong("versionRange", "only an external component has a range of versions");
         }
         let group = object.text("group")?.filter(|group| !group.is_empty());
-        let mut package = match package_of(kind, group, name, version, purl) {
-            Ok(package) => package,
-            Err((package, own)) => {
-                self.problem(format!(
-                    "{}: the version is `{}`, but `{}` in the package URL, which counts",
-                    object.at,
-                    shortened(own),
-                    shortened(package.version.as_deref().unwrap_or_default())
-                ));
-                package
-            }
-        };
+        let (mut package, other) = package_of(kind, group, name, version, purl);
+        if let Some(own) = other {
+            self.problem(format!(
+                "{}: the version is `{}`, but `{}` in the package URL, which counts",
+                object.at,
+                shortened(own),
+                shortened(package.version.as_deref().unwrap_or_default())
+            ));
+        }
         package.requirement = range;
         Ok(package)
     }
@@ -422,15 +419,15 @@ pub(super) fn scopes_of(scope: &str) -> Option<Scope> {
     }
 }
 
-/// The package that a component is. The error has the package too, and the version that the component states beside another
-/// in its package URL.
+/// The package that a component is. With it the version that the component states beside another in its package URL,
+/// where it does.
 pub(super) fn package_of<'v>(
     kind: ComponentKind,
     group: Option<&str>,
     name: &str,
     version: Option<&'v str>,
     purl: Option<&Purl>,
-) -> Result<Package, (Package, &'v str)> {
+) -> (Package, Option<&'v str>) {
     let mut package = match purl {
         Some(purl) => Package::from_purl(purl),
         None => {
@@ -444,12 +441,12 @@ pub(super) fn package_of<'v>(
         purl == own || purl.ends_with(&format!(":{own}")) || own.ends_with(&format!(":{purl}"))
     };
     match (package.version.as_deref(), version) {
-        (Some(purl), Some(own)) if !same(purl, own) && package.ecosystem != Ecosystem::Oci => Err((package, own)),
+        (Some(purl), Some(own)) if !same(purl, own) && package.ecosystem != Ecosystem::Oci => (package, Some(own)),
         (None, Some(own)) => {
             package.version = Some(own.to_owned());
-            Ok(package)
+            (package, None)
         }
-        _ => Ok(package),
+        _ => (package, None),
     }
 }
 
