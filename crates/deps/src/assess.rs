@@ -19,7 +19,7 @@ use crate::release::ReleasedBy;
 #[serde(rename_all = "camelCase", tag = "what")]
 pub enum Fault {
     /// An advisory is about this version.
-    Advisory(Box<Vulnerability>),
+    Advisory(#[serde(serialize_with = "shared")] Arc<Vulnerability>),
     /// Its authors say that it should not be used any more.
     Deprecated {
         /// What they say.
@@ -61,6 +61,10 @@ pub enum Fault {
     },
 }
 
+fn shared<S: serde::Serializer>(one: &Arc<Vulnerability>, serializer: S) -> Result<S::Ok, S::Error> {
+    Vulnerability::serialize(one, serializer)
+}
+
 impl Fault {
     /// What tells it from others of the same package: the advisory's id, or what is wrong.
     pub fn id(&self) -> &str {
@@ -77,6 +81,13 @@ impl Fault {
     }
 }
 
+/// Issues that are listed; of what is known beyond so many, attacks and what is exploited alone, and as many of these. A
+/// product has hundreds; what has more is there to fill the memory of whoever judges it.
+pub const MAXIMUM_ISSUES: usize = 50_000;
+
+/// Packages that are judged before their answers are shortened.
+const TOGETHER: usize = 512;
+
 /// Something wrong with a package of a source.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Issue {
@@ -92,6 +103,7 @@ pub struct Issue {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linked: Option<bool>,
     /// Indexes of the packages that lead to it, the directly needed one first and itself last; empty where that is not known.
+    /// The middle of a long way is left out ([`MAXIMUM_WAY`](crate::MAXIMUM_WAY)).
     pub path: Vec<usize>,
 }
 
@@ -168,6 +180,36 @@ impl Cache {
     }
 }
 
+/// An answer whose vulnerabilities several issues share.
+struct Shared {
+    vulnerabilities: Vec<Arc<Vulnerability>>,
+    undecided: Vec<String>,
+    /// Some were left out.
+    cut: bool,
+}
+
+/// How many more issues are listed.
+#[derive(Default)]
+struct Room {
+    any: usize,
+    grave: usize,
+}
+
+impl Room {
+    fn takes(&mut self, one: &Vulnerability) -> bool {
+        if self.any < MAXIMUM_ISSUES {
+            self.any += 1;
+            return true;
+        }
+        let grave = one.kind == crate::database::Kind::Malicious || one.exploited.is_some();
+        if grave && self.grave < MAXIMUM_ISSUES {
+            self.grave += 1;
+            return true;
+        }
+        false
+    }
+}
+
 /// Judges every package against the database, each once however often it stands there.
 ///
 /// # Errors
@@ -185,8 +227,21 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
             places.push((source, index, number));
         }
     }
-    let answers: Vec<Answer> =
-        unique.par_iter().with_min_len(64).map(|package| judge(database, package)).collect::<Result<_, _>>()?;
+    let mut room = Room::default();
+    let mut answers: Vec<Shared> = Vec::with_capacity(unique.len());
+    for unique in unique.chunks(TOGETHER) {
+        let judged = unique.par_iter().with_min_len(64).map(|package| judge(database, package));
+        for answer in judged.collect::<Result<Vec<_>, _>>()? {
+            let known = answer.vulnerabilities.len();
+            let kept =
+                answer.vulnerabilities.into_iter().filter(|one| room.takes(one)).map(Arc::new).collect::<Vec<_>>();
+            answers.push(Shared { cut: kept.len() < known, vulnerabilities: kept, undecided: answer.undecided });
+        }
+    }
+    // The same package in many places is an issue in each.
+    let mut room = Room::default();
+    let mut left_out = false;
+    let mut ways: Option<(usize, Ways)> = None;
     let mut assessment = Assessment::default();
     for (source, found) in collected.sources.iter().enumerate() {
         // Steps and images that a pipeline names bring nothing that a lock would tell.
@@ -197,7 +252,6 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
             assessment.declared.push(source);
         }
     }
-    let mut ways: Vec<Option<Ways>> = collected.sources.iter().map(|_| None).collect();
     for (source, index, number) in places {
         let inventory = &collected.sources[source].inventory;
         let package = &inventory.packages[index];
@@ -206,7 +260,7 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
             assessment.images += 1;
             continue;
         }
-        if answer.undecided.is_empty() {
+        if answer.undecided.is_empty() && !answer.cut {
             assessment.judged += 1;
         }
         let name = ecosystem::of_package(package).into_iter().find(|name| database.covers(name));
@@ -221,9 +275,21 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
         assessment.undecided.extend(undecided);
         // What a distribution brought is judged by the distribution's advisories; an attack is one wherever it comes from.
         let managed = collected.sources[source].managed.is_some();
-        let here = |one: &&Vulnerability| !managed || one.kind == crate::database::Kind::Malicious;
-        let mut faults: Vec<Fault> =
-            answer.vulnerabilities.iter().filter(here).map(|one| Fault::Advisory(Box::new(one.clone()))).collect();
+        let here = |one: &&Arc<Vulnerability>| !managed || one.kind == crate::database::Kind::Malicious;
+        let known = answer.vulnerabilities.iter().filter(here).count();
+        let mut faults: Vec<Fault> = answer
+            .vulnerabilities
+            .iter()
+            .filter(here)
+            .filter(|one| room.takes(one))
+            .map(|one| Fault::Advisory(Arc::clone(one)))
+            .collect();
+        if (answer.cut || faults.len() < known) && !std::mem::replace(&mut left_out, true) {
+            let why = format!(
+                "more than {MAXIMUM_ISSUES} issues: from here on only attacks and what is exploited are listed"
+            );
+            assessment.undecided.push(Undecided { source, package: index, why });
+        }
         if let Some(text) = &package.deprecated {
             faults.push(Fault::Deprecated { text: text.clone() });
         }
@@ -231,7 +297,10 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
             faults.push(Fault::Yanked);
         }
         if !faults.is_empty() {
-            let path = ways[source].get_or_insert_with(|| Ways::of(inventory)).to(index);
+            if ways.as_ref().is_none_or(|(of, _)| *of != source) {
+                ways = Some((source, Ways::of(inventory)));
+            }
+            let path = ways.as_ref().map(|(_, ways)| ways.to(index)).unwrap_or_default();
             assessment.issues.extend(faults.into_iter().map(|fault| Issue {
                 source,
                 package: index,

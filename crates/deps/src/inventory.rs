@@ -473,56 +473,62 @@ fn relative(directory: &str, name: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// Packages of a way that is shown; one that is longer is no help to anybody.
-const MAXIMUM_WAY: usize = 1000;
+/// Steps of a way that are kept: of a longer one the first half and the last half of so many.
+pub const MAXIMUM_WAY: usize = 32;
 
-/// The shortest ways from the projects of an inventory to its packages: looked for once, however many are asked for.
-#[derive(Debug)]
-pub struct Ways(Vec<Way>);
-
-#[derive(Debug, Clone, Copy)]
-enum Way {
-    Unknown,
-    Direct,
-    By(usize),
+/// The shortest ways from the projects of an inventory to its packages.
+pub struct Ways {
+    /// The package by which each is reached; none for what a project itself asks for, and for what nothing leads to.
+    before: Vec<Option<usize>>,
+    seen: Vec<bool>,
 }
 
 impl Ways {
-    /// Of an inventory.
+    /// Finds them all at once.
     pub fn of(inventory: &Inventory) -> Self {
-        let mut ways = vec![Way::Unknown; inventory.packages.len()];
+        let mut before: Vec<Option<usize>> = vec![None; inventory.packages.len()];
+        let mut seen = vec![false; inventory.packages.len()];
         let mut waiting = std::collections::VecDeque::new();
-        let reach = |ways: &mut Vec<Way>, waiting: &mut std::collections::VecDeque<usize>, index: usize, way: Way| {
-            if let Some(known @ Way::Unknown) = ways.get_mut(index) {
-                *known = way;
-                waiting.push_back(index);
-            }
-        };
         for (index, _) in inventory.roots.iter().flat_map(|root| &root.dependencies) {
-            reach(&mut ways, &mut waiting, *index, Way::Direct);
+            if let Some(known) = seen.get_mut(*index)
+                && !std::mem::replace(known, true)
+            {
+                waiting.push_back(*index);
+            }
         }
         while let Some(index) = waiting.pop_front() {
             for next in &inventory.packages[index].dependencies {
-                reach(&mut ways, &mut waiting, *next, Way::By(index));
+                if let Some(known) = seen.get_mut(*next)
+                    && !std::mem::replace(known, true)
+                {
+                    before[*next] = Some(index);
+                    waiting.push_back(*next);
+                }
             }
         }
-        Self(ways)
+        Self { before, seen }
     }
 
-    /// The way to a package: indexes, the project's own first and the package itself last. Empty where the inventory does not
-    /// tell.
+    /// The shortest way to a package: the one that is asked for first, itself last. Empty where the inventory does not
+    /// tell. Of a way of more than [`MAXIMUM_WAY`] steps the middle is left out.
     pub fn to(&self, package: usize) -> Vec<usize> {
-        let mut path = vec![package];
-        loop {
-            let at = path.last().copied().and_then(|at| self.0.get(at));
-            match at {
-                Some(Way::Direct) => break,
-                Some(Way::By(before)) if path.len() < MAXIMUM_WAY => path.push(*before),
-                _ => return Vec::new(),
-            }
+        if !self.seen.get(package).copied().unwrap_or(false) {
+            return Vec::new();
         }
-        path.reverse();
-        path
+        let (mut last, mut first) = (vec![package], std::collections::VecDeque::new());
+        let mut at = package;
+        while let Some(previous) = self.before[at] {
+            if last.len() < MAXIMUM_WAY / 2 {
+                last.push(previous);
+            } else {
+                if first.len() == MAXIMUM_WAY / 2 {
+                    first.pop_front();
+                }
+                first.push_back(previous);
+            }
+            at = previous;
+        }
+        first.into_iter().rev().chain(last.into_iter().rev()).collect()
     }
 }
 
@@ -534,6 +540,26 @@ pub fn path_to(inventory: &Inventory, package: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A graph that is one long chain costs no more than its length.
+    #[test]
+    fn long_ways_are_shortened() {
+        let mut inventory = Inventory::new("chain", Completeness::Graph);
+        for index in 0..50_000 {
+            let mut package = provost_model::Package::new(Ecosystem::Npm, format!("p{index}"), None);
+            package.dependencies = if index < 49_999 { vec![index + 1] } else { vec![0] };
+            inventory.packages.push(package);
+        }
+        inventory.packages.push(provost_model::Package::new(Ecosystem::Npm, "alone", None));
+        let dependencies = vec![(0, provost_model::Scope::Production)];
+        inventory.roots.push(provost_model::Root { name: None, version: None, path: String::new(), dependencies });
+        let ways = Ways::of(&inventory);
+        assert_eq!(ways.to(0), [0]);
+        assert_eq!(ways.to(31), (0..32).collect::<Vec<_>>());
+        let long = (0..16).chain(34..50).collect::<Vec<_>>();
+        assert_eq!(ways.to(49), long);
+        assert_eq!(ways.to(50_000), Vec::<usize>::new());
+    }
 
     #[test]
     fn names_never_lead_out_of_the_tree() {

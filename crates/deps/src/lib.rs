@@ -17,8 +17,8 @@ mod release;
 mod severity;
 
 pub use advice::advice;
-pub use assess::{Assessment, Cache, Fault, Issue, Undecided, assess};
-pub use bom::{from_bom, to_bom};
+pub use assess::{Assessment, Cache, Fault, Issue, MAXIMUM_ISSUES, Undecided, assess};
+pub use bom::{from_bom, packages_of, to_bom};
 pub use change::{At, Change, Signal, changes, package_at, signals};
 pub use database::{
     Builder, Database, DatabaseError, EcosystemInfo, Epss, Imported, Info, Kind, Quarantined, Record, ReleasesInfo,
@@ -26,7 +26,7 @@ pub use database::{
 };
 pub use drift::{Compared, Drift, READ, drift};
 pub use inventory::{
-    Collected, Directory, Files, Functions, Source, Ways, collect, directory_of, note_problems, of_binary,
+    Collected, Directory, Files, Functions, MAXIMUM_WAY, Source, Ways, collect, directory_of, note_problems, of_binary,
     of_java_archive, path_to,
 };
 pub use look_alike::{LookAlike, look_alike};

@@ -11,6 +11,7 @@ pub mod lock;
 pub mod oci;
 pub mod osv;
 pub mod pipeline;
+pub mod rustsec;
 pub mod sarif;
 pub mod sbom;
 pub mod system;

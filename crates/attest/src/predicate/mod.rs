@@ -3,6 +3,7 @@
 mod environment;
 mod files;
 mod link;
+mod pack;
 mod process;
 mod provenance;
 mod vsa;
@@ -11,6 +12,7 @@ mod vulns;
 pub use environment::{Attribute, Environment};
 pub use files::{Artifacts, CacheState, GitState, Lockfile, Materials, Submodule};
 pub use link::Link;
+pub use pack::Pack;
 pub use process::{
     Completeness, Guarding, Monitor, MonitorLog, MonitoredProcess, Process, ProcessEvent, TraceMetadata,
 };
@@ -41,6 +43,8 @@ pub const TEST_RESULT: &str = "https://in-toto.io/attestation/test-result/v0.1";
 pub const VULNS: &str = "https://in-toto.io/attestation/vulns/v0.2";
 /// CycloneDX, as cosign and witness name it; a version may follow.
 pub const CYCLONEDX: &str = "https://cyclonedx.org/bom";
+/// Pack v0.1, documented in `docs/predicates.md`: advisories or rules, with version and end.
+pub const PACK: &str = "urn:provost:predicate:pack:v0.1";
 /// SPDX 2.
 pub const SPDX: &str = "https://spdx.dev/Document";
 /// The build type of `provost run`, documented in `docs/predicates.md`.
@@ -59,6 +63,7 @@ pub fn short_name(predicate_type: &str) -> &str {
         VULNS => "vulns",
         CYCLONEDX => "cyclonedx",
         SPDX => "spdx",
+        PACK => "pack",
         other => other,
     }
 }
@@ -76,6 +81,7 @@ pub fn by_short_name(name: &str) -> Option<&str> {
         "vulns" => VULNS,
         "cyclonedx" => CYCLONEDX,
         "spdx" => SPDX,
+        "pack" => PACK,
         other if other.contains(':') => other,
         _ => return None,
     })

@@ -4,6 +4,7 @@ pub mod approvals;
 pub mod approve;
 pub mod bundle;
 pub mod db;
+pub mod db_pack;
 pub mod deps;
 pub mod gate;
 pub mod init;

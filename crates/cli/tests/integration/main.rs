@@ -8,6 +8,7 @@ mod deps_supply;
 mod faults;
 mod learn;
 mod machines;
+mod packs;
 mod policy;
 mod privilege;
 mod run;

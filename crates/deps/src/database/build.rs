@@ -6,7 +6,7 @@ use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use provost_formats::osv::{self, Advisory, RangeKind};
-use provost_formats::version;
+use provost_formats::{rustsec, version};
 use provost_model::{Hasher, Timestamp};
 
 use super::record::{Group, Record, hash, lookup_name};
@@ -191,15 +191,36 @@ impl Builder {
     /// # Errors
     /// The disk is full or the like.
     pub fn advisory(&mut self, bytes: &[u8], name: &str, imported: &mut Imported) -> Result<(), DatabaseError> {
-        let mut advisory = match Advisory::parse(bytes) {
-            Ok(advisory) => advisory,
+        match Advisory::parse(bytes) {
+            Ok(advisory) => self.keep(advisory, false, imported),
             Err(error) => {
                 self.quarantine(name, error, imported);
-                return Ok(());
+                Ok(())
             }
+        }
+    }
+
+    /// Takes one advisory in RustSec's own form. It does not say when it last changed: of two with the same day the later
+    /// import counts.
+    ///
+    /// # Errors
+    /// The disk is full or the like.
+    pub fn rustsec(&mut self, text: &str, name: &str, imported: &mut Imported) -> Result<(), DatabaseError> {
+        match rustsec::parse(text) {
+            Ok(advisory) => self.keep(advisory, true, imported),
+            Err(error) => {
+                self.quarantine(name, error, imported);
+                Ok(())
+            }
+        }
+    }
+
+    fn keep(&mut self, mut advisory: Advisory, same: bool, imported: &mut Imported) -> Result<(), DatabaseError> {
+        let replaces = |known: &Known| {
+            is_newer(&advisory.modified, &known.modified) || (same && advisory.modified == known.modified)
         };
         match self.known.get(&advisory.id) {
-            Some(known) if !is_newer(&advisory.modified, &known.modified) => {
+            Some(known) if !replaces(known) => {
                 imported.known += 1;
                 return Ok(());
             }

@@ -21,11 +21,12 @@ mod record;
 mod releases;
 mod sources;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use provost_formats::osv::Advisory;
 use provost_model::Timestamp;
@@ -43,6 +44,11 @@ const ID: usize = 20;
 const EPSS: usize = 16;
 const EXPLOITED: usize = 12;
 const RELEASE: usize = 24;
+
+/// Records of more bytes than these are kept once they are read, for so many packages: a document may name one package in
+/// thousands of versions.
+const KEPT_FROM: u64 = 32 << 10;
+const KEPT: usize = 32;
 
 /// Bytes of all records of one package that are read at most.
 const MAXIMUM_GROUP: u64 = 256 << 20;
@@ -186,6 +192,18 @@ pub struct Epss {
     pub percentile: f32,
 }
 
+/// The records of a package.
+#[derive(Debug, Clone)]
+pub struct Records(Option<Arc<Group>>);
+
+impl std::ops::Deref for Records {
+    type Target = [Record];
+
+    fn deref(&self) -> &[Record] {
+        self.0.as_deref().map_or(&[], |group| &group.records)
+    }
+}
+
 /// An open database.
 #[derive(Debug)]
 pub struct Database {
@@ -193,6 +211,8 @@ pub struct Database {
     file: File,
     header: Header,
     buckets: Vec<u8>,
+    /// Long lists of records, by where they lie.
+    kept: Mutex<HashMap<u64, Arc<Group>>>,
 }
 
 impl Database {
@@ -232,7 +252,7 @@ impl Database {
             return Err(broken("its sections do not fit"));
         }
         let buckets = read(&file, header.buckets).map_err(io)?;
-        Ok(Self { path: path.to_owned(), file, header, buckets })
+        Ok(Self { path: path.to_owned(), file, header, buckets, kept: Mutex::default() })
     }
 
     /// Where it lies.
@@ -255,7 +275,7 @@ impl Database {
     ///
     /// # Errors
     /// The file cannot be read, or is damaged.
-    pub fn lookup(&self, ecosystem: &str, name: &str) -> Result<Vec<Record>, DatabaseError> {
+    pub fn lookup(&self, ecosystem: &str, name: &str) -> Result<Records, DatabaseError> {
         let name = lookup_name(ecosystem, name);
         let wanted = hash(&[ecosystem, &name]);
         let bucket = (wanted >> 48) as usize;
@@ -268,7 +288,7 @@ impl Database {
             return Err(self.broken("a bucket lies outside"));
         }
         if length == 0 {
-            return Ok(Vec::new());
+            return Ok(Records(None));
         }
         let entries = self.read(Section { offset: self.header.entries.offset + from * ENTRY as u64, length })?;
         for entry in entries.chunks_exact(ENTRY).filter(|entry| number(&entry[..8]) == wanted) {
@@ -277,13 +297,31 @@ impl Database {
             if section.length > MAXIMUM_GROUP || section.offset.checked_add(section.length).is_none_or(|e| e > end) {
                 return Err(self.broken("an entry lies outside"));
             }
-            let bytes = self.read(section)?;
-            let group: Group = serde_json::from_slice(&bytes).map_err(|e| self.broken(&e.to_string()))?;
+            let group = self.group(section)?;
             if group.ecosystem == ecosystem && group.name == name {
-                return Ok(group.records);
+                return Ok(Records(Some(group)));
             }
         }
-        Ok(Vec::new())
+        Ok(Records(None))
+    }
+
+    fn group(&self, section: Section) -> Result<Arc<Group>, DatabaseError> {
+        let kept = || self.kept.lock().unwrap_or_else(|e| e.into_inner());
+        if section.length >= KEPT_FROM
+            && let Some(group) = kept().get(&section.offset)
+        {
+            return Ok(Arc::clone(group));
+        }
+        let bytes = self.read(section)?;
+        let group: Arc<Group> = Arc::new(serde_json::from_slice(&bytes).map_err(|e| self.broken(&e.to_string()))?);
+        if section.length >= KEPT_FROM {
+            let mut kept = kept();
+            if kept.len() >= KEPT {
+                kept.clear();
+            }
+            kept.insert(section.offset, Arc::clone(&group));
+        }
+        Ok(group)
     }
 
     /// Advisories by their id or an alias.

@@ -4,6 +4,7 @@ mod cyclonedx;
 mod forge;
 mod hostile;
 mod mutated;
+mod rustsec;
 mod sample;
 mod sbom;
 mod vex;
