@@ -3,8 +3,12 @@
 
 mod attacks;
 mod consumer;
+mod court;
 mod deps;
 mod faults;
+mod gate;
+mod gate_rules;
+mod gate_steps;
 mod learn;
 mod machines;
 mod policy;
