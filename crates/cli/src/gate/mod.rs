@@ -11,6 +11,7 @@ pub(crate) mod ledger;
 pub(crate) mod person;
 pub(crate) mod policy;
 pub(crate) mod record;
+pub(crate) mod requirements;
 pub(crate) mod scans;
 pub(crate) mod step;
 pub(crate) mod text;
