@@ -445,6 +445,14 @@ by = ["maintainer"]
     assert!(reason(&judged, "rules").contains("1 given"), "{judged:#}");
     court.approve("cyd", &[]);
     assert_eq!(court.judge(&[])["answer"], "allow");
+    // One that nobody signed, or that counts back, would leave the target without any.
+    let signed = court.clone_of("ci").join(".provost/policy.dsse.json");
+    let text = std::fs::read_to_string(&signed).expect("policy");
+    court.commit("ci", ".provost/policy.dsse.json", &text.replacen("payload\":\"", "payload\":\"AAAA", 1));
+    court.push("ci");
+    let judged = court.judge(&[]);
+    assert_eq!(judged["answer"], "deny");
+    assert!(reason(&judged, "policy-follows").contains("cannot take the present one's place"), "{judged:#}");
 }
 
 #[test]

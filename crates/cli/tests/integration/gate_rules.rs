@@ -25,6 +25,9 @@ const KINDS: &[&str] = &[
     "build-script",
 ];
 
+/// Kinds that have to be told, and what makes the change.
+type Case<'c> = (&'static [&'static str], Box<dyn Fn() + 'c>);
+
 #[test]
 fn kinds_of_change_meet_their_rules() {
     let rules: String =
@@ -41,7 +44,7 @@ fn kinds_of_change_meet_their_rules() {
     court.fetch("bob");
     let path = court.clone_of("bob");
     let left = ",\"node_modules/left-pad\":{\"version\":\"1.3.0\",\"resolved\":\"https://registry.npmjs.org/left-pad/-/left-pad-1.3.0.tgz\",\"integrity\":\"sha512-XI5MPzVNApjAyhQzphX8BkmKsKUxD4LdyK24iZeQGinBN9yTQT3bFlCBy/aVx2HrNcqQGsdot8ghrjyrvMCoEA==\"}";
-    let cases: Vec<(&[&str], Box<dyn Fn()>)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         (&[], Box::new(|| court.write("bob", "plain.c", "int plain;\n"))),
         (&["homoglyph"], Box::new(|| court.write("bob", "a.py", "\u{0440}assword_ok = 1\npassword_ok = 2\n"))),
         (&["bidi"], Box::new(|| court.write("bob", "b.c", "/* \u{202e} } if (admin) { */\n"))),
