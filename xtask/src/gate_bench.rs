@@ -103,13 +103,8 @@ impl Team {
             key.trim()
         );
         std::fs::write(work.join("policy.toml"), policy)?;
-        self.provost("policy", &["key", "generate", "policy.key"]).or_else(|_| {
-            must(
-                Command::new("openssl")
-                    .args(["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out"])
-                    .arg(work.join("policy.key")),
-            )
-        })?;
+        let curve = ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out"];
+        must(Command::new("openssl").args(curve).arg(work.join("policy.key")))?;
         must(
             Command::new("openssl")
                 .args(["pkey", "-pubout", "-in"])

@@ -319,9 +319,10 @@ pub fn standing(
         if seen.review && !access.gate.count_reviews {
             return Some("it is a review on the forge, and the policy counts signatures only".into());
         }
-        let at = seen.received.map_or(seen.approval.signed_on, |(at, _)| at);
-        if !person.valid_at(at) || person.revoked_at.is_some_and(|revoked| now >= revoked && seen.received.is_none()) {
-            return Some("their key was not valid then".into());
+        // When they say that they signed it is no proof: with an old key anyone could say so.
+        let at = seen.received.map_or(now, |(at, _)| at);
+        if !person.valid_at(at) {
+            return Some("their keys were not valid when it came in".into());
         }
         if seen.approval.expires.is_some_and(|end| now >= end) {
             return Some("it has expired".into());

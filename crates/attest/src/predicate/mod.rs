@@ -64,7 +64,11 @@ pub fn short_name(predicate_type: &str) -> &str {
         CYCLONEDX => "cyclonedx",
         SPDX => "spdx",
         PACK => "pack",
-        other => other,
+        // Predicates of our own that are made elsewhere: what stands before the version.
+        other => other
+            .strip_prefix("urn:provost:predicate:")
+            .and_then(|rest| rest.split_once(':'))
+            .map_or(other, |(name, _)| name),
     }
 }
 

@@ -126,7 +126,12 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<(Vec<u8>, String)>> {
 fn inbox(case: &Case) -> Result<Vec<(Vec<u8>, String)>> {
     let view = &case.clone.view;
     let mut found = Vec::new();
-    for (name, id) in view.refs()?.into_iter().filter(|(name, _)| name.starts_with(INBOX)).take(Limits::APPROVALS) {
+    let refs: Vec<(String, String)> = view.refs()?.into_iter().filter(|(name, _)| name.starts_with(INBOX)).collect();
+    // Some of them alone could leave out the one that says no.
+    if refs.len() > Limits::APPROVALS {
+        bail!("more than {} refs in {INBOX}: take away those that are logged", Limits::APPROVALS);
+    }
+    for (name, id) in refs {
         // Whatever else lies there is no approval.
         if let Ok(bytes) = view.read(&id, ENVELOPE) {
             found.push((bytes, name));

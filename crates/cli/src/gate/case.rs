@@ -50,6 +50,8 @@ pub(crate) struct Case {
     pub(crate) project: Option<Project>,
     /// Of a critical step: whether its commit is on the ref that it is for.
     pub(crate) on_target: bool,
+    /// Why the policy that it brings could not take the place of the present one.
+    pub(crate) no_successor: Option<String>,
     /// What people should know.
     pub(crate) notes: Vec<String>,
 }
@@ -109,6 +111,7 @@ impl Case {
         let proposal =
             Proposal::read(&clone.view, &found.trusted.policy, target, base.as_deref(), &head, crate::clock::now());
         let mut proposal = proposal.map_err(|error| clone.explain(error.into()))?;
+        let no_successor = super::policy::successor(&clone.view, &found.trusted, &proposal, &anchors)?;
         notes.extend(dependencies::mark(&clone.view, &mut proposal)?);
         let mut people = contributors(access, &proposal.commits, None, now);
         for account in wish.accounts {
@@ -129,6 +132,7 @@ impl Case {
             contribution: wish.contribution,
             project,
             on_target,
+            no_successor,
             notes,
         })
     }
@@ -137,18 +141,16 @@ impl Case {
         &self.trusted.policy
     }
 
-    /// What has to hold beside the rules: a step runs only for what is on the ref that it is for.
+    /// What has to hold beside the rules: a step runs only for what is on the ref that it is for, and a policy follows one
+    /// that it may follow.
     pub(crate) fn bound(&self, mut decision: Decision) -> Decision {
         let target = &self.proposal.binding.target;
-        if let Some(step) = &target.step
-            && !self.on_target
-        {
-            let head = &self.proposal.binding.head;
+        let mut refuse = |rule: &str, reason: String, hint: &str| {
             decision.rules.push(RuleReport {
-                rule: "step-target".into(),
+                rule: rule.to_owned(),
                 answer: Answer::Deny,
-                reason: format!("{} is not on {}, and {step} runs only for what is", &head[..10], target.reference),
-                hint: "merge it first; or fetch the target, if this clone is behind".into(),
+                reason,
+                hint: hint.to_owned(),
                 missing: 0,
                 whom: Vec::new(),
                 until: None,
@@ -157,6 +159,21 @@ impl Case {
             });
             decision.answer = Answer::Deny;
             decision.broken_glass = None;
+        };
+        if let Some(step) = &target.step
+            && !self.on_target
+        {
+            let head = &self.proposal.binding.head;
+            let reason = format!("{} is not on {}, and {step} runs only for what is", &head[..10], target.reference);
+            refuse("step-target", reason, "merge it first; or fetch the target, if this clone is behind");
+        }
+        if let Some(why) = &self.no_successor {
+            let hint = "with it on the target, nothing could be judged any more: sign it with `provost policy sign`";
+            refuse(
+                "policy-follows",
+                format!("the policy that it brings cannot take the present one's place: {why}"),
+                hint,
+            );
         }
         decision
     }

@@ -12,6 +12,7 @@ pub(crate) mod person;
 pub(crate) mod policy;
 pub(crate) mod publish;
 pub(crate) mod record;
+pub(crate) mod requirements;
 pub(crate) mod scans;
 pub(crate) mod server;
 pub(crate) mod step;

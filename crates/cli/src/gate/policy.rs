@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use provost_attest::{Envelope, TrustedSigner, verify_payload};
+use provost_gate::Proposal;
 use provost_policy::{Access, Delegated, Delegation, Policy};
 use provost_repo::View;
 
@@ -223,6 +224,36 @@ pub(crate) fn in_force(
     }
     let read = |name: &str| in_tree(view, &id, &format!("{folder}delegated/{name}.dsse.json")).transpose();
     Ok(InForce { trusted: with_delegated(trusted, &read)?, from })
+}
+
+/// Why the signed policy that a proposal brings could not follow the one in force; `None` where it brings none, or could.
+///
+/// # Errors
+/// The repository cannot be read.
+pub(crate) fn successor(
+    view: &View,
+    before: &TrustedPolicy,
+    proposal: &Proposal,
+    anchors: &Anchors,
+) -> Result<Option<String>> {
+    let path = format!("{}/policy.dsse.json", crate::home::FOLDER);
+    let changed =
+        proposal.changes.iter().any(|record| record.change.path == path.as_bytes() && record.change.new.is_some());
+    let Some(tree) = proposal.binding.tree.as_ref().filter(|_| changed && proposal.binding.target.step.is_none())
+    else {
+        return Ok(None);
+    };
+    let follows = || -> Result<()> {
+        let bytes = in_tree(view, tree, &path)?.context("it is not there")?;
+        let envelope = Envelope::parse(&bytes)?;
+        let next = judge::trusted_policy(&envelope, anchors, &[])?;
+        // The same text signed anew, by one more key or another, is no other policy.
+        if next.policy.digest == before.policy.digest {
+            return Ok(());
+        }
+        may_follow(&before.policy, &next.policy, &envelope)
+    };
+    Ok(follows().err().map(|error| format!("{error:#}")))
 }
 
 /// A small regular file of a commit or tree.

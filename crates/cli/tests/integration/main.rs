@@ -3,9 +3,13 @@
 
 mod attacks;
 mod consumer;
+mod court;
 mod deps;
 mod deps_supply;
 mod faults;
+mod gate;
+mod gate_rules;
+mod gate_steps;
 mod learn;
 mod machines;
 mod packs;
