@@ -222,10 +222,14 @@ fn base_of_change(
         }
         (Some(told), None) => Ok((Some(clone.commit(&told)?), "the event".into())),
         (None, Some((tip, name))) => Ok((Some(tip), name)),
-        (None, None) => bail!(
-            "where {reference} stands is not known here: fetch it (`git fetch origin {}`), or give --base",
-            reference.strip_prefix("refs/heads/").unwrap_or(reference)
-        ),
+        (None, None) => {
+            // Nothing is taken for judged: every commit of the head is new then.
+            notes.push(format!(
+                "{reference} is not known here, and is taken for a new ref: fetch it (`git fetch origin {}`) if it is none",
+                reference.strip_prefix("refs/heads/").unwrap_or(reference)
+            ));
+            Ok((None, "a new ref".into()))
+        }
     }
 }
 
