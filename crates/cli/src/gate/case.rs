@@ -111,6 +111,10 @@ impl Case {
         let proposal =
             Proposal::read(&clone.view, &found.trusted.policy, target, base.as_deref(), &head, crate::clock::now());
         let mut proposal = proposal.map_err(|error| clone.explain(error.into()))?;
+        if wish.step.is_none() && proposal.commits.is_empty() && base.is_some() {
+            let reference = &proposal.binding.target.reference;
+            notes.push(format!("{} is in {reference} already: nothing would change", &head[..10]));
+        }
         let no_successor = super::policy::successor(&clone.view, &found.trusted, &proposal, &anchors)?;
         notes.extend(dependencies::mark(&clone.view, &mut proposal)?);
         let mut people = contributors(access, &proposal.commits, None, now);

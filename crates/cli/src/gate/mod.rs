@@ -21,11 +21,11 @@ pub(crate) mod text;
 pub(crate) mod time;
 
 use anyhow::Result;
+use provost_evidence::Store;
 use provost_gate::{Circumstances, Decision, Ledger, decide};
 
 use self::approvals::{Approvals, Places};
 use self::case::Case;
-use self::record::Recorder;
 use self::time::Times;
 use crate::clock;
 use crate::commands::Context;
@@ -37,27 +37,27 @@ pub(crate) struct Heard {
     pub(crate) decision: Decision,
 }
 
-/// Reads the log, gathers what else is known, and decides.
+/// Reads the log, gathers what else is known, and decides. `vouched` says that what is decided is put on record by someone whose
+/// word on the time counts.
 ///
 /// # Errors
 /// Something cannot be read: there is no decision then.
 pub(crate) fn hear(
     context: &Context,
     case: &Case,
-    recorder: Option<&Recorder>,
+    store: Option<&Store>,
+    vouched: bool,
     places: &Places<'_>,
     tokens: &[std::path::PathBuf],
 ) -> Result<Heard> {
     let policy = case.policy();
-    let mut ledger = match recorder {
-        Some(recorder) => ledger::read(&context.home, &recorder.store, policy)?,
+    let mut ledger = match store {
+        Some(store) => ledger::read(&context.home, store, policy)?,
         None => Ledger::default(),
     };
     if let Some(other) = published::read(&context.home, &case.clone.directory, policy)? {
         published::add(&mut ledger, other);
     }
-    let vouched = recorder.is_some_and(|recorder| recorder.is_trusted(policy));
-    let store = recorder.map(|recorder| &recorder.store);
     let times = time::find(policy, &case.proposal.binding, &ledger, store, vouched, tokens)?;
     let approvals = Approvals::gather(case, &ledger, places, clock::now())?;
     let binding = &case.proposal.binding;
