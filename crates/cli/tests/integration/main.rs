@@ -8,6 +8,8 @@ mod faults;
 mod learn;
 mod machines;
 mod policy;
+mod repo;
+mod repo_servers;
 mod run;
 mod scan;
 mod show;

@@ -399,7 +399,7 @@ impl Admitted {
                 command.env(name, value);
             }
         }
-        command.env("LC_ALL", "C.UTF-8").env("PROVOST_HOME", home.path());
+        command.env("LC_ALL", "C.UTF-8").env("PROVOST_HOME", home.path()).env("PROVOST_SESSION", &self.id);
         if let Some(person) = &self.person {
             command.env("PROVOST_PERSON", person).env("PROVOST_AUTHENTICATED_BY", &self.how);
         }
