@@ -64,6 +64,8 @@ pub struct Ledger {
     pub newest: Option<Timestamp>,
     /// Changes of refs that git may still give up, by push.
     before: BTreeMap<String, BTreeMap<String, Option<String>>>,
+    /// Entries of these pushes.
+    pushes: BTreeMap<String, u64>,
 }
 
 impl Ledger {
@@ -98,16 +100,22 @@ impl Ledger {
         if entry.state == UpdateState::Aborted {
             // A push that never came into the log left nothing to take back.
             let Some(mut before) = self.before.remove(&entry.push) else { return };
+            self.pushes.remove(&entry.push);
             for change in &entry.changes {
-                match before.remove(&change.reference).flatten() {
-                    Some(id) => _ = self.refs.insert(change.reference.clone(), id),
-                    None => _ = self.refs.remove(&change.reference),
+                // What something came after is over, and stays.
+                match before.remove(&change.reference) {
+                    Some(Some(id)) => _ = self.refs.insert(change.reference.clone(), id),
+                    Some(None) => _ = self.refs.remove(&change.reference),
+                    None => {}
                 }
             }
             return;
         }
         let mut before = BTreeMap::new();
         for change in &entry.changes {
+            for refs in self.before.values_mut() {
+                refs.remove(&change.reference);
+            }
             let old = match &change.to {
                 Some(to) => {
                     self.first_seen.entry(to.clone()).or_insert(entry.time);
@@ -118,8 +126,13 @@ impl Ledger {
             before.insert(change.reference.clone(), old);
         }
         self.before.insert(entry.push.clone(), before);
-        while self.before.len() > 1000 {
-            self.before.pop_first();
+        self.before.retain(|_, refs| !refs.is_empty());
+        self.pushes.insert(entry.push.clone(), self.size);
+        while self.pushes.len() > 1000 {
+            let oldest = self.pushes.iter().min_by_key(|(_, index)| **index).map(|(push, _)| push.clone());
+            let Some(oldest) = oldest else { break };
+            self.pushes.remove(&oldest);
+            self.before.remove(&oldest);
         }
     }
 

@@ -121,6 +121,14 @@ impl Judge<'_> {
         let Some(operation) = self.operation()? else {
             return Ok(Err(self.refuse("push", "it neither is there nor is to be".into(), "")));
         };
+        if let Some(person) = self.facts.pusher.filter(|person| !person.valid_at(self.facts.now.0)) {
+            let reason = format!("the access of {} has ended, or has not begun", person.name);
+            return Ok(Err(self.refuse(
+                "access",
+                reason,
+                "see `not-before`, `not-after` and `revoked-at` in the policy",
+            )));
+        }
         if !self.policy.access.permits(self.facts.pusher, operation, reference) {
             let who = self.facts.pusher.map_or("someone whom the server does not know", |person| &person.name);
             let word = operation.name();

@@ -114,6 +114,9 @@ pub struct ReplayState {
     pub time: Option<Timestamp>,
     /// Pushes that were accepted, with what the refs held before: until the next entry of the ref ends them.
     pub before: BTreeMap<String, BTreeMap<String, Option<RefState>>>,
+    /// The entries of these pushes.
+    #[serde(default)]
+    pub pushes: BTreeMap<String, u64>,
     /// What was wrong.
     pub anomalies: Vec<Anomaly>,
 }
@@ -172,18 +175,7 @@ impl<'a> Replay<'a> {
         self.state.time = Some(self.state.time.map_or(entry.time, |time| time.max(entry.time)));
         match entry.state {
             UpdateState::Accepted => self.accepted(index, entry, known)?,
-            UpdateState::Aborted => {
-                let Some(mut before) = self.state.before.remove(&entry.push) else {
-                    self.state.size = index + 1;
-                    return Ok(());
-                };
-                for change in &entry.changes {
-                    match before.remove(&change.reference).flatten() {
-                        Some(state) => _ = self.state.refs.insert(change.reference.clone(), state),
-                        None => _ = self.state.refs.remove(&change.reference),
-                    }
-                }
-            }
+            UpdateState::Aborted => self.aborted(index, entry),
             UpdateState::Adopted => {
                 for change in &entry.changes {
                     let what = match &change.to {
@@ -197,6 +189,55 @@ impl<'a> Replay<'a> {
         }
         self.state.size = index + 1;
         Ok(())
+    }
+
+    /// git gave a push up: the refs are what they were. Only a push that nothing came after, and that nobody has seen in place,
+    /// can be given up; otherwise a server could drop history that way.
+    fn aborted(&mut self, index: u64, entry: &ReferenceUpdate) {
+        let pushed = self.state.pushes.remove(&entry.push);
+        let Some(mut before) = self.state.before.remove(&entry.push) else {
+            // A push that never came into the log left nothing to take back.
+            if pushed.is_some() {
+                let all = entry.changes.first().map_or("", |change| &change.reference).to_owned();
+                self.anomaly(AnomalyKind::Rewritten, &all, Some(index), "it takes back a push that was over");
+            }
+            return;
+        };
+        for change in &entry.changes {
+            let name = &change.reference;
+            let Some(old) = before.remove(name) else {
+                self.anomaly(AnomalyKind::Rewritten, name, Some(index), "it takes back a push that was over");
+                continue;
+            };
+            match old {
+                Some(state) => _ = self.state.refs.insert(name.clone(), state),
+                None => _ = self.state.refs.remove(name),
+            }
+            // Its objects went with git's quarantine: no ref ever held them.
+            let lost = |a: &&mut Anomaly| {
+                a.entry == pushed && a.reference == *name && a.kind == AnomalyKind::NotVerifiable && pushed.is_some()
+            };
+            for anomaly in self.state.anomalies.iter_mut().filter(lost) {
+                anomaly.kind = AnomalyKind::Gone;
+            }
+        }
+    }
+
+    /// Forgets how to take back pushes of refs that are where the log says: what was once seen in place was not given up.
+    pub fn seen_in_place(&mut self, theirs: &[(String, String)]) {
+        for (name, id) in theirs {
+            if self.state.refs.get(name).is_some_and(|state| state.id == *id) {
+                self.over(name);
+            }
+        }
+    }
+
+    /// Whatever was pushed to this ref before is over.
+    fn over(&mut self, name: &str) {
+        for refs in self.state.before.values_mut() {
+            refs.remove(name);
+        }
+        self.state.before.retain(|_, refs| !refs.is_empty());
     }
 
     fn set(&mut self, index: u64, entry: &ReferenceUpdate, change: &RefChange, reviewed: bool, forward: bool) {
@@ -223,6 +264,7 @@ impl<'a> Replay<'a> {
         let mut updates = Vec::new();
         let mut gaps = Vec::new();
         for change in &entry.changes {
+            self.over(&change.reference);
             let old = self.state.refs.get(&change.reference);
             before.insert(change.reference.clone(), old.cloned());
             if old.map(|state| &state.id) != change.from.as_ref() {
@@ -286,9 +328,13 @@ impl<'a> Replay<'a> {
             self.set(index, entry, change, reviewed, forward && !gaps.contains(&change.reference));
         }
         self.state.before.insert(entry.push.clone(), before);
+        self.state.pushes.insert(entry.push.clone(), index);
         // Only the newest pushes can still be aborted.
-        while self.state.before.len() > 1000 {
-            self.state.before.pop_first();
+        while self.state.pushes.len() > 1000 {
+            let oldest = self.state.pushes.iter().min_by_key(|(_, index)| **index).map(|(push, _)| push.clone());
+            let Some(oldest) = oldest else { break };
+            self.state.pushes.remove(&oldest);
+            self.state.before.remove(&oldest);
         }
         Ok(())
     }

@@ -169,6 +169,11 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
             place(now)
         );
     }
+    // Another push may have ended while this one waited: git would refuse it after all, and the log would say otherwise.
+    let moved = others_moved(&refs, updates);
+    if let Some(name) = moved {
+        bail!("{} has moved while this push was under way: fetch, then push again", printable(&name));
+    }
     let mut own = Vec::new();
     let mut others = Vec::new();
     for update in updates {
@@ -215,6 +220,7 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
         server.audit(&serde_json::json!({
             "refused": refusals.iter().map(|r| &r.reference).chain(refused.iter().map(|(name, _)| name)).collect::<Vec<_>>(),
             "pusher": person.map(|p| &p.name),
+            "id": session(),
             "rules": refusals.iter().flat_map(|r| r.rules.iter().map(|rule| &rule.rule)).collect::<Vec<_>>(),
         }));
         return Ok(Exit::Denied);
@@ -243,6 +249,14 @@ fn proposed(
         server.append(store, &statements)?;
     }
     Ok(())
+}
+
+/// A ref that is not where whoever pushes saw it.
+fn others_moved(refs: &[(String, String)], updates: &[RefUpdate]) -> Option<String> {
+    let now: std::collections::HashMap<&str, &str> =
+        refs.iter().map(|(name, id)| (name.as_str(), id.as_str())).collect();
+    let moved = updates.iter().find(|update| now.get(update.reference.as_str()).copied() != update.old.as_deref());
+    moved.map(|update| update.reference.clone())
 }
 
 /// Waits until no other push of these refs is under way, and gives the lock.
@@ -362,10 +376,17 @@ fn accept(
     for change in &ticket.changes {
         if change.broken_glass {
             anstream::eprintln!("provost: ALERT: the glass was broken for {}", printable(&change.reference));
-            server.audit(&serde_json::json!({ "broken-glass": change.reference, "pusher": ticket.pusher }));
+            let event =
+                serde_json::json!({ "broken-glass": change.reference, "pusher": ticket.pusher, "id": session() });
+            server.audit(&event);
         }
     }
     Ok(())
+}
+
+/// The line of `serve-ssh` or `serve-http` in the audit file that this push belongs to.
+fn session() -> Option<String> {
+    std::env::var("PROVOST_SESSION").ok()
 }
 
 /// `git push -o`: what the pusher wants to have said.
@@ -388,9 +409,11 @@ fn after(server: &Server) -> Result<()> {
         let here = ticket.process == own
             && ticket.changes.iter().any(|c| updates.iter().any(|u| u.reference == c.reference && u.new == c.to));
         if here {
+            provost_evidence::fault::point("refs moved");
             server.end(&store, &trusted.policy, &ticket)?;
         }
     }
+    provost_evidence::fault::point("push ended");
     let view = View::open(&server.git_dir)?;
     for update in updates.iter().filter(|update| update.reference.starts_with(INBOX)) {
         let Some(id) = view.reference(&update.reference)? else { continue };
@@ -404,6 +427,7 @@ fn after(server: &Server) -> Result<()> {
         }
     }
     server.publish(&store)?;
+    provost_evidence::fault::point("log published");
     clear_inbox(&server.git_dir, &updates)
 }
 

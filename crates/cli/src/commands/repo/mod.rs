@@ -2,6 +2,9 @@
 
 mod hook;
 mod init;
+mod serve;
+mod serve_http;
+mod serve_ssh;
 mod verify;
 mod vsa;
 
@@ -31,6 +34,12 @@ enum RepoCommand {
     Adopt(init::AdoptArgs),
     /// What git runs on the server: pre-receive, update, post-receive. Installed by `init`.
     Hook(hook::HookArgs),
+    /// Serve git over SSH: the forced command of a key in `authorized_keys`.
+    ServeSsh(serve_ssh::ServeSshArgs),
+    /// Print the lines for `authorized_keys` of everyone in the policies below a folder: sshd's `AuthorizedKeysCommand`.
+    AuthorizedKeys(serve_ssh::AuthorizedKeysArgs),
+    /// Serve git over HTTP: a CGI program for a web server that knows who asks.
+    ServeHttp(serve_http::ServeHttpArgs),
     /// Replay policy and reference log on any clone: what bypassed the server, dropped history or broke the rules?
     Verify(verify::VerifyArgs),
 }
@@ -53,6 +62,9 @@ pub fn run(args: &RepoArgs, context: &Context) -> Result<Exit> {
         RepoCommand::Policy(args) => init::policy(args, context),
         RepoCommand::Adopt(args) => init::adopt(args, context),
         RepoCommand::Hook(args) => hook::run(args, context),
+        RepoCommand::ServeSsh(args) => serve_ssh::run(args, context),
+        RepoCommand::AuthorizedKeys(args) => serve_ssh::authorized_keys(args, context),
+        RepoCommand::ServeHttp(args) => serve_http::run(args, context),
         RepoCommand::Verify(args) => verify::run(args, context),
     }
 }

@@ -131,7 +131,8 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
     let before = if args.from_start { None } else { remembered(&memory, &anchors)? };
     let from = before.as_ref().map_or(0, |(before, _)| before.frontier.size());
     let size = checkpoint.unverified().size;
-    if let Some(seen) = newest_seen(&memory)?.filter(|seen| seen.unverified().size > size) {
+    let seen = newest_seen(&memory)?;
+    if let Some(seen) = seen.as_ref().filter(|seen| seen.unverified().size > size) {
         bail!(
             "the log has {size} entries, and {} were seen before: it was rolled back, or this is another view of it. Seen before:\n{}",
             seen.unverified().size,
@@ -148,6 +149,17 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
         let bytes = published.read(&path, FILE)?.with_context(|| format!("{LOG_REF} lacks entry {index}"))?;
         let (entry, envelope) = PublishedEntry::open(&bytes).with_context(|| format!("entry {index} of the log"))?;
         frontier.push(leaf_hash(&entry));
+        // Beginning anew does not make another log of it: what was seen before has to be in it still.
+        if let Some(seen) = seen.as_ref().filter(|seen| seen.unverified().size == index + 1)
+            && seen.unverified().root != frontier.root()
+        {
+            bail!(
+                "the log's first {} entries are not those that were seen before: it was changed, or this is another view of it. \
+                 Seen before:\n{}",
+                index + 1,
+                printable(&seen.to_string())
+            );
+        }
         if envelope.payload_type() == POLICY_PAYLOAD {
             let next = Rules::after(rules.take(), &envelope, &anchors);
             rules = Some(next.with_context(|| format!("entry {index}: a policy"))?);
@@ -178,6 +190,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
     witnesses(policy, &checkpoint)?;
     let (bare, shallow) = view.shape()?;
     let theirs = refs_of(&view, bare, &args.remote)?;
+    replay.seen_in_place(&theirs);
     // What was found at the end is found anew each time; what the log itself shows stays.
     let logged = replay.state.clone();
     replay.finish(&theirs, bare)?;
