@@ -240,7 +240,8 @@ fn the_policy_changes_by_push() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode");
     let put = |signed: &std::path::Path| {
         let blob = team.git("ada", &["hash-object", "-w", &signed.display().to_string()]);
-        team.push("ada", &["origin", &format!("+{blob}:refs/provost/policy")])
+        let name = provost_model::sha256(&std::fs::read(signed).expect("policy")).to_hex();
+        team.push("ada", &["origin", &format!("{blob}:refs/provost/inbox/{name}")])
     };
     let output = put(&team.sign(&next, &path));
     assert!(!output.status.success(), "{}", crate::text_of(&output));
