@@ -11,6 +11,7 @@ pub(crate) mod ledger;
 pub(crate) mod person;
 pub(crate) mod policy;
 pub(crate) mod publish;
+mod published;
 pub(crate) mod record;
 pub(crate) mod requirements;
 pub(crate) mod scans;
@@ -48,10 +49,13 @@ pub(crate) fn hear(
     tokens: &[std::path::PathBuf],
 ) -> Result<Heard> {
     let policy = case.policy();
-    let ledger = match recorder {
+    let mut ledger = match recorder {
         Some(recorder) => ledger::read(&context.home, &recorder.store, policy)?,
         None => Ledger::default(),
     };
+    if let Some(other) = published::read(&context.home, &case.clone.directory, policy)? {
+        published::add(&mut ledger, other);
+    }
     let vouched = recorder.is_some_and(|recorder| recorder.is_trusted(policy));
     let store = recorder.map(|recorder| &recorder.store);
     let times = time::find(policy, &case.proposal.binding, &ledger, store, vouched, tokens)?;
