@@ -43,7 +43,7 @@ pub(crate) struct HookArgs {
     /// Which hook.
     #[arg(value_enum)]
     hook: Hook,
-    /// Arguments of git's: of `update` the ref, the old and the new id.
+    /// Arguments of git's: of `update` the ref, the old and the new id; of `pre-push` the remote and its address.
     arguments: Vec<String>,
     /// How the server tells who pushes.
     #[arg(long, value_enum, default_value_t = Identity::Provost)]
@@ -58,6 +58,10 @@ enum Hook {
     Update,
     /// After refs have moved.
     PostReceive,
+    /// In a clone, before a push.
+    PrePush,
+    /// In a clone, before a commit.
+    PreCommit,
 }
 
 /// Runs a hook.
@@ -65,6 +69,11 @@ enum Hook {
 /// # Errors
 /// It could not be decided: git refuses the push then.
 pub(crate) fn run(args: &HookArgs, context: &Context) -> Result<Exit> {
+    match args.hook {
+        Hook::PrePush => return super::client::pre_push(&args.arguments, context),
+        Hook::PreCommit => return super::client::pre_commit(context),
+        Hook::PreReceive | Hook::Update | Hook::PostReceive => {}
+    }
     let git_dir = std::env::var_os("GIT_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from);
     let server = Server::open(&context.home, &git_dir)?;
     match args.hook {
@@ -75,6 +84,7 @@ pub(crate) fn run(args: &HookArgs, context: &Context) -> Result<Exit> {
             };
             receive(&server, args.identity, &[update(old, new, reference)?])
         }
+        Hook::PrePush | Hook::PreCommit => Ok(Exit::Undecided),
         Hook::PostReceive => {
             // git has moved the refs: nothing that goes wrong here may look like a refusal.
             if let Err(error) = after(&server) {
@@ -88,7 +98,7 @@ pub(crate) fn run(args: &HookArgs, context: &Context) -> Result<Exit> {
     }
 }
 
-fn update(old: &str, new: &str, reference: &str) -> Result<RefUpdate> {
+pub(super) fn update(old: &str, new: &str, reference: &str) -> Result<RefUpdate> {
     let id = |text: &str| {
         let hex = matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if !hex {
@@ -359,7 +369,8 @@ fn accept(
     for change in &ticket.changes {
         if change.broken_glass {
             anstream::eprintln!("provost: ALERT: the glass was broken for {}", printable(&change.reference));
-            let event = serde_json::json!({ "broken-glass": change.reference, "pusher": ticket.pusher, "id": session() });
+            let event =
+                serde_json::json!({ "broken-glass": change.reference, "pusher": ticket.pusher, "id": session() });
             server.audit(&event);
         }
     }
