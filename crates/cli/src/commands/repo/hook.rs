@@ -14,7 +14,7 @@ use provost_gate::{
     verify_approval,
 };
 use provost_model::{printable, sha256};
-use provost_policy::{POLICY_PAYLOAD, Person, Policy, TimeSource};
+use provost_policy::{Operation, POLICY_PAYLOAD, Person, Policy, TimeSource};
 use provost_repo::{ObjectKind, Quarantine, View, valid_ref_name};
 
 use super::init::{self, Identity};
@@ -183,8 +183,10 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
         );
     }
     // Another push may have ended while this one waited: git would refuse it after all, and the log would say otherwise.
-    let moved = others_moved(&refs, updates);
-    if let Some(name) = moved {
+    if let Some(name) = others_moved(&refs, updates) {
+        if view.is_symbolic(&name)? {
+            bail!("{} stands for another ref: push that one", printable(&name));
+        }
         bail!("{} has moved while this push was under way: fetch, then push again", printable(&name));
     }
     let mut own = Vec::new();
@@ -201,6 +203,9 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
             Ok(None) => {}
             Err(error) => refused.push((update.reference.clone(), format!("{error:#}"))),
         }
+    }
+    if std::env::var_os("PROVOST_HIDES").is_some() {
+        borrowed(server, policy, person, &view, &refs, &others)?;
     }
     // An approval that comes in the same push counts for it: it has just been there.
     let mut known = known;
@@ -238,6 +243,35 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
     }
     accept(server, &store, policy, who.as_ref().map(|(p, how)| (p.name.as_str(), how.as_str())), allowed, statements)?;
     Ok(Exit::Pass)
+}
+
+/// Whoever does not see every ref brings what they push: a ref onto a hidden commit, or a commit on top of one, would make it
+/// theirs to read.
+fn borrowed(
+    server: &Server,
+    policy: &Policy,
+    person: Option<&Person>,
+    view: &View,
+    refs: &[(String, String)],
+    updates: &[RefUpdate],
+) -> Result<()> {
+    let brought = View::of_push(&server.git_dir, &quarantine())?;
+    let readable = refs.iter().filter(|(name, _)| policy.access.permits(person, Operation::Read, name));
+    let readable: Vec<&str> = readable.map(|(_, id)| id.as_str()).collect();
+    let new: Vec<&str> = updates.iter().filter_map(|update| update.new.as_deref()).collect();
+    let refuse = |id: &str| {
+        bail!("{id} neither came with this push nor is on a ref that you may read: push it from a clone that has it");
+    };
+    let commits = |ids: &[&str]| -> Vec<String> { ids.iter().filter_map(|id| view.peel(id).ok()).collect() };
+    for id in &new {
+        if view.kind(id)? != ObjectKind::Commit && !brought.contains(id) && !readable.contains(id) {
+            refuse(id)?;
+        }
+    }
+    match view.new_commits(&commits(&new), &commits(&readable))?.iter().find(|id| !brought.contains(id)) {
+        Some(id) => refuse(id),
+        None => Ok(()),
+    }
 }
 
 /// A ref that is not where whoever pushes saw it.
