@@ -281,6 +281,42 @@ fn hidden_refs_over_ssh() {
     assert!(answer.contains("refs/heads/open") && !answer.contains(&secret) && !answer.contains("secret"), "{answer}");
 }
 
+/// A pack of some objects of a repository, whatever else they need.
+fn pack(team: &Team, ids: &[&str]) -> Vec<u8> {
+    let file = team.root().join("ids");
+    std::fs::write(&file, ids.iter().map(|id| format!("{id}\n")).collect::<String>()).expect("written");
+    let mut command = team.git_command(&team.clone_of("ada"), "ada", &["pack-objects", "-q", "--stdout"]);
+    command.stdin(std::fs::File::open(&file).expect("file"));
+    command.output().expect("git").stdout
+}
+
+#[test]
+fn a_push_does_not_make_a_hidden_commit_readable() {
+    let (team, open, secret) = hiding();
+    let Some(server) = sshd(&team, false) else { return };
+    let push = |id: &str, reference: &str, pack: &[u8]| {
+        let line = pkt(&format!("{} {id} {reference}\0report-status\n", "0".repeat(40)));
+        let bytes = [format!("{line}0000").as_bytes(), pack].concat();
+        server.raw(&team, "eve", "git-receive-pack '/shop.git'", &bytes, &[])
+    };
+    let none = pack(&team, &[]);
+    let answer = push(&secret, "refs/heads/topic/theft", &none);
+    assert!(answer.contains("neither came with this push") && team.at("refs/heads/topic/theft").is_none(), "{answer}");
+    // A commit on top of it, of which the parent does not come along.
+    let tree = team.git("ada", &["rev-parse", &format!("{open}^{{tree}}")]);
+    let on_top = team.git("ada", &["commit-tree", &tree, "-p", &secret, "-m", "x"]);
+    let answer = push(&on_top, "refs/heads/topic/theft", &pack(&team, &[&on_top]));
+    assert!(answer.contains("neither came with this push") && team.at("refs/heads/topic/theft").is_none(), "{answer}");
+    // What is readable, or comes along, goes; even a commit that the server has in a hidden place already.
+    let answer = push(&open, "refs/heads/topic/same", &none);
+    assert!(team.at("refs/heads/topic/same").is_some(), "{answer}");
+    let objects = team.git("ada", &["rev-list", "--objects", "--no-object-names", &secret, &format!("^{open}")]);
+    let objects: Vec<&str> = objects.lines().collect();
+    let answer = push(&secret, "refs/heads/topic/own", &pack(&team, &objects));
+    assert!(team.at("refs/heads/topic/own").is_some(), "{answer}");
+    team.sound();
+}
+
 #[test]
 fn what_is_sent_along_counts_for_nothing() {
     let (team, open, secret) = hiding();

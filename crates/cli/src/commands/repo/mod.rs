@@ -1,5 +1,6 @@
 //! `provost repo`: access control for a git repository, on the server and in any clone.
 
+mod client;
 mod hook;
 mod init;
 mod serve;
@@ -32,8 +33,10 @@ enum RepoCommand {
     Policy(init::PolicyArgs),
     /// Take over refs as they are found, with a reason: the first time, or after a look at what bypassed the server.
     Adopt(init::AdoptArgs),
-    /// What git runs on the server: pre-receive, update, post-receive. Installed by `init`.
+    /// What git runs: pre-receive, update, post-receive on the server, installed by `init`; pre-push, pre-commit in a clone.
     Hook(hook::HookArgs),
+    /// Have a clone say before a push what the server would: installs pre-push and pre-commit, and fetches the log from then on.
+    ClientHooks(client::ClientHooksArgs),
     /// Serve git over SSH: the forced command of a key in `authorized_keys`.
     ServeSsh(serve_ssh::ServeSshArgs),
     /// Print the lines for `authorized_keys` of everyone in the policies below a folder: sshd's `AuthorizedKeysCommand`.
@@ -62,6 +65,7 @@ pub fn run(args: &RepoArgs, context: &Context) -> Result<Exit> {
         RepoCommand::Policy(args) => init::policy(args, context),
         RepoCommand::Adopt(args) => init::adopt(args, context),
         RepoCommand::Hook(args) => hook::run(args, context),
+        RepoCommand::ClientHooks(args) => client::install(args),
         RepoCommand::ServeSsh(args) => serve_ssh::run(args, context),
         RepoCommand::AuthorizedKeys(args) => serve_ssh::authorized_keys(args, context),
         RepoCommand::ServeHttp(args) => serve_http::run(args, context),

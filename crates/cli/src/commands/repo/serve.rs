@@ -403,6 +403,9 @@ impl Admitted {
         if let Some(person) = &self.person {
             command.env("PROVOST_PERSON", person).env("PROVOST_AUTHENTICATED_BY", &self.how);
         }
+        if !self.sees.all {
+            command.env("PROVOST_HIDES", "1");
+        }
         // What everybody who clones gets is what is really there.
         command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_GRAFT_FILE", "/dev/null");
         if let [forced, usual] = session.0.as_slice() {
@@ -437,6 +440,8 @@ impl Admitted {
         if !self.sees.all {
             // Otherwise a push is told the commits of repositories that this one borrows objects from.
             set("core", "alternateRefsPrefixes", "refs/provost/none/");
+            // So that the hook can tell what came with a push from what was here.
+            set("receive", "unpackLimit", "1");
         }
         set("safe", "directory", &self.server.git_dir.display().to_string());
         let section = if self.service == Service::ReceivePack { "receive" } else { "uploadpack" };

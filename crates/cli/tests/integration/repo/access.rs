@@ -238,3 +238,13 @@ fn hostile_names_of_refs() {
     }
     team.sound();
 }
+
+/// A name that stands for another ref would move that one past its own rules.
+#[test]
+fn no_push_goes_through_a_symbolic_ref() {
+    let team = team();
+    team.server_git(&["symbolic-ref", "refs/heads/topic/alias", "refs/heads/main"]);
+    team.commit("cyd", "b.txt", "two\n", &[]);
+    team.refused("cyd", &["origin", "HEAD:refs/heads/topic/alias"], "stands for another ref");
+    team.sound();
+}

@@ -1,6 +1,7 @@
 //! A served repository as its users meet it: real keys, a signed policy, ordinary git, hooks that git runs.
 
 mod access;
+mod client;
 mod concurrent;
 mod packs;
 mod rules;
