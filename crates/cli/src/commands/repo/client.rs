@@ -237,6 +237,7 @@ pub(crate) fn pre_push(arguments: &[String], context: &Context) -> Result<Exit> 
             approvals: &[],
             checks: &[],
             first_seen: &|_| None,
+            history: &(),
         };
         judge_push(policy, &clone.view, &known, &facts)
     };
@@ -328,6 +329,7 @@ pub(crate) fn pre_commit(context: &Context) -> Result<Exit> {
     let binding = Binding { target, base: None, head, tree: Some(tree.clone()), policy: knowable.digest };
     let proposal = Proposal { binding, merge_base: None, commits: Vec::new(), changes, conflict: false };
     let circumstances = Circumstances {
+        past: None,
         now: (clock::now(), TimeSource::Log),
         first_seen: None,
         contributors: &Contributors::default(),
