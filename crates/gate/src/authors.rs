@@ -219,6 +219,16 @@ impl Contributors {
         self.add(Contributor { name, via: Via::Actor, class, proved: false });
     }
 
+    /// Adds those who pushed commits of the change to the server before, by its log: whoever put a change there does not approve
+    /// it, under whatever name it was written.
+    pub fn add_pushers(&mut self, access: &Access, commits: &[CommitRecord], pushers: &dyn Fn(&str) -> Vec<String>) {
+        for name in commits.iter().flat_map(|record| pushers(&record.commit.id)) {
+            let Some(person) = access.person(&name) else { continue };
+            self.excluded.entry(name.clone()).or_insert(Via::Pusher);
+            self.add(Contributor { name, via: Via::Pusher, class: class_of(person), proved: true });
+        }
+    }
+
     fn add(&mut self, contributor: Contributor) {
         self.list.insert(contributor);
     }

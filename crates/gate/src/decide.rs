@@ -190,15 +190,15 @@ impl Judge<'_> {
             let reason = format!("no rule lets this step run for {}", target.reference);
             rules.push(report("step", Answer::Deny, reason));
         }
-        let mut counted: BTreeMap<Digest, ()> = BTreeMap::new();
-        let mut why: BTreeMap<Digest, (String, String)> = BTreeMap::new();
+        let mut counted: BTreeSet<(Digest, String)> = BTreeSet::new();
+        let mut why: BTreeMap<(Digest, String), String> = BTreeMap::new();
         for (rule, hit) in rules_that_speak(self.policy, self.proposal, self.circumstances.contributors) {
             let standings = self.standings(rule);
             for standing in &standings {
                 match &standing.why_not {
-                    None => _ = counted.insert(standing.envelope, ()),
+                    None => _ = counted.insert((standing.envelope, standing.person.clone())),
                     Some(reason) => {
-                        why.entry(standing.envelope).or_insert_with(|| (standing.person.clone(), reason.clone()));
+                        why.entry((standing.envelope, standing.person.clone())).or_insert_with(|| reason.clone());
                     }
                 }
             }
@@ -208,8 +208,8 @@ impl Judge<'_> {
         self.freezes(&mut rules);
         let stale = why
             .into_iter()
-            .filter(|(envelope, _)| !counted.contains_key(envelope))
-            .map(|(envelope, (person, why))| StaleApproval { person, envelope, why })
+            .filter(|(approval, _)| !counted.contains(approval))
+            .map(|((envelope, person), why)| StaleApproval { person, envelope, why })
             .collect();
         let mut answer = rules.iter().map(|rule| rule.answer).max().unwrap_or(Answer::Allow);
         let mut broken_glass = None;
@@ -246,7 +246,7 @@ impl Judge<'_> {
     }
 
     fn standings(&self, rule: &ProtectRule) -> Vec<Standing> {
-        let withdrawn: BTreeSet<Digest> = self.withdrawn();
+        let withdrawn = self.withdrawn();
         self.circumstances
             .approvals
             .iter()
@@ -256,7 +256,7 @@ impl Judge<'_> {
                 let access = &self.policy.access;
                 let contributors = self.circumstances.contributors;
                 let mut standing = standing(access, seen, relation, contributors, &rule.by, &rule.keep, self.now());
-                if withdrawn.contains(&seen.envelope) {
+                if withdrawn.contains(&(seen.envelope, seen.person.as_str())) {
                     standing.why_not = Some("it was withdrawn".into());
                 }
                 standing
@@ -264,22 +264,21 @@ impl Judge<'_> {
             .collect()
     }
 
-    /// Approvals that their own signer took back.
-    fn withdrawn(&self) -> BTreeSet<Digest> {
-        let approvals = self.circumstances.approvals;
-        let signer =
-            |envelope: Digest| approvals.iter().find(|(seen, _)| seen.envelope == envelope).map(|(s, _)| &s.person);
-        approvals
+    /// Approvals that their own signer took back, with the signer.
+    fn withdrawn(&self) -> BTreeSet<(Digest, &str)> {
+        self.circumstances
+            .approvals
             .iter()
             .filter(|(seen, _)| seen.approval.decision == ApprovalDecision::Withdraw)
-            .filter_map(|(seen, _)| seen.approval.withdraws.filter(|of| signer(*of) == Some(&seen.person)))
+            .filter_map(|(seen, _)| Some((seen.approval.withdraws?, seen.person.as_str())))
             .collect()
     }
 
     fn rejections(&self, rules: &mut Vec<RuleReport>) {
         let withdrawn = self.withdrawn();
         for (seen, relation) in self.circumstances.approvals {
-            let live = seen.approval.decision == ApprovalDecision::Reject && !withdrawn.contains(&seen.envelope);
+            let live = seen.approval.decision == ApprovalDecision::Reject
+                && !withdrawn.contains(&(seen.envelope, seen.person.as_str()));
             // A rejection of an earlier state stands until its author looks again, as long as it is of this target.
             let here = seen.approval.of.target == self.proposal.binding.target
                 && (!matches!(relation, Relation::Other(_)) || seen.approval.of.head == self.proposal.binding.head);
@@ -559,7 +558,7 @@ impl Judge<'_> {
                 && !seen.review
                 && !person.bot
                 && person.valid_at(received)
-                && !withdrawn.contains(&seen.envelope)
+                && !withdrawn.contains(&(seen.envelope, seen.person.as_str()))
                 && rule.by.iter().any(|who| person.is(who));
             if counts {
                 persons.insert(person.name.clone());

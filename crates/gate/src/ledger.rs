@@ -1,7 +1,7 @@
 //! What the log says so far: where each ref stands, what was approved, what was proposed when. Entry by entry, so that the
 //! next decision reads only what is new.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use provost_attest::{Envelope, Statement, TrustedSigner, verify_envelope};
 use provost_model::Timestamp;
@@ -52,6 +52,10 @@ pub struct Ledger {
     pub refs: BTreeMap<String, String>,
     /// When a commit was first proposed or pushed.
     pub first_seen: BTreeMap<String, Timestamp>,
+    /// The refs that held a commit at some time.
+    pub tips: BTreeMap<String, BTreeSet<String>>,
+    /// Who pushed a commit as the tip of a ref.
+    pub pushers: BTreeMap<String, BTreeSet<String>>,
     /// Approvals, withdrawals, rejections.
     pub approvals: Vec<Seen>,
     /// Scans and tests.
@@ -64,6 +68,8 @@ pub struct Ledger {
     pub newest: Option<Timestamp>,
     /// Changes of refs that git may still give up, by push.
     before: BTreeMap<String, BTreeMap<String, Option<String>>>,
+    /// Entries of these pushes.
+    pushes: BTreeMap<String, u64>,
 }
 
 impl Ledger {
@@ -98,19 +104,29 @@ impl Ledger {
         if entry.state == UpdateState::Aborted {
             // A push that never came into the log left nothing to take back.
             let Some(mut before) = self.before.remove(&entry.push) else { return };
+            self.pushes.remove(&entry.push);
             for change in &entry.changes {
-                match before.remove(&change.reference).flatten() {
-                    Some(id) => _ = self.refs.insert(change.reference.clone(), id),
-                    None => _ = self.refs.remove(&change.reference),
+                // What something came after is over, and stays.
+                match before.remove(&change.reference) {
+                    Some(Some(id)) => _ = self.refs.insert(change.reference.clone(), id),
+                    Some(None) => _ = self.refs.remove(&change.reference),
+                    None => {}
                 }
             }
             return;
         }
         let mut before = BTreeMap::new();
         for change in &entry.changes {
+            for refs in self.before.values_mut() {
+                refs.remove(&change.reference);
+            }
             let old = match &change.to {
                 Some(to) => {
                     self.first_seen.entry(to.clone()).or_insert(entry.time);
+                    self.tips.entry(to.clone()).or_default().insert(change.reference.clone());
+                    if let Some(pusher) = &entry.pusher {
+                        self.pushers.entry(to.clone()).or_default().insert(pusher.clone());
+                    }
                     self.refs.insert(change.reference.clone(), to.clone())
                 }
                 None => self.refs.remove(&change.reference),
@@ -118,8 +134,13 @@ impl Ledger {
             before.insert(change.reference.clone(), old);
         }
         self.before.insert(entry.push.clone(), before);
-        while self.before.len() > 1000 {
-            self.before.pop_first();
+        self.before.retain(|_, refs| !refs.is_empty());
+        self.pushes.insert(entry.push.clone(), self.size);
+        while self.pushes.len() > 1000 {
+            let oldest = self.pushes.iter().min_by_key(|(_, index)| **index).map(|(push, _)| push.clone());
+            let Some(oldest) = oldest else { break };
+            self.pushes.remove(&oldest);
+            self.before.remove(&oldest);
         }
     }
 
@@ -194,5 +215,15 @@ impl Ledger {
     /// When something was first proposed.
     pub fn first_seen(&self, binding: &Binding) -> Option<(Timestamp, TimeSource)> {
         self.first_seen.get(&binding.head).map(|at| (*at, TimeSource::Log))
+    }
+}
+
+impl crate::push::History for Ledger {
+    fn refs_of(&self, commit: &str) -> Vec<String> {
+        self.tips.get(commit).into_iter().flatten().cloned().collect()
+    }
+
+    fn pushers_of(&self, commit: &str) -> Vec<String> {
+        self.pushers.get(commit).into_iter().flatten().cloned().collect()
     }
 }

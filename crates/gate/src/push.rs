@@ -11,6 +11,7 @@ use crate::authors::{contributors, tag_signature};
 use crate::checks::CheckStatement;
 use crate::decide::{Answer, Circumstances, Decision, RuleReport, decide, short};
 use crate::log::RefChange;
+use crate::proposal::Moved;
 use crate::{Binding, GateError, Proposal, Target};
 
 /// One ref of a push, as git tells a hook.
@@ -38,6 +39,28 @@ pub struct PushFacts<'a> {
     pub checks: &'a [CheckStatement],
     /// When something was first proposed.
     pub first_seen: &'a dyn Fn(&Binding) -> Option<(Timestamp, TimeSource)>,
+    /// What the log says of earlier pushes.
+    pub history: &'a dyn History,
+}
+
+/// What the log says of earlier pushes.
+pub trait History {
+    /// The refs that held this commit at some time.
+    fn refs_of(&self, commit: &str) -> Vec<String>;
+
+    /// Who pushed this commit as the tip of a ref.
+    fn pushers_of(&self, commit: &str) -> Vec<String>;
+}
+
+/// No log: everything is new.
+impl History for () {
+    fn refs_of(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn pushers_of(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A ref that is refused, with every rule that stands against it.
@@ -121,6 +144,14 @@ impl Judge<'_> {
         let Some(operation) = self.operation()? else {
             return Ok(Err(self.refuse("push", "it neither is there nor is to be".into(), "")));
         };
+        if let Some(person) = self.facts.pusher.filter(|person| !person.valid_at(self.facts.now.0)) {
+            let reason = format!("the access of {} has ended, or has not begun", person.name);
+            return Ok(Err(self.refuse(
+                "access",
+                reason,
+                "see `not-before`, `not-after` and `revoked-at` in the policy",
+            )));
+        }
         if !self.policy.access.permits(self.facts.pusher, operation, reference) {
             let who = self.facts.pusher.map_or("someone whom the server does not know", |person| &person.name);
             let word = operation.name();
@@ -162,15 +193,12 @@ impl Judge<'_> {
         }
         let target = Target { repository: self.repository.to_owned(), reference: reference.clone(), step: None };
         let known = self.known(&rules);
-        let proposal = Proposal::of_update(
-            self.view,
-            self.policy,
-            target,
-            update.old.as_deref(),
-            &commit,
-            &known,
-            self.facts.now.0,
-        )?;
+        let judged = |id: &str| {
+            let held = self.facts.history.refs_of(id);
+            held.iter().any(|other| rules.iter().all(|rule| rule.refs.matches(other)))
+        };
+        let moved = Moved { old: update.old.as_deref(), new: &commit, known: &known, judged: &judged };
+        let proposal = Proposal::of_update(self.view, self.policy, target, &moved, self.facts.now.0)?;
         let decision = self.decide(&proposal, operation)?;
         change.tree.clone_from(&proposal.binding.tree);
         change.approvals = decision.approvals();
@@ -282,7 +310,8 @@ impl Judge<'_> {
 
     fn decide(&self, proposal: &Proposal, operation: Operation) -> Result<Decision, GateError> {
         let access = &self.policy.access;
-        let contributors = contributors(access, &proposal.commits, self.facts.pusher, self.facts.now.0);
+        let mut contributors = contributors(access, &proposal.commits, self.facts.pusher, self.facts.now.0);
+        contributors.add_pushers(access, &proposal.commits, &|id| self.facts.history.pushers_of(id));
         let mut approvals = Vec::new();
         for seen in self.facts.approvals.iter().filter(|seen| seen.approval.of.target == proposal.binding.target) {
             approvals.push((seen.clone(), relate(self.view, &seen.approval, proposal)?));

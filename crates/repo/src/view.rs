@@ -84,6 +84,20 @@ impl View {
         let mut objects = vec![common.join("objects")];
         objects.extend(quarantine.objects.clone());
         objects.extend(quarantine.alternates.iter().cloned());
+        Self::over(directory, &real, objects)
+    }
+
+    /// Only the objects that came with a push. Where git was told to keep each push as a pack (`receive.unpackLimit=1`) they
+    /// are all that was sent, whatever the repository had already.
+    ///
+    /// # Errors
+    /// As [`View::open_with`].
+    pub fn of_push(directory: &Path, quarantine: &Quarantine) -> Result<Self, RepoError> {
+        Self::over(directory, &crate::open(directory)?, quarantine.objects.iter().cloned().collect())
+    }
+
+    fn over(directory: &Path, real: &gix::Repository, objects: Vec<PathBuf>) -> Result<Self, RepoError> {
+        let wrong = problem(directory);
         let scratch = tempfile::tempdir().map_err(|e| wrong(&format!("no temporary directory: {e}")))?;
         let format = match real.object_hash() {
             gix::hash::Kind::Sha1 => "",
@@ -345,6 +359,17 @@ impl View {
         let real = self.real()?;
         let found = real.try_find_reference(name).map_err(|e| wrong(&e))?;
         Ok(found.and_then(|reference| reference.try_id().map(|id| id.to_string())))
+    }
+
+    /// Whether a ref of the real repository stands for another one.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn is_symbolic(&self, name: &str) -> Result<bool, RepoError> {
+        let wrong = self.wrong();
+        let real = gix::open_opts(&self.git_dir, gix::open::Options::isolated()).map_err(|e| wrong(&e))?;
+        let found = real.try_find_reference(name).map_err(|e| wrong(&e))?;
+        Ok(found.is_some_and(|reference| reference.try_id().is_none()))
     }
 
     /// Where `HEAD` points to.

@@ -1,6 +1,10 @@
 //! Helpers for tests: where the foreign vectors lie.
 
+mod cgi;
+
 use std::path::{Path, PathBuf};
+
+pub use cgi::{CgiServer, Program};
 
 /// The folder of official vectors and real data beside the project, or `None` (with a line on standard error that
 /// says so) where it is absent: a plain clone has none, and the test is reported as skipped.

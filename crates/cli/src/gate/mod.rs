@@ -22,7 +22,7 @@ pub(crate) mod time;
 
 use anyhow::Result;
 use provost_evidence::Store;
-use provost_gate::{Circumstances, Decision, Ledger, decide};
+use provost_gate::{Circumstances, Decision, History as _, Ledger, decide};
 
 use self::approvals::{Approvals, Places};
 use self::case::Case;
@@ -67,11 +67,13 @@ pub(crate) fn hear(
         checks.extend(scans::in_store(store, policy, &case.proposal, &ids)?);
     }
     let pairs = approvals.pairs();
+    let mut contributors = case.contributors.clone();
+    contributors.add_pushers(&policy.access, &case.proposal.commits, &|id| ledger.pushers_of(id));
     let circumstances = Circumstances {
         now: times.now,
         past: times.past,
         first_seen: times.first_seen,
-        contributors: &case.contributors,
+        contributors: &contributors,
         approvals: &pairs,
         checks: &checks,
         head_tree: &case.head_tree,

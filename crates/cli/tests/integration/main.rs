@@ -16,6 +16,8 @@ mod machines;
 mod packs;
 mod policy;
 mod privilege;
+mod repo;
+mod repo_servers;
 mod run;
 mod scan;
 mod show;

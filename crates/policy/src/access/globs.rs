@@ -68,6 +68,12 @@ impl Globs {
         self.texts.is_empty()
     }
 
+    /// Whether every ref matches, whatever it is called; patterns that only happen to do so count as narrower.
+    pub fn is_everything(&self) -> bool {
+        let every = self.texts.iter().any(|text| matches!(text.as_str(), "**" | "refs/**"));
+        every && !self.takes_away.contains(&true) && self.outer.is_none()
+    }
+
     /// The patterns as they were written.
     pub fn texts(&self) -> &[String] {
         &self.texts
@@ -93,6 +99,14 @@ mod tests {
         assert!(globs.matches("refs/heads/main"));
         assert!(!globs.matches("refs/heads/a/b"));
         assert!(!globs.matches("refs/headsx"));
+    }
+
+    #[test]
+    fn everything_is_what_leaves_nothing_out() {
+        let every =
+            |texts: &[&str]| Globs::new(texts.iter().map(|t| (*t).into()).collect()).expect("globs").is_everything();
+        assert!(every(&["refs/**"]) && every(&["refs/heads/a", "**"]));
+        assert!(!every(&["refs/heads/**"]) && !every(&["refs/**", "!refs/heads/secret"]) && !every(&[]));
     }
 
     #[test]

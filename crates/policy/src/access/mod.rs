@@ -525,6 +525,14 @@ impl Access {
         })
     }
 
+    /// Whether there is any ref at all to which someone may do something. `None` is someone whom the server does not know.
+    pub fn permits_somewhere(&self, who: Option<&Person>, operations: &[Operation]) -> bool {
+        self.access.iter().any(|rule| {
+            operations.iter().any(|operation| rule.may.contains(operation))
+                && rule.who.iter().any(|entry| *entry == Who::Public || who.is_some_and(|person| person.is(entry)))
+        })
+    }
+
     /// The rules that speak of a ref.
     pub fn rules_for<'a>(&'a self, reference: &'a str) -> impl Iterator<Item = &'a ProtectRule> {
         self.protect.iter().filter(move |rule| rule.steps.is_empty() && rule.refs.matches(reference))

@@ -14,7 +14,7 @@ use provost_gate::{
     verify_approval,
 };
 use provost_model::{printable, sha256};
-use provost_policy::{POLICY_PAYLOAD, Person, Policy, TimeSource};
+use provost_policy::{Operation, POLICY_PAYLOAD, Person, Policy, TimeSource};
 use provost_repo::{ObjectKind, Quarantine, View, valid_ref_name};
 
 use super::init::{self, Identity};
@@ -40,7 +40,7 @@ pub(crate) struct HookArgs {
     /// Which hook.
     #[arg(value_enum)]
     hook: Hook,
-    /// Arguments of git's: of `update` the ref, the old and the new id.
+    /// Arguments of git's: of `update` the ref, the old and the new id; of `pre-push` the remote and its address.
     arguments: Vec<String>,
     /// How the server tells who pushes.
     #[arg(long, value_enum, default_value_t = Identity::Provost)]
@@ -55,6 +55,10 @@ enum Hook {
     Update,
     /// After refs have moved.
     PostReceive,
+    /// In a clone, before a push.
+    PrePush,
+    /// In a clone, before a commit.
+    PreCommit,
 }
 
 /// Runs a hook.
@@ -62,6 +66,11 @@ enum Hook {
 /// # Errors
 /// It could not be decided: git refuses the push then.
 pub(crate) fn run(args: &HookArgs, context: &Context) -> Result<Exit> {
+    match args.hook {
+        Hook::PrePush => return super::client::pre_push(&args.arguments, context),
+        Hook::PreCommit => return super::client::pre_commit(context),
+        Hook::PreReceive | Hook::Update | Hook::PostReceive => {}
+    }
     let git_dir = std::env::var_os("GIT_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from);
     let server = Server::open(&context.home, &git_dir)?;
     match args.hook {
@@ -72,6 +81,7 @@ pub(crate) fn run(args: &HookArgs, context: &Context) -> Result<Exit> {
             };
             receive(&server, args.identity, &[update(old, new, reference)?])
         }
+        Hook::PrePush | Hook::PreCommit => Ok(Exit::Undecided),
         Hook::PostReceive => {
             // git has moved the refs: nothing that goes wrong here may look like a refusal.
             if let Err(error) = after(&server) {
@@ -85,7 +95,7 @@ pub(crate) fn run(args: &HookArgs, context: &Context) -> Result<Exit> {
     }
 }
 
-fn update(old: &str, new: &str, reference: &str) -> Result<RefUpdate> {
+pub(super) fn update(old: &str, new: &str, reference: &str) -> Result<RefUpdate> {
     let id = |text: &str| {
         let hex = matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if !hex {
@@ -169,6 +179,13 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
             place(now)
         );
     }
+    // Another push may have ended while this one waited: git would refuse it after all, and the log would say otherwise.
+    if let Some(name) = others_moved(&refs, updates) {
+        if view.is_symbolic(&name)? {
+            bail!("{} stands for another ref: push that one", printable(&name));
+        }
+        bail!("{} has moved while this push was under way: fetch, then push again", printable(&name));
+    }
     let mut own = Vec::new();
     let mut others = Vec::new();
     for update in updates {
@@ -183,6 +200,9 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
             Ok(None) => {}
             Err(error) => refused.push((update.reference.clone(), format!("{error:#}"))),
         }
+    }
+    if std::env::var_os("PROVOST_HIDES").is_some() {
+        borrowed(server, policy, person, &view, &refs, &others)?;
     }
     // An approval that comes in the same push counts for it: it has just been there.
     let mut known = known;
@@ -207,6 +227,7 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
         checks: &checks,
         // A push that has to wait is itself the first proposal: it is written down below.
         first_seen: &|binding| Some(known.first_seen(binding).unwrap_or((now, TimeSource::Log))),
+        history: &known,
     };
     let (allowed, refusals) = judge_push(policy, &view, &others, &facts)?;
     if !refusals.is_empty() || !refused.is_empty() {
@@ -215,6 +236,7 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
         server.audit(&serde_json::json!({
             "refused": refusals.iter().map(|r| &r.reference).chain(refused.iter().map(|(name, _)| name)).collect::<Vec<_>>(),
             "pusher": person.map(|p| &p.name),
+            "id": session(),
             "rules": refusals.iter().flat_map(|r| r.rules.iter().map(|rule| &rule.rule)).collect::<Vec<_>>(),
         }));
         return Ok(Exit::Denied);
@@ -243,6 +265,43 @@ fn proposed(
         server.append(store, &statements)?;
     }
     Ok(())
+}
+
+/// Whoever does not see every ref brings what they push: a ref onto a hidden commit, or a commit on top of one, would make it
+/// theirs to read.
+fn borrowed(
+    server: &Server,
+    policy: &Policy,
+    person: Option<&Person>,
+    view: &View,
+    refs: &[(String, String)],
+    updates: &[RefUpdate],
+) -> Result<()> {
+    let brought = View::of_push(&server.git_dir, &quarantine())?;
+    let readable = refs.iter().filter(|(name, _)| policy.access.permits(person, Operation::Read, name));
+    let readable: Vec<&str> = readable.map(|(_, id)| id.as_str()).collect();
+    let new: Vec<&str> = updates.iter().filter_map(|update| update.new.as_deref()).collect();
+    let refuse = |id: &str| {
+        bail!("{id} neither came with this push nor is on a ref that you may read: push it from a clone that has it");
+    };
+    let commits = |ids: &[&str]| -> Vec<String> { ids.iter().filter_map(|id| view.peel(id).ok()).collect() };
+    for id in &new {
+        if view.kind(id)? != ObjectKind::Commit && !brought.contains(id) && !readable.contains(id) {
+            refuse(id)?;
+        }
+    }
+    match view.new_commits(&commits(&new), &commits(&readable))?.iter().find(|id| !brought.contains(id)) {
+        Some(id) => refuse(id),
+        None => Ok(()),
+    }
+}
+
+/// A ref that is not where whoever pushes saw it.
+fn others_moved(refs: &[(String, String)], updates: &[RefUpdate]) -> Option<String> {
+    let now: std::collections::HashMap<&str, &str> =
+        refs.iter().map(|(name, id)| (name.as_str(), id.as_str())).collect();
+    let moved = updates.iter().find(|update| now.get(update.reference.as_str()).copied() != update.old.as_deref());
+    moved.map(|update| update.reference.clone())
 }
 
 /// Waits until no other push of these refs is under way, and gives the lock.
@@ -362,10 +421,17 @@ fn accept(
     for change in &ticket.changes {
         if change.broken_glass {
             anstream::eprintln!("provost: ALERT: the glass was broken for {}", printable(&change.reference));
-            server.audit(&serde_json::json!({ "broken-glass": change.reference, "pusher": ticket.pusher }));
+            let event =
+                serde_json::json!({ "broken-glass": change.reference, "pusher": ticket.pusher, "id": session() });
+            server.audit(&event);
         }
     }
     Ok(())
+}
+
+/// The line of `serve-ssh` or `serve-http` in the audit file that this push belongs to.
+fn session() -> Option<String> {
+    std::env::var("PROVOST_SESSION").ok()
 }
 
 /// `git push -o`: what the pusher wants to have said.
@@ -388,9 +454,11 @@ fn after(server: &Server) -> Result<()> {
         let here = ticket.process == own
             && ticket.changes.iter().any(|c| updates.iter().any(|u| u.reference == c.reference && u.new == c.to));
         if here {
+            provost_evidence::fault::point("refs moved");
             server.end(&store, &trusted.policy, &ticket)?;
         }
     }
+    provost_evidence::fault::point("push ended");
     let view = View::open(&server.git_dir)?;
     for update in updates.iter().filter(|update| update.reference.starts_with(INBOX)) {
         let Some(id) = view.reference(&update.reference)? else { continue };
@@ -404,6 +472,7 @@ fn after(server: &Server) -> Result<()> {
         }
     }
     server.publish(&store)?;
+    provost_evidence::fault::point("log published");
     clear_inbox(&server.git_dir, &updates)
 }
 

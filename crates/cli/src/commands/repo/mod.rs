@@ -1,7 +1,11 @@
 //! `provost repo`: access control for a git repository, on the server and in any clone.
 
+mod client;
 mod hook;
 mod init;
+mod serve;
+mod serve_http;
+mod serve_ssh;
 mod verify;
 mod vsa;
 
@@ -29,8 +33,16 @@ enum RepoCommand {
     Policy(init::PolicyArgs),
     /// Take over refs as they are found, with a reason: the first time, or after a look at what bypassed the server.
     Adopt(init::AdoptArgs),
-    /// What git runs on the server: pre-receive, update, post-receive. Installed by `init`.
+    /// What git runs: pre-receive, update, post-receive on the server, installed by `init`; pre-push, pre-commit in a clone.
     Hook(hook::HookArgs),
+    /// Have a clone say before a push what the server would: installs pre-push and pre-commit, and fetches the log from then on.
+    ClientHooks(client::ClientHooksArgs),
+    /// Serve git over SSH: the forced command of a key in `authorized_keys`.
+    ServeSsh(serve_ssh::ServeSshArgs),
+    /// Print the lines for `authorized_keys` of everyone in the policies below a folder: sshd's `AuthorizedKeysCommand`.
+    AuthorizedKeys(serve_ssh::AuthorizedKeysArgs),
+    /// Serve git over HTTP: a CGI program for a web server that knows who asks.
+    ServeHttp(serve_http::ServeHttpArgs),
     /// Replay policy and reference log on any clone: what bypassed the server, dropped history or broke the rules?
     Verify(verify::VerifyArgs),
 }
@@ -53,6 +65,10 @@ pub fn run(args: &RepoArgs, context: &Context) -> Result<Exit> {
         RepoCommand::Policy(args) => init::policy(args, context),
         RepoCommand::Adopt(args) => init::adopt(args, context),
         RepoCommand::Hook(args) => hook::run(args, context),
+        RepoCommand::ClientHooks(args) => client::install(args),
+        RepoCommand::ServeSsh(args) => serve_ssh::run(args, context),
+        RepoCommand::AuthorizedKeys(args) => serve_ssh::authorized_keys(args, context),
+        RepoCommand::ServeHttp(args) => serve_http::run(args, context),
         RepoCommand::Verify(args) => verify::run(args, context),
     }
 }
