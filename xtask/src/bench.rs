@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 const RUNS: usize = 9;
 
 /// User and system time of all ended children so far, in milliseconds (proc_pid_stat(5), fields 16 and 17).
-fn children_cpu() -> Result<f64> {
+pub(crate) fn children_cpu() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let fields: Vec<&str> =
         stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
@@ -90,21 +90,21 @@ pub(crate) fn run(peer: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-struct Bench {
-    provost: PathBuf,
-    home: PathBuf,
-    peer: Option<String>,
-    key: PathBuf,
+pub(crate) struct Bench {
+    pub(crate) provost: PathBuf,
+    pub(crate) home: PathBuf,
+    pub(crate) peer: Option<String>,
+    pub(crate) key: PathBuf,
 }
 
 impl Bench {
-    fn ours(&self, directory: &Path, arguments: &[&str]) -> Command {
+    pub(crate) fn ours(&self, directory: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.provost);
         command.args(arguments).current_dir(directory).env("PROVOST_HOME", &self.home);
         command
     }
 
-    fn must(&self, mut command: Command) -> Result<()> {
+    pub(crate) fn must(&self, mut command: Command) -> Result<()> {
         let output = command.output()?;
         if !output.status.success() {
             bail!("{}", String::from_utf8_lossy(&output.stderr));

@@ -5,6 +5,8 @@ mod bench;
 mod bigrams;
 mod conformance;
 mod cvss_oracle;
+mod gate_bench;
+mod recheck_bench;
 mod sbom_judges;
 mod scan_bench;
 mod self_check;
@@ -22,6 +24,11 @@ cargo xtask truth [--rounds N] [--within 'WORDS'] [--observe BACK-END] [--keep] 
                                   what provost sees of a build, held against strace -f (docs/truth.md)
 cargo xtask scan-bench TREE [HISTORY]
                                   what scanning for secrets costs, beside peers (KINGFISHER, BETTERLEAKS, GITLEAKS)
+cargo xtask recheck-bench NUMBER ARCHIVE…
+                                  what judging so many stored bills of materials anew costs; OSV's archives (zip),
+                                  the first of which comes after the scans
+cargo xtask gate-bench [COMMITS [FILES]]
+                                  what hooks, decisions and verification cost (10,000 commits, 5,000 files unless said)
 cargo xtask bigrams DIR           make the table that tells words from random text, from source code
 cargo xtask cvss-oracle [N]       N random CVSS vectors (100,000 unless said), held against the Python package cvss
                                   (PYTHON names the interpreter; skipped where it does not have the package)
@@ -45,6 +52,10 @@ fn main() -> Result<()> {
         ["truth", rest @ ..] => truth::run(rest),
         ["scan-bench", tree] => scan_bench::run(tree.as_ref(), None),
         ["scan-bench", tree, history] => scan_bench::run(tree.as_ref(), Some(history.as_ref())),
+        ["recheck-bench", number, archives @ ..] => recheck_bench::run(number.parse()?, archives),
+        ["gate-bench"] => gate_bench::run(10_000, 5_000),
+        ["gate-bench", commits] => gate_bench::run(commits.parse()?, 5_000),
+        ["gate-bench", commits, files] => gate_bench::run(commits.parse()?, files.parse()?),
         ["bigrams", directory] => bigrams::run(directory),
         ["cvss-oracle"] => cvss_oracle::run(100_000),
         ["cvss-oracle", number] => cvss_oracle::run(number.parse()?),

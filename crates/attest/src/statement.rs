@@ -153,6 +153,6 @@ impl Statement {
                 hint,
             });
         }
-        serde_json::from_value(self.predicate.clone()).map_err(|e| AttestError::malformed("predicate", e))
+        P::deserialize(&self.predicate).map_err(|e| AttestError::malformed("predicate", e))
     }
 }

@@ -225,6 +225,14 @@ const ENVIRONMENT: &[&str] = &[
     "DEBIAN_FRONTEND",
 ];
 
+/// Variables that a sandboxed run inherits: what programs need to find one another, and to be read.
+const SANDBOX_ENVIRONMENT: &[&str] =
+    &["PATH", "HOME", "PWD", "TERM", "NO_COLOR", "LANG", "LANGUAGE", "LC_*", "TZ", "CI", "SOURCE_DATE_EPOCH"];
+
+/// What else a sandboxed run does not read below the home directory.
+const SANDBOX_CREDENTIALS: &[&str] =
+    &[".config", ".local/share", ".gitconfig", ".mozilla", ".thunderbird", ".bashrc", ".profile", ".zshrc", ".netrc"];
+
 impl GuardConfig {
     /// Reads and checks what can be checked without a machine.
     ///
@@ -265,6 +273,20 @@ impl GuardConfig {
             limits: own.limits.or(all.limits),
             cache: own.cache.or(all.cache),
             step: BTreeMap::new(),
+        }
+    }
+
+    /// For what nobody has looked at yet: no network, no credentials, a handful of variables, temporary directories of its
+    /// own, and nothing that a file in the tree could change about that.
+    pub fn sandbox() -> Self {
+        let names = |list: &[&str]| Some(list.iter().map(|name| (*name).to_owned()).collect());
+        Self {
+            mode: Some(Mode::Prevent),
+            network: Some(NetworkConfig::Word("none".into())),
+            environment: names(SANDBOX_ENVIRONMENT),
+            credentials: names(SANDBOX_CREDENTIALS),
+            private_temporary: Some(true),
+            ..Self::default()
         }
     }
 

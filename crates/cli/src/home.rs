@@ -58,6 +58,11 @@ impl Home {
         self.0.join("trust")
     }
 
+    /// Keys whose packs count.
+    pub fn pack_signers(&self) -> PathBuf {
+        self.trust().join("packs")
+    }
+
     /// Checkpoints and policy serials that were seen.
     pub fn memory(&self) -> CheckpointMemory {
         CheckpointMemory::new(self.memory_path())

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub(crate) mod deps;
+pub(crate) mod durable;
 pub mod environment;
 pub mod evidence_file;
 pub mod exit;
@@ -20,6 +21,7 @@ pub mod input;
 pub mod judge;
 pub mod learn;
 pub mod observed;
+pub mod packs;
 pub(crate) mod page;
 pub mod pin;
 pub mod redact;
@@ -53,6 +55,8 @@ Start:
   provost verify ./artifact         is it what the policy allows?
   provost scan secrets              what should not be in this tree?
   provost scan deps                 what is known against its dependencies?
+  provost privilege                 what may its pipelines do, and what do they need?
+  provost gate --onto main          may HEAD be merged?
 
 Exit codes: 0 passed, 1 denied or findings, 2 usage or configuration, 3 could not decide.
 `run` ends with the status of its command.";
@@ -73,10 +77,20 @@ enum Command {
     Deps(commands::deps::DepsCommand),
     /// Bills of materials: make, compare, convert, check.
     Sbom(commands::sbom::SbomArgs),
+    /// Which rights the pipelines have, which they need, and what outside people can do with them.
+    Privilege(commands::privilege::PrivilegeArgs),
     /// Judge stored SBOMs anew, by the advisories of today.
     Recheck(commands::recheck::RecheckArgs),
     /// The advisories that dependencies are judged by.
     Db(commands::db::DbArgs),
+    /// May this change go on, or this step run?
+    Gate(Box<commands::gate::GateArgs>),
+    /// Sign that a change may go into its target, or that it may not.
+    Approve(Box<commands::approve::ApproveArgs>),
+    /// Who approved a change, and for which rules that counts.
+    Approvals(Box<commands::approvals::ApprovalsArgs>),
+    /// Take back what you signed of a change.
+    Withdraw(Box<commands::withdraw::WithdrawArgs>),
     /// Put all evidence for an artifact into one file for its consumers.
     Bundle(commands::bundle::BundleArgs),
     /// Make an envelope, bundle, statement, checkpoint, policy or key readable.
@@ -117,6 +131,9 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
     if let Command::Inspect(args) = command {
         return commands::inspect::run(args);
     }
+    if let Command::Privilege(args) = command {
+        return commands::privilege::run(args);
+    }
     let context = Context { home: home::Home::find()? };
     match command {
         Command::Init(args) => commands::init::run(args, &context),
@@ -128,8 +145,13 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Sbom(args) => commands::sbom::run(args, &context),
         Command::Recheck(args) => commands::recheck::run(args, &context),
         Command::Db(args) => commands::db::run(args, &context),
+        Command::Gate(args) => commands::gate::run(args, &context),
+        Command::Approve(args) => commands::approve::run(args, &context),
+        Command::Approvals(args) => commands::approvals::run(args, &context),
+        Command::Withdraw(args) => commands::withdraw::run(args, &context),
         Command::Bundle(args) => commands::bundle::run(args, &context),
         Command::Inspect(args) => commands::inspect::run(args),
+        Command::Privilege(args) => commands::privilege::run(args),
         Command::Log(args) => commands::log::run(args, &context),
         Command::Policy(args) => commands::policy::run(args, &context),
         Command::Repo(args) => commands::repo::run(args, &context),
@@ -152,7 +174,9 @@ fn exit_of(command: &Command, error: &anyhow::Error) -> Exit {
         | Command::Run(_)
         | Command::Log(_)
         | Command::Report(_)
-        | Command::Repo(_) => Exit::Undecided,
+        | Command::Repo(_)
+        | Command::Gate(_)
+        | Command::Approvals(_) => Exit::Undecided,
         _ => Exit::Usage,
     }
 }

@@ -50,6 +50,11 @@ pub fn outcome(outcome: Outcome) -> String {
     }
 }
 
+/// A word that is good or bad news.
+pub fn outcome_word(text: &str, good: bool) -> String {
+    styled(if good { GREEN } else { RED }, text)
+}
+
 /// A rule's mark.
 fn mark(rule: &RuleResult) -> String {
     match (rule.state, rule.fails()) {

@@ -95,6 +95,14 @@ pub fn load(role: Role, home: &Home, project: &Project) -> Result<Box<dyn Signer
     }
 }
 
+/// The signer of a key file.
+///
+/// # Errors
+/// It cannot be read or used, or others can read it.
+pub fn of_file(path: &Path) -> Result<Box<dyn Signer + Send>> {
+    Ok(Box::new(read_key(path)?))
+}
+
 fn load_key(role: Role, home: &Home, project: &Project) -> Result<Box<dyn Signer + Send>> {
     let variable = match role {
         Role::Builder => Some("PROVOST_KEY"),

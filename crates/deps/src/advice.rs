@@ -7,6 +7,7 @@ use provost_model::{Ecosystem, Inventory, Package};
 
 use crate::assess::{Fault, Issue};
 use crate::database::Kind;
+use crate::origin::Flaw;
 
 /// What to do, in one or two sentences.
 pub fn advice(inventory: &Inventory, issue: &Issue) -> String {
@@ -30,6 +31,33 @@ pub fn advice(inventory: &Inventory, issue: &Issue) -> String {
         },
         Fault::Deprecated { .. } => format!("replace it, as its authors advise{}", through(inventory, issue)),
         Fault::Yanked => format!("take another version{}", through(inventory, issue)),
+        Fault::Lock { flaw } => of_flaw(flaw).to_owned(),
+        Fault::NotAsLocked { locked, .. } => {
+            format!("install from the lock again ({} is locked there), or find out who changed it", locked.join(", "))
+        }
+        Fault::NotLocked { .. } => {
+            "find out who put it there; ask for it and lock it, or install from the lock again".to_owned()
+        }
+        Fault::Licence { .. } => {
+            format!("replace it, or have whoever answers for licences permit this one{}", through(inventory, issue))
+        }
+        Fault::Young { .. } => "wait, or take an older version; an attack is often found within days".to_owned(),
+    }
+}
+
+fn of_flaw(flaw: &Flaw) -> &'static str {
+    match flaw {
+        Flaw::OtherPackage { .. } => {
+            "do not install from this lock: find out who wrote that, and lock anew from the manifest"
+        }
+        Flaw::Unprotected { .. } => "let it come over https",
+        Flaw::ForeignHost { .. } => {
+            "lock anew from the registry that the others come from, or name the host with --registry"
+        }
+        Flaw::Unpinned { .. } => "lock it to a commit, by its whole name",
+        Flaw::NoDigest => "lock anew: the manager writes the digest then",
+        Flaw::WeakDigest { .. } => "lock anew: the manager writes a better digest then",
+        Flaw::Scope { .. } => "lock anew; it is judged as what asks for it says",
     }
 }
 

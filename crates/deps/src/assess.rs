@@ -3,21 +3,23 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 
-use provost_model::{Completeness, Ecosystem, Package};
+use provost_model::{Completeness, Ecosystem, Package, Timestamp};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::database::{Database, DatabaseError};
 use crate::ecosystem;
-use crate::inventory::{Collected, Source, path_to};
+use crate::inventory::{Collected, Source, Ways};
 use crate::matching::{Answer, Vulnerability, judge};
+use crate::origin::Flaw;
+use crate::release::ReleasedBy;
 
 /// What is wrong with a package.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "what")]
 pub enum Fault {
     /// An advisory is about this version.
-    Advisory(Box<Vulnerability>),
+    Advisory(#[serde(serialize_with = "shared")] Arc<Vulnerability>),
     /// Its authors say that it should not be used any more.
     Deprecated {
         /// What they say.
@@ -25,6 +27,42 @@ pub enum Fault {
     },
     /// The version was taken back.
     Yanked,
+    /// The entry of its lock contradicts itself or the rest.
+    Lock {
+        /// How.
+        #[serde(flatten)]
+        flaw: Flaw,
+    },
+    /// It is installed, or was read, in a version that is not the locked one.
+    NotAsLocked {
+        /// The versions that are locked.
+        locked: Vec<String>,
+        /// The lock.
+        lock: String,
+    },
+    /// It is installed, or was read, and no lock of the project names it.
+    NotLocked {
+        /// The lock.
+        lock: String,
+    },
+    /// Its licence is none of those that are permitted.
+    Licence {
+        /// The expression; `NOASSERTION` where none is stated.
+        expression: String,
+    },
+    /// It was published too short a time ago.
+    Young {
+        /// When.
+        released: Timestamp,
+        /// Whole days since then.
+        days: i64,
+        /// Who says so.
+        by: ReleasedBy,
+    },
+}
+
+fn shared<S: serde::Serializer>(one: &Arc<Vulnerability>, serializer: S) -> Result<S::Ok, S::Error> {
+    Vulnerability::serialize(one, serializer)
 }
 
 impl Fault {
@@ -34,9 +72,21 @@ impl Fault {
             Self::Advisory(one) => &one.id,
             Self::Deprecated { .. } => "deprecated",
             Self::Yanked => "yanked",
+            Self::Lock { flaw } => flaw.id(),
+            Self::NotAsLocked { .. } => "not-as-locked",
+            Self::NotLocked { .. } => "not-locked",
+            Self::Licence { .. } => "licence",
+            Self::Young { .. } => "young",
         }
     }
 }
+
+/// Issues that are listed; of what is known beyond so many, attacks and what is exploited alone, and as many of these. A
+/// product has hundreds; what has more is there to fill the memory of whoever judges it.
+pub const MAXIMUM_ISSUES: usize = 50_000;
+
+/// Packages that are judged before their answers are shortened.
+const TOGETHER: usize = 512;
 
 /// Something wrong with a package of a source.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,6 +103,7 @@ pub struct Issue {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linked: Option<bool>,
     /// Indexes of the packages that lead to it, the directly needed one first and itself last; empty where that is not known.
+    /// The middle of a long way is left out ([`MAXIMUM_WAY`](crate::MAXIMUM_WAY)).
     pub path: Vec<usize>,
 }
 
@@ -129,6 +180,36 @@ impl Cache {
     }
 }
 
+/// An answer whose vulnerabilities several issues share.
+struct Shared {
+    vulnerabilities: Vec<Arc<Vulnerability>>,
+    undecided: Vec<String>,
+    /// Some were left out.
+    cut: bool,
+}
+
+/// How many more issues are listed.
+#[derive(Default)]
+struct Room {
+    any: usize,
+    grave: usize,
+}
+
+impl Room {
+    fn takes(&mut self, one: &Vulnerability) -> bool {
+        if self.any < MAXIMUM_ISSUES {
+            self.any += 1;
+            return true;
+        }
+        let grave = one.kind == crate::database::Kind::Malicious || one.exploited.is_some();
+        if grave && self.grave < MAXIMUM_ISSUES {
+            self.grave += 1;
+            return true;
+        }
+        false
+    }
+}
+
 /// Judges every package against the database, each once however often it stands there.
 ///
 /// # Errors
@@ -146,8 +227,21 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
             places.push((source, index, number));
         }
     }
-    let answers: Vec<Answer> =
-        unique.par_iter().with_min_len(64).map(|package| judge(database, package)).collect::<Result<_, _>>()?;
+    let mut room = Room::default();
+    let mut answers: Vec<Shared> = Vec::with_capacity(unique.len());
+    for unique in unique.chunks(TOGETHER) {
+        let judged = unique.par_iter().with_min_len(64).map(|package| judge(database, package));
+        for answer in judged.collect::<Result<Vec<_>, _>>()? {
+            let known = answer.vulnerabilities.len();
+            let kept =
+                answer.vulnerabilities.into_iter().filter(|one| room.takes(one)).map(Arc::new).collect::<Vec<_>>();
+            answers.push(Shared { cut: kept.len() < known, vulnerabilities: kept, undecided: answer.undecided });
+        }
+    }
+    // The same package in many places is an issue in each.
+    let mut room = Room::default();
+    let mut left_out = false;
+    let mut ways: Option<(usize, Ways)> = None;
     let mut assessment = Assessment::default();
     for (source, found) in collected.sources.iter().enumerate() {
         // Steps and images that a pipeline names bring nothing that a lock would tell.
@@ -166,7 +260,7 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
             assessment.images += 1;
             continue;
         }
-        if answer.undecided.is_empty() {
+        if answer.undecided.is_empty() && !answer.cut {
             assessment.judged += 1;
         }
         let name = ecosystem::of_package(package).into_iter().find(|name| database.covers(name));
@@ -181,9 +275,21 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
         assessment.undecided.extend(undecided);
         // What a distribution brought is judged by the distribution's advisories; an attack is one wherever it comes from.
         let managed = collected.sources[source].managed.is_some();
-        let here = |one: &&Vulnerability| !managed || one.kind == crate::database::Kind::Malicious;
-        let mut faults: Vec<Fault> =
-            answer.vulnerabilities.iter().filter(here).map(|one| Fault::Advisory(Box::new(one.clone()))).collect();
+        let here = |one: &&Arc<Vulnerability>| !managed || one.kind == crate::database::Kind::Malicious;
+        let known = answer.vulnerabilities.iter().filter(here).count();
+        let mut faults: Vec<Fault> = answer
+            .vulnerabilities
+            .iter()
+            .filter(here)
+            .filter(|one| room.takes(one))
+            .map(|one| Fault::Advisory(Arc::clone(one)))
+            .collect();
+        if (answer.cut || faults.len() < known) && !std::mem::replace(&mut left_out, true) {
+            let why = format!(
+                "more than {MAXIMUM_ISSUES} issues: from here on only attacks and what is exploited are listed"
+            );
+            assessment.undecided.push(Undecided { source, package: index, why });
+        }
         if let Some(text) = &package.deprecated {
             faults.push(Fault::Deprecated { text: text.clone() });
         }
@@ -191,7 +297,10 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
             faults.push(Fault::Yanked);
         }
         if !faults.is_empty() {
-            let path = path_to(inventory, index);
+            if ways.as_ref().is_none_or(|(of, _)| *of != source) {
+                ways = Some((source, Ways::of(inventory)));
+            }
+            let path = ways.as_ref().map(|(_, ways)| ways.to(index)).unwrap_or_default();
             assessment.issues.extend(faults.into_iter().map(|fault| Issue {
                 source,
                 package: index,

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use provost_formats::sbom::{Aggregate, Bom, BomBuilder, Component, ComponentKind, Property};
-use provost_model::{Completeness, Ecosystem, Inventory, Root, Scope};
+use provost_formats::sbom::{self, Aggregate, Bom, BomBuilder, Component, ComponentKind, Property, SbomError};
+use provost_model::{Completeness, Ecosystem, Inventory, Package, Root, Scope};
 
 use crate::inventory::Collected;
 
@@ -43,26 +43,10 @@ pub fn from_bom(bom: &Bom) -> Inventory {
     let said = bom.stated();
     let completeness = if bom.dependencies.is_empty() { Completeness::List } else { Completeness::Graph };
     let mut inventory = Inventory::new(bom.format.clone(), completeness);
-    let is_package = |component: &Component| {
-        component.property(MANAGED).is_none()
-            && (component.purl.is_some()
-                || (component.package.ecosystem != Ecosystem::Generic
-                    && !matches!(component.kind, ComponentKind::File | ComponentKind::OperatingSystem)))
-    };
     let mut index_of: HashMap<&str, usize> = HashMap::new();
     for component in bom.components.iter().filter(|component| is_package(component)) {
         index_of.insert(&component.reference, inventory.packages.len());
-        let mut package = component.package.clone();
-        // syft writes the major version of a Go module as the subpath; it is part of the module's path.
-        let major = component.purl.as_ref().and_then(|purl| purl.subpath.as_deref());
-        if let (Ecosystem::Go, Some(major)) = (package.ecosystem, major)
-            && major
-                .strip_prefix('v')
-                .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
-            && !package.name.ends_with(&format!("/{major}"))
-        {
-            package.name = format!("{}/{major}", package.name);
-        }
+        let mut package = package_of(component.clone());
         package.licence = component.licence().map(|licence| licence.to_string()).or(package.licence);
         inventory.packages.push(package);
     }
@@ -93,4 +77,36 @@ pub fn from_bom(bom: &Bom) -> Inventory {
         inventory.problem(None, format!("{unnamed} libraries have no package URL: what they are cannot be told"));
     }
     inventory
+}
+
+/// The packages of a bill of materials as text, with no more of them than it takes to judge them: those of [`from_bom`],
+/// without edges, licences and hashes.
+///
+/// # Errors
+/// It is none that can be read.
+pub fn packages_of(bytes: &[u8]) -> Result<Vec<Package>, SbomError> {
+    let components = sbom::components(bytes)?;
+    Ok(components.into_iter().filter(is_package).map(package_of).collect())
+}
+
+fn is_package(component: &Component) -> bool {
+    component.property(MANAGED).is_none()
+        && (component.purl.is_some()
+            || (component.package.ecosystem != Ecosystem::Generic
+                && !matches!(component.kind, ComponentKind::File | ComponentKind::OperatingSystem)))
+}
+
+fn package_of(component: Component) -> Package {
+    let Component { mut package, purl, .. } = component;
+    // syft writes the major version of a Go module as the subpath; it is part of the module's path.
+    let major = purl.as_ref().and_then(|purl| purl.subpath.as_deref());
+    if let (Ecosystem::Go, Some(major)) = (package.ecosystem, major)
+        && major
+            .strip_prefix('v')
+            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+        && !package.name.ends_with(&format!("/{major}"))
+    {
+        package.name = format!("{}/{major}", package.name);
+    }
+    package
 }

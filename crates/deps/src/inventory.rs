@@ -473,45 +473,93 @@ fn relative(directory: &str, name: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// The shortest way from a project to a package: names with versions, the project's own first. Empty where the inventory
-/// does not tell.
-pub fn path_to(inventory: &Inventory, package: usize) -> Vec<usize> {
-    let mut before: Vec<Option<usize>> = vec![None; inventory.packages.len()];
-    let mut seen = vec![false; inventory.packages.len()];
-    let mut waiting = std::collections::VecDeque::new();
-    for (index, _) in inventory.roots.iter().flat_map(|root| &root.dependencies) {
-        if let Some(known) = seen.get_mut(*index)
-            && !std::mem::replace(known, true)
-        {
-            waiting.push_back(*index);
-        }
-    }
-    while let Some(index) = waiting.pop_front() {
-        if index == package {
-            let mut path = vec![index];
-            let mut at = index;
-            while let Some(previous) = before[at] {
-                path.push(previous);
-                at = previous;
-            }
-            path.reverse();
-            return path;
-        }
-        for next in &inventory.packages[index].dependencies {
-            if let Some(known) = seen.get_mut(*next)
+/// Steps of a way that are kept: of a longer one the first half and the last half of so many.
+pub const MAXIMUM_WAY: usize = 32;
+
+/// The shortest ways from the projects of an inventory to its packages.
+pub struct Ways {
+    /// The package by which each is reached; none for what a project itself asks for, and for what nothing leads to.
+    before: Vec<Option<usize>>,
+    seen: Vec<bool>,
+}
+
+impl Ways {
+    /// Finds them all at once.
+    pub fn of(inventory: &Inventory) -> Self {
+        let mut before: Vec<Option<usize>> = vec![None; inventory.packages.len()];
+        let mut seen = vec![false; inventory.packages.len()];
+        let mut waiting = std::collections::VecDeque::new();
+        for (index, _) in inventory.roots.iter().flat_map(|root| &root.dependencies) {
+            if let Some(known) = seen.get_mut(*index)
                 && !std::mem::replace(known, true)
             {
-                before[*next] = Some(index);
-                waiting.push_back(*next);
+                waiting.push_back(*index);
             }
         }
+        while let Some(index) = waiting.pop_front() {
+            for next in &inventory.packages[index].dependencies {
+                if let Some(known) = seen.get_mut(*next)
+                    && !std::mem::replace(known, true)
+                {
+                    before[*next] = Some(index);
+                    waiting.push_back(*next);
+                }
+            }
+        }
+        Self { before, seen }
     }
-    Vec::new()
+
+    /// The shortest way to a package: the one that is asked for first, itself last. Empty where the inventory does not
+    /// tell. Of a way of more than [`MAXIMUM_WAY`] steps the middle is left out.
+    pub fn to(&self, package: usize) -> Vec<usize> {
+        if !self.seen.get(package).copied().unwrap_or(false) {
+            return Vec::new();
+        }
+        let (mut last, mut first) = (vec![package], std::collections::VecDeque::new());
+        let mut at = package;
+        while let Some(previous) = self.before[at] {
+            if last.len() < MAXIMUM_WAY / 2 {
+                last.push(previous);
+            } else {
+                if first.len() == MAXIMUM_WAY / 2 {
+                    first.pop_front();
+                }
+                first.push_back(previous);
+            }
+            at = previous;
+        }
+        first.into_iter().rev().chain(last.into_iter().rev()).collect()
+    }
+}
+
+/// The shortest way from a project to one package, as [`Ways::to`] says it.
+pub fn path_to(inventory: &Inventory, package: usize) -> Vec<usize> {
+    Ways::of(inventory).to(package)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A graph that is one long chain costs no more than its length.
+    #[test]
+    fn long_ways_are_shortened() {
+        let mut inventory = Inventory::new("chain", Completeness::Graph);
+        for index in 0..50_000 {
+            let mut package = provost_model::Package::new(Ecosystem::Npm, format!("p{index}"), None);
+            package.dependencies = if index < 49_999 { vec![index + 1] } else { vec![0] };
+            inventory.packages.push(package);
+        }
+        inventory.packages.push(provost_model::Package::new(Ecosystem::Npm, "alone", None));
+        let dependencies = vec![(0, provost_model::Scope::Production)];
+        inventory.roots.push(provost_model::Root { name: None, version: None, path: String::new(), dependencies });
+        let ways = Ways::of(&inventory);
+        assert_eq!(ways.to(0), [0]);
+        assert_eq!(ways.to(31), (0..32).collect::<Vec<_>>());
+        let long = (0..16).chain(34..50).collect::<Vec<_>>();
+        assert_eq!(ways.to(49), long);
+        assert_eq!(ways.to(50_000), Vec::<usize>::new());
+    }
 
     #[test]
     fn names_never_lead_out_of_the_tree() {
@@ -519,5 +567,24 @@ mod tests {
         assert_eq!(relative("a", "../../x"), None);
         assert_eq!(relative("a", "/etc/passwd"), None);
         assert_eq!(relative("", "x").as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn ways_are_the_shortest_and_end() {
+        let mut inventory = Inventory::new("test", Completeness::Graph);
+        for name in 0..2000 {
+            let mut package = provost_model::Package::new(Ecosystem::Npm, name.to_string(), None);
+            package.dependencies = vec![(name + 1) % 1999];
+            inventory.packages.push(package);
+        }
+        inventory.packages[0].dependencies.push(2);
+        let dependencies = vec![(0, Scope::Production), (9999, Scope::Production)];
+        inventory.roots.push(provost_model::Root { name: None, version: None, path: String::new(), dependencies });
+        let ways = Ways::of(&inventory);
+        assert_eq!(ways.to(0), [0]);
+        assert_eq!(ways.to(3), [0, 2, 3]);
+        assert!(ways.to(1900).is_empty(), "too long to be of use");
+        assert!(ways.to(1999).is_empty() && ways.to(9999).is_empty(), "nobody needs it, and there is none");
+        assert_eq!(path_to(&inventory, 3), [0, 2, 3]);
     }
 }

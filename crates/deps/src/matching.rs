@@ -124,8 +124,8 @@ pub fn judge(database: &Database, package: &Package) -> Result<Answer, DatabaseE
         from_git: matches!(package.source, PackageSource::Git { .. }),
     };
     let mut hits = Vec::new();
-    for record in records {
-        match judged.affects(&record) {
+    for record in records.iter() {
+        match judged.affects(record) {
             Decision::Yes => hits.push(record),
             Decision::No => {}
             Decision::Unknown(why) => answer.undecided.push(format!("{}: {why}", record.id)),
@@ -144,7 +144,7 @@ pub fn judge(database: &Database, package: &Package) -> Result<Answer, DatabaseE
         }
         return Ok(answer);
     }
-    answer.vulnerabilities = grouped(hits, &judged);
+    answer.vulnerabilities = grouped(&hits, &judged);
     for one in &mut answer.vulnerabilities {
         for id in std::iter::once(&one.id).chain(&one.aliases).chain(&one.upstream).filter(|id| id.starts_with("CVE-"))
         {
@@ -266,10 +266,10 @@ fn preference(id: &str) -> usize {
 }
 
 /// One vulnerability for all records that are aliases of one another.
-fn grouped(records: Vec<Record>, judged: &Judged<'_>) -> Vec<Vulnerability> {
+fn grouped(records: &[&Record], judged: &Judged<'_>) -> Vec<Vulnerability> {
     let mut group_of: Vec<usize> = (0..records.len()).collect();
     let mut first: HashMap<String, usize> = HashMap::new();
-    for (index, record) in records.iter().enumerate() {
+    for (index, record) in records.iter().copied().enumerate() {
         // What informs (unmaintained) and what warns of a vulnerability stay apart, whatever they call one another.
         for id in std::iter::once(&record.id).chain(&record.aliases) {
             let key = format!("{:?}\0{id}", record.kind);
@@ -279,7 +279,7 @@ fn grouped(records: Vec<Record>, judged: &Judged<'_>) -> Vec<Vulnerability> {
         }
     }
     let mut groups: Vec<(usize, Vec<&Record>)> = Vec::new();
-    for (index, record) in records.iter().enumerate() {
+    for (index, record) in records.iter().copied().enumerate() {
         let root = root(&group_of, index);
         match groups.iter_mut().find(|(known, _)| *known == root) {
             Some((_, members)) => members.push(record),

@@ -1,12 +1,13 @@
 //! Packages against what a build really read: which were used, which were not, and which files no package explains.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use provost_model::{Ecosystem, Package};
+use provost_model::{Completeness, Ecosystem, Inventory, Package};
 use serde::Serialize;
 
 use crate::ecosystem;
-use crate::inventory::Collected;
+use crate::inventory::{Collected, Source};
 
 /// A package that a path of a package cache belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -18,6 +19,13 @@ pub struct Owner {
     /// Its version, where the path tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.ecosystem.purl_type(), self.name)?;
+        self.version.iter().try_for_each(|version| write!(f, "@{version}"))
+    }
 }
 
 /// The package that a file of a package manager's cache or install directory belongs to, told by the conventions of each.
@@ -113,14 +121,15 @@ fn unescape(text: &str) -> String {
 }
 
 /// What a build's reads say of packages.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Observed {
     /// Files that were read of each package, by source and package.
-    #[serde(skip)]
     pub read: BTreeMap<(usize, usize), u64>,
     /// Packages that were read and stand in no source: number of files by owner.
-    pub not_listed: BTreeMap<String, u64>,
+    pub not_listed: BTreeMap<Owner, u64>,
+    /// Those of them that the build took for the project, and not as tools of the machine: from a package manager's cache,
+    /// or from the project's own directory.
+    pub taken: BTreeSet<Owner>,
     /// Files that were read from outside the project and that no package explains; the first thousand.
     pub unexplained: Vec<String>,
     /// How many those are.
@@ -152,10 +161,14 @@ pub fn observe(
                 _ => true,
             };
             let mut found = known.iter().filter(fits).peekable();
-            if found.peek().is_none() {
-                let version = owner.version.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
-                let name = format!("{}:{}{version}", owner.ecosystem.purl_type(), owner.name);
-                *observed.not_listed.entry(name).or_default() += 1;
+            // What a package of the system holds is the machine's.
+            if found.peek().is_none() && owned(path).is_none() {
+                let within =
+                    !project.is_empty() && path.strip_prefix(project).is_some_and(|rest| rest.starts_with('/'));
+                if within || (owner.version.is_some() && owner.ecosystem != Ecosystem::RubyGems) {
+                    observed.taken.insert(owner.clone());
+                }
+                *observed.not_listed.entry(owner.clone()).or_default() += 1;
             }
             for at in found {
                 *observed.read.entry(*at).or_default() += 1;
@@ -168,6 +181,21 @@ pub fn observe(
         }
     }
     observed
+}
+
+/// What a run took for the project and no source names, as a source of its own: it is judged as all others are.
+pub fn source_of_reads(run: &str, observed: &Observed) -> Option<Source> {
+    let mut inventory = Inventory::new("what the run read", Completeness::List);
+    for owner in &observed.taken {
+        inventory.packages.push(Package::new(owner.ecosystem, owner.name.clone(), owner.version.clone()));
+    }
+    (!inventory.packages.is_empty()).then(|| Source {
+        path: format!("run {}", run.rsplit(':').next().unwrap_or(run)),
+        reader: crate::READ.to_owned(),
+        inventory,
+        managed: None,
+        functions: None,
+    })
 }
 
 #[cfg(test)]

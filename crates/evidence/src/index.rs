@@ -152,6 +152,18 @@ impl Index {
             .map_err(|e| self.failed(&e))
     }
 
+    /// Where the envelopes of a predicate type lie: pack, line, entry; in order.
+    pub(crate) fn places_of(&self, predicate_type: &str) -> Result<Vec<(u64, u64, u64)>, EvidenceError> {
+        let failed = |e: rusqlite::Error| self.failed(&e);
+        let query = "SELECT pack, line, idx FROM record WHERE predicate_type = ?1 ORDER BY pack, line";
+        let mut statement = self.connection.prepare_cached(query).map_err(failed)?;
+        let rows = statement.query_map([predicate_type], |row| {
+            let at = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+            Ok((at(0)?, at(1)?, at(2)?))
+        });
+        rows.map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
+    }
+
     /// Entries from `first` on, at most `limit`.
     pub(crate) fn records(&self, first: u64, limit: u64) -> Result<Vec<RecordRow>, EvidenceError> {
         self.rows("WHERE idx >= ?1 ORDER BY idx LIMIT ?2", params![number(first), number(limit)])

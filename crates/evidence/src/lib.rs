@@ -23,6 +23,7 @@ pub mod fault;
 mod fsck;
 mod index;
 mod memory;
+mod packs;
 mod store;
 
 pub use batch::Batcher;
@@ -30,6 +31,7 @@ pub use error::EvidenceError;
 pub use fsck::{Defect, FsckReport};
 pub use index::RecordRow;
 pub use memory::{CheckpointMemory, Seen};
+pub use packs::PackPart;
 pub use store::{LogFolder, NewRecord, Receipt, Store};
 
 /// Limits of the store.

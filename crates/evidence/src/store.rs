@@ -14,6 +14,7 @@ use provost_tlog::{
     consistency_proof, decode_entries, empty_root, encode_entry, entry_tile_path, grow, inclusion_proof, leaf_hash,
 };
 
+use crate::PackPart;
 use crate::durable::{Writer, make_dir, read, read_if_there};
 use crate::index::{Index, RecordRow};
 use crate::{EvidenceError, Limits, fault};
@@ -425,6 +426,19 @@ impl Store {
         let bytes = read(&path)?;
         let text = bytes.split(|b| *b == b'\n').nth(usize::try_from(line).unwrap_or(usize::MAX)).unwrap_or_default();
         Envelope::parse(text).map_err(|e| EvidenceError::Damaged { path, why: format!("line {}: {e}", line + 1) })
+    }
+
+    /// The envelopes of a predicate type, pack by pack, oldest first: where they lie, to be read by any thread.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn parts_of(&self, predicate_type: &str) -> Result<Vec<PackPart>, EvidenceError> {
+        let places = self.index.borrow().places_of(predicate_type)?;
+        let parts = places.chunk_by(|a, b| a.0 == b.0).map(|places| PackPart {
+            path: self.root.join(pack_name(places[0].0)),
+            lines: places.iter().map(|(_, line, index)| (*line, *index)).collect(),
+        });
+        Ok(parts.collect())
     }
 
     /// The envelope of an entry with proof against the newest checkpoint.

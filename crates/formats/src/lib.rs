@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod cvss;
+pub mod forge;
 pub mod gitlab;
 mod json;
 pub mod layer;
@@ -9,6 +10,8 @@ pub mod licence;
 pub mod lock;
 pub mod oci;
 pub mod osv;
+pub mod pipeline;
+pub mod rustsec;
 pub mod sarif;
 pub mod sbom;
 pub mod system;

@@ -115,6 +115,37 @@ pub struct Seen {
     pub review: bool,
 }
 
+impl Seen {
+    /// A review on the forge as an approval or a rejection of the person whose account gave it; `None` for reviews that
+    /// decide nothing, and for accounts of nobody whom the policy names. Whether it counts is the policy's to say.
+    pub fn review(access: &Access, account: &str, of: Binding, state: &str, at: Timestamp) -> Option<Self> {
+        let person = access.by_account(account)?;
+        let decision = match state.to_lowercase().as_str() {
+            "approved" => ApprovalDecision::Approve,
+            "changes_requested" => ApprovalDecision::Reject,
+            _ => return None,
+        };
+        let text = format!("review\n{account}\n{state}\n{}", of.digest());
+        let approval = Approval {
+            decision,
+            of,
+            merge_base: None,
+            withdraws: None,
+            signed_on: at,
+            expires: None,
+            comment: String::new(),
+        };
+        Some(Self {
+            approval,
+            envelope: provost_model::sha256(text.as_bytes()),
+            person: person.name.clone(),
+            key: account.to_owned(),
+            received: None,
+            review: true,
+        })
+    }
+}
+
 /// Verifies an approval's envelope: exactly one person of the policy signed it.
 ///
 /// # Errors
@@ -288,9 +319,10 @@ pub fn standing(
         if seen.review && !access.gate.count_reviews {
             return Some("it is a review on the forge, and the policy counts signatures only".into());
         }
-        let at = seen.received.map_or(seen.approval.signed_on, |(at, _)| at);
-        if !person.valid_at(at) || person.revoked_at.is_some_and(|revoked| now >= revoked && seen.received.is_none()) {
-            return Some("their key was not valid then".into());
+        // When they say that they signed it is no proof: with an old key anyone could say so.
+        let at = seen.received.map_or(now, |(at, _)| at);
+        if !person.valid_at(at) {
+            return Some("their keys were not valid when it came in".into());
         }
         if seen.approval.expires.is_some_and(|end| now >= end) {
             return Some("it has expired".into());

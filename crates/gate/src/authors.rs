@@ -175,7 +175,7 @@ impl Via {
 }
 
 /// Someone who had a hand in a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Contributor {
     /// As they are called: a person's name, a mail address, an account.
     pub name: String,
@@ -190,8 +190,8 @@ pub struct Contributor {
 /// Everyone who had a hand in it.
 #[derive(Debug, Clone, Default)]
 pub struct Contributors {
-    /// Each.
-    pub list: Vec<Contributor>,
+    /// Each, once.
+    pub list: BTreeSet<Contributor>,
     /// Persons whose own approval does not count, with how they are part of it. A claim is enough for that.
     pub excluded: BTreeMap<String, Via>,
 }
@@ -211,6 +211,7 @@ impl Contributors {
         // The forge's word makes nobody a member: whom the policy names under that account is one, if its word counts.
         let class = match person {
             Some(person) if access.gate.trust_forge => class_of(person),
+            _ if access.gate.trust_forge && class == AuthorClass::Bot => class,
             _ if access.gate.trust_forge => class.min(AuthorClass::Contributor),
             _ => AuthorClass::Outsider,
         };
@@ -219,9 +220,7 @@ impl Contributors {
     }
 
     fn add(&mut self, contributor: Contributor) {
-        if !self.list.contains(&contributor) {
-            self.list.push(contributor);
-        }
+        self.list.insert(contributor);
     }
 }
 

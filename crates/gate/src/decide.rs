@@ -43,6 +43,9 @@ impl Answer {
 pub struct Circumstances<'a> {
     /// The time, and on whose word.
     pub now: (Timestamp, TimeSource),
+    /// A time that is proved to be past, on a better word than that of [`Circumstances::now`]: what has to wait, waits by
+    /// it. `None` where there is no better one.
+    pub past: Option<(Timestamp, TimeSource)>,
     /// When this was first proposed.
     pub first_seen: Option<(Timestamp, TimeSource)>,
     /// Everyone who had a hand in it.
@@ -167,7 +170,6 @@ impl Judge<'_> {
     }
 
     fn decide(&self) -> Decision {
-        let access = &self.policy.access;
         let target = &self.proposal.binding.target;
         let mut rules = Vec::new();
         if self.policy.expires < self.now() {
@@ -181,27 +183,16 @@ impl Judge<'_> {
             conflict.hint = "merge or rebase it by hand; what comes out is another proposal".into();
             rules.push(conflict);
         }
-        let matching: Vec<&ProtectRule> = match &target.step {
-            Some(step) => access.rules_for_step(step).filter(|rule| rule.refs.matches(&target.reference)).collect(),
-            None => access.rules_for(&target.reference).collect(),
-        };
+        let matching = matching(self.policy, self.proposal);
         if target.step.is_none() {
             self.uncovered(&matching, &mut rules);
         } else if matching.is_empty() && self.policy.access.gates_step(target.step.as_deref().unwrap_or_default()) {
             let reason = format!("no rule lets this step run for {}", target.reference);
             rules.push(report("step", Answer::Deny, reason));
         }
-        let classes = self.circumstances.contributors.classes();
         let mut counted: BTreeMap<Digest, ()> = BTreeMap::new();
         let mut why: BTreeMap<Digest, (String, String)> = BTreeMap::new();
-        for rule in matching {
-            let hit: Vec<&ChangeRecord> = self.proposal.changes.iter().filter(|change| touches(rule, change)).collect();
-            // A step or a ref that is only moved has no paths: the rule speaks of it as a whole.
-            let whole = target.step.is_some() || (self.proposal.changes.is_empty() && rule.kinds.is_empty());
-            let by_class = rule.authors.is_empty() || rule.authors.iter().any(|class| classes.contains(class));
-            if (hit.is_empty() && !whole) || !by_class {
-                continue;
-            }
+        for (rule, hit) in rules_that_speak(self.policy, self.proposal, self.circumstances.contributors) {
             let standings = self.standings(rule);
             for standing in &standings {
                 match &standing.why_not {
@@ -291,8 +282,9 @@ impl Judge<'_> {
             let live = seen.approval.decision == ApprovalDecision::Reject && !withdrawn.contains(&seen.envelope);
             // A rejection of an earlier state stands until its author looks again, as long as it is of this target.
             let here = seen.approval.of.target == self.proposal.binding.target
-                && (*relation == Relation::Exact || seen.approval.of.head == self.proposal.binding.head);
-            if live && here && !self.circumstances.contributors.excluded.contains_key(&seen.person) {
+                && (!matches!(relation, Relation::Other(_)) || seen.approval.of.head == self.proposal.binding.head);
+            let counts = !seen.review || self.policy.access.gate.count_reviews;
+            if live && here && counts && !self.circumstances.contributors.excluded.contains_key(&seen.person) {
                 let comment = if seen.approval.comment.is_empty() {
                     String::new()
                 } else {
@@ -478,7 +470,10 @@ impl Judge<'_> {
             return None;
         }
         let trusted = &self.policy.access.gate.time;
-        let (now, source) = self.circumstances.now;
+        let (now, source) = match self.circumstances.now {
+            known if trusted.contains(&known.1) => known,
+            known => self.circumstances.past.unwrap_or(known),
+        };
         let untrusted = |what: &str| {
             let names: Vec<&str> = trusted.iter().map(|t| t.name()).collect();
             let mut one = report(&rule.name, Answer::NeedsApproval, format!("{what} is not proved"));
@@ -572,6 +567,36 @@ impl Judge<'_> {
         }
         (persons.len() >= rule.persons.max(2)).then(|| persons.into_iter().collect())
     }
+}
+
+/// The rules of a proposal's target, or of its step.
+fn matching<'p>(policy: &'p Policy, proposal: &'p Proposal) -> Vec<&'p ProtectRule> {
+    let target = &proposal.binding.target;
+    match &target.step {
+        Some(step) => policy.access.rules_for_step(step).filter(|rule| rule.refs.matches(&target.reference)).collect(),
+        None => policy.access.rules_for(&target.reference).collect(),
+    }
+}
+
+/// The rules that speak of a proposal, each with the changes that it is about.
+pub fn rules_that_speak<'p>(
+    policy: &'p Policy,
+    proposal: &'p Proposal,
+    contributors: &Contributors,
+) -> Vec<(&'p ProtectRule, Vec<&'p ChangeRecord>)> {
+    let classes = contributors.classes();
+    let mut found = Vec::new();
+    for rule in matching(policy, proposal) {
+        let hit: Vec<&ChangeRecord> = proposal.changes.iter().filter(|change| touches(rule, change)).collect();
+        // A step or a ref that is only moved has no paths: the rule speaks of it as a whole.
+        let step = proposal.binding.target.step.is_some();
+        let whole = step || (proposal.changes.is_empty() && rule.kinds.is_empty());
+        let by_class = rule.authors.is_empty() || rule.authors.iter().any(|class| classes.contains(class));
+        if (!hit.is_empty() || whole) && by_class {
+            found.push((rule, hit));
+        }
+    }
+    found
 }
 
 /// Whether a rule speaks of a change.

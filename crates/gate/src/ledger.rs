@@ -12,7 +12,7 @@ use crate::approval::{APPROVAL, Seen, verify_approval};
 use crate::checks::CheckStatement;
 use crate::log::{RECEIPT, REFERENCE_UPDATE, Receipt, ReceiptKind, ReferenceUpdate, UpdateState};
 use crate::verdict::{GATE_VERDICT, GateVerdict};
-use crate::{Binding, GateError};
+use crate::{Answer, Binding, GateError};
 
 /// A statement of a scan or test that came in, not yet verified again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,24 @@ pub struct LoggedCheck {
     pub envelope: String,
     /// The trees and commits that it speaks of.
     pub speaks_of: Vec<String>,
+}
+
+/// A verdict that was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoggedVerdict {
+    /// The entry that it is in.
+    pub index: u64,
+    /// Its id.
+    pub id: String,
+    /// What it is of.
+    pub of: Binding,
+    /// What may happen.
+    pub answer: Answer,
+    /// When it was decided.
+    pub decided_on: Timestamp,
+    /// After this it counts no more.
+    pub expires: Timestamp,
 }
 
 /// What the log says so far.
@@ -38,8 +56,12 @@ pub struct Ledger {
     pub approvals: Vec<Seen>,
     /// Scans and tests.
     pub checks: Vec<LoggedCheck>,
-    /// Ids of verdicts, with the entry that each is in.
-    pub verdicts: BTreeMap<String, u64>,
+    /// Verdicts on critical steps, in the order of the log. Those on contributions are for people: nothing takes them.
+    pub verdicts: Vec<LoggedVerdict>,
+    /// Verdicts by which a step ran, each with the entry that says so first.
+    pub used: BTreeMap<String, u64>,
+    /// When the newest receipt was given.
+    pub newest: Option<Timestamp>,
     /// Changes of refs that git may still give up, by push.
     before: BTreeMap<String, BTreeMap<String, Option<String>>>,
     /// Entries of these pushes.
@@ -54,10 +76,19 @@ impl Ledger {
     pub fn apply(&mut self, access: &Access, index: u64, statement: &Statement) -> Result<(), GateError> {
         match statement.predicate_type.as_str() {
             REFERENCE_UPDATE => self.update(&ReferenceUpdate::parse(statement)?),
-            RECEIPT => self.receipt(access, Receipt::parse(statement)?),
+            RECEIPT => self.receipt(access, index, Receipt::parse(statement)?),
             GATE_VERDICT => {
                 let verdict = GateVerdict::parse(statement)?;
-                self.verdicts.entry(verdict.id).or_insert(index);
+                if verdict.of.target.step.is_some() {
+                    self.verdicts.push(LoggedVerdict {
+                        index,
+                        id: verdict.id,
+                        of: verdict.of,
+                        answer: verdict.answer,
+                        decided_on: verdict.decided_on,
+                        expires: verdict.expires,
+                    });
+                }
             }
             _ => {}
         }
@@ -105,31 +136,31 @@ impl Ledger {
         }
     }
 
-    fn receipt(&mut self, access: &Access, receipt: Receipt) {
+    /// Takes the entry that says that a step ran by a verdict. Whoever may sign evidence may say so: it can only take away.
+    pub fn apply_use(&mut self, index: u64, statement: &Statement) {
+        if let Ok(Receipt { of: ReceiptKind::Use { verdict, .. }, .. }) = Receipt::parse(statement) {
+            self.used.entry(verdict).or_insert(index);
+        }
+    }
+
+    fn receipt(&mut self, access: &Access, index: u64, receipt: Receipt) {
         let received = Some((receipt.received_on, TimeSource::Log));
+        self.newest = self.newest.max(Some(receipt.received_on));
         match receipt.of {
+            ReceiptKind::Use { verdict, .. } => {
+                self.used.entry(verdict).or_insert(index);
+            }
             ReceiptKind::Proposal { of } => {
                 self.first_seen.entry(of.head).or_insert(receipt.received_on);
             }
             ReceiptKind::Review { account, of, state } => {
-                let Some(person) = access.by_account(&account) else { return };
-                let decision = match state.to_lowercase().as_str() {
-                    "approved" => crate::ApprovalDecision::Approve,
-                    "changes_requested" => crate::ApprovalDecision::Reject,
-                    _ => return,
-                };
-                let approval = crate::Approval {
-                    decision,
-                    of,
-                    merge_base: None,
-                    withdraws: None,
-                    signed_on: receipt.received_on,
-                    expires: None,
-                    comment: String::new(),
-                };
-                let envelope = approval.of.digest();
-                let person = person.name.clone();
-                self.add(Seen { approval, envelope, person, key: account, received, review: true });
+                // A review takes the place of whatever the same account said of the same target before.
+                let before = |seen: &Seen| seen.review && seen.key == account && seen.approval.of.target == of.target;
+                self.approvals.retain(|seen| !before(seen));
+                if let Some(mut seen) = Seen::review(access, &account, of, &state, receipt.received_on) {
+                    seen.received = received;
+                    self.add(seen);
+                }
             }
             ReceiptKind::Envelope { envelope } => {
                 let Ok(parsed) = Envelope::parse(envelope.as_bytes()) else { return };

@@ -24,10 +24,10 @@ pub use approval::{
 };
 pub use authors::{CommitRecord, CommitSignature, Contributor, Contributors, Via, contributors, records};
 pub use checks::CheckStatement;
-pub use decide::{Answer, Circumstances, Decision, RuleReport, StaleApproval, decide};
+pub use decide::{Answer, Circumstances, Decision, RuleReport, StaleApproval, decide, rules_that_speak};
 pub use error::GateError;
 pub use kinds::{ChangeRecord, classify};
-pub use ledger::{Ledger, LoggedCheck};
+pub use ledger::{Ledger, LoggedCheck, LoggedVerdict};
 pub use log::{RECEIPT, REFERENCE_UPDATE, Receipt, ReceiptKind, RefChange, ReferenceUpdate, UpdateState};
 pub use proposal::{Binding, Proposal, Target};
 pub use push::{PushFacts, RefUpdate, Refusal, judge_push};

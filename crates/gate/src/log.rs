@@ -132,6 +132,15 @@ pub enum ReceiptKind {
         /// The forge's word for the decision.
         state: String,
     },
+    /// A critical step is about to run by a verdict: it lets none run again.
+    Use {
+        /// The verdict's id.
+        verdict: String,
+        /// What it is of.
+        of: Binding,
+        /// The run.
+        invocation: String,
+    },
 }
 
 /// The predicate of a receipt: when something was first there, by the word of whoever signs it.
@@ -154,7 +163,9 @@ impl Receipt {
     /// It cannot be written.
     pub fn statement(&self) -> Result<Statement, GateError> {
         let subject = match &self.of {
-            ReceiptKind::Proposal { of } | ReceiptKind::Review { of, .. } => crate::approval::subject_of(of),
+            ReceiptKind::Proposal { of } | ReceiptKind::Review { of, .. } | ReceiptKind::Use { of, .. } => {
+                crate::approval::subject_of(of)
+            }
             ReceiptKind::Envelope { envelope } => ResourceDescriptor::named("envelope", sha256(envelope.as_bytes())),
         };
         Statement::new(vec![subject], RECEIPT, self).map_err(|e| GateError::malformed("the receipt", e))

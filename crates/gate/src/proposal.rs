@@ -1,7 +1,7 @@
 //! What is proposed, as git tells it.
 
 use provost_model::{Digest, Timestamp, sha256};
-use provost_policy::Access;
+use provost_policy::Policy;
 use provost_repo::{Merge, View};
 use serde::{Deserialize, Serialize};
 
@@ -81,11 +81,10 @@ impl Proposal {
     /// An object is missing or malformed, or a limit.
     pub fn read(
         view: &View,
-        access: &Access,
+        policy: &Policy,
         target: Target,
         base: Option<&str>,
         head: &str,
-        policy: Digest,
         at: Timestamp,
     ) -> Result<Self, GateError> {
         let head = view.peel(head)?;
@@ -107,14 +106,20 @@ impl Proposal {
         };
         let hidden: Vec<String> = base.iter().cloned().collect();
         let ids = view.new_commits(std::slice::from_ref(&head), &hidden)?;
-        let commits = records(view, access, &ids, at)?;
+        let commits = records(view, &policy.access, &ids, at)?;
         // Without a merge, what the proposal changes is what it changes since they parted.
         let (old, new) = match &tree {
             Some(tree) => (base.clone(), tree.clone()),
             None => (merge_base.clone(), head.clone()),
         };
-        let changes = classify(view, access, &view.changes(old.as_deref(), &new)?)?;
-        Ok(Self { binding: Binding { target, base, head, tree, policy }, merge_base, commits, changes, conflict })
+        let changes = classify(view, &policy.access, &view.changes(old.as_deref(), &new)?)?;
+        Ok(Self {
+            binding: Binding { target, base, head, tree, policy: policy.digest },
+            merge_base,
+            commits,
+            changes,
+            conflict,
+        })
     }
 
     /// Reads what a push makes of a ref: no merge is to come, the resulting tree is that of the new commit. `known` are tips
@@ -124,12 +129,11 @@ impl Proposal {
     /// An object is missing or malformed, or a limit.
     pub fn of_update(
         view: &View,
-        access: &Access,
+        policy: &Policy,
         target: Target,
         old: Option<&str>,
         new: &str,
         known: &[String],
-        policy: Digest,
         at: Timestamp,
     ) -> Result<Self, GateError> {
         let head = view.peel(new)?;
@@ -139,15 +143,15 @@ impl Proposal {
             None => known.to_vec(),
         };
         let ids = view.new_commits(std::slice::from_ref(&head), &hidden)?;
-        let commits = records(view, access, &ids, at)?;
+        let commits = records(view, &policy.access, &ids, at)?;
         let parted = match &base {
             Some(base) => Some(base.clone()),
             None => parted_from(&commits, &head),
         };
         let tree = view.tree_of(&head)?;
-        let changes = classify(view, access, &view.changes(parted.as_deref(), &tree)?)?;
+        let changes = classify(view, &policy.access, &view.changes(parted.as_deref(), &tree)?)?;
         let merge_base = parted.filter(|_| base.is_none());
-        let binding = Binding { target, base, head, tree: Some(tree), policy };
+        let binding = Binding { target, base, head, tree: Some(tree), policy: policy.digest };
         Ok(Self { binding, merge_base, commits, changes, conflict: false })
     }
 

@@ -172,12 +172,11 @@ impl Judge<'_> {
         let known = self.known(&rules);
         let proposal = Proposal::of_update(
             self.view,
-            &self.policy.access,
+            self.policy,
             target,
             update.old.as_deref(),
             &commit,
             &known,
-            self.policy.digest,
             self.facts.now.0,
         )?;
         let decision = self.decide(&proposal, operation)?;
@@ -298,6 +297,7 @@ impl Judge<'_> {
         }
         let circumstances = Circumstances {
             now: self.facts.now,
+            past: None,
             first_seen: (self.facts.first_seen)(&proposal.binding),
             contributors: &contributors,
             approvals: &approvals,

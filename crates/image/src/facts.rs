@@ -2,7 +2,7 @@
 
 use provost_formats::layer::Kind;
 use provost_formats::oci::{Config, Reference};
-use provost_model::{Digest, sha256};
+use provost_model::{Digest, Timestamp, sha256};
 
 use crate::image::Image;
 use crate::tree::{Node, Tree};
@@ -20,6 +20,9 @@ pub fn chain_ids(diff_ids: &[Digest]) -> Vec<Digest> {
     }
     chain
 }
+
+/// 1980-01-01: builds that leave times out write this one, or 1970's first second.
+const EPOCH_OF_TAR: i64 = 315_532_800;
 
 /// Whom a container runs as when nobody says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,6 +197,19 @@ impl Image {
         let name = of("org.opencontainers.image.base.name").and_then(|name| name.parse().ok());
         let digest = of("org.opencontainers.image.base.digest").and_then(|digest| digest.parse().ok());
         (name.is_some() || digest.is_some()).then_some(BaseClaim { name, digest })
+    }
+
+    /// When each of its layers was made, as its history says: whoever made the image wrote that, and reproducible builds write
+    /// times of their choice. Times before 1980 are such.
+    pub fn layer_times(&self) -> Vec<Option<Timestamp>> {
+        let history = self.config.iter().flat_map(|config| &config.history).filter(|step| !step.empty_layer);
+        let mut times: Vec<_> = history.map(|step| step.created.filter(|time| time.seconds() > EPOCH_OF_TAR)).collect();
+        // Where history and layers do not fit one another, nothing can be told.
+        let layers = self.chain_ids().len();
+        if times.len() != layers {
+            times = vec![None; layers];
+        }
+        times
     }
 
     /// The commands of its history, the oldest first. They may hold the values of build arguments.

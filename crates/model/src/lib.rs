@@ -23,7 +23,8 @@ pub use observation::{
     ObservedProcess, Origin, Permission, Use, Violation,
 };
 pub use package::{
-    Completeness, Distribution, Ecosystem, Inventory, Package, PackageHash, PackageSource, Problem, Root, Scope, Scopes,
+    Claims, Completeness, Distribution, Ecosystem, Inventory, Package, PackageHash, PackageSource, Problem, Root,
+    Scope, Scopes,
 };
 pub use purl::{MAXIMUM_PURL_BYTES, Purl, PurlBuilder, PurlError};
 pub use requirement::{ALL_REQUIREMENTS, Requirement, Strength};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Timestamp;
+
 /// Where packages of one kind come from, and by whose rules their names and versions are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -224,6 +226,31 @@ pub struct Distribution {
     pub like: Vec<String>,
 }
 
+/// What a lock says of a package that can be held against the rest of it. Whoever writes to the lock wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Claims {
+    /// Addresses that its content is fetched from, without user and password.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resolved: Vec<String>,
+    /// What a mark says that it is needed for, where the graph says that it is needed for more.
+    #[serde(skip_serializing_if = "Scopes::is_empty")]
+    pub scopes: Scopes,
+    /// The name of the registry's package that is asked for in its place: nobody asked for this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
+    /// When this version was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub released: Option<Timestamp>,
+}
+
+impl Claims {
+    /// True where nothing of that is said.
+    pub fn is_empty(&self) -> bool {
+        self.resolved.is_empty() && self.scopes.is_empty() && self.instead_of.is_none() && self.released.is_none()
+    }
+}
+
 /// One package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -290,6 +317,9 @@ pub struct Package {
     /// Files that belong to it, absolute or relative to the root of what was read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// What a lock says of it beside that.
+    #[serde(default, skip_serializing_if = "Claims::is_empty")]
+    pub claims: Claims,
 }
 
 impl Package {
@@ -317,6 +347,7 @@ impl Package {
             module: None,
             supplier: None,
             files: Vec::new(),
+            claims: Claims::default(),
         }
     }
 }

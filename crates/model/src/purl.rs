@@ -180,13 +180,21 @@ impl Purl {
         }
     }
 
+    /// The version as two package URLs are compared by it: versions of Go modules are written with `v` and without, and mean
+    /// the same.
+    pub fn comparable_version(&self) -> Option<&str> {
+        let version = self.version.as_deref()?;
+        let number = version.strip_prefix('v').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        Some(number.filter(|_| self.kind == "golang").unwrap_or(version))
+    }
+
     /// True when this one, taken as a pattern, means the other: type, namespace and name are the same; its version, where
     /// it has one, is the other's; each of its qualifiers is the other's too; its subpath, where it has one, is the
     /// other's. What the pattern leaves out, any package may have (OpenVEX 0.2.0, "Product", package URLs as identifiers).
     pub fn matches(&self, other: &Self) -> bool {
         self.kind == other.kind
             && types::comparable(self) == types::comparable(other)
-            && (self.version.is_none() || self.version == other.version)
+            && (self.version.is_none() || self.comparable_version() == other.comparable_version())
             && (self.subpath.is_none() || self.subpath == other.subpath)
             && self.qualifiers.iter().all(|(key, value)| other.qualifiers.get(key) == Some(value))
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use provost_attest::predicate;
+use provost_attest::predicate::ReleaseFacts;
 use provost_keys::{Certificate, PublicKey};
 use provost_model::{Digest, Timestamp};
 use provost_tlog::NoteKey;
@@ -214,6 +215,16 @@ pub struct ScanRules {
     pub base_images: Vec<String>,
     /// Rules of findings about an image that are refused.
     pub deny_image: Vec<String>,
+    /// An image that was made more than so many days ago is refused; 0: any age.
+    pub max_image_age_days: u64,
+    /// One whose base was is refused; 0: any age.
+    pub max_base_age_days: u64,
+    /// The least severity that is refused for packages of a grade, where it is another than `fail_on`.
+    pub fail_on_reach: BTreeMap<String, Severity>,
+    /// A version that was published less than so many days ago is refused; 0: any age.
+    pub min_age_days: u64,
+    /// Versions whose date is not known are tolerated.
+    pub allow_unknown_age: bool,
     /// Exceptions.
     pub exceptions: Vec<ScanException>,
 }
@@ -402,6 +413,16 @@ struct RawScan {
     base_images: Vec<String>,
     #[serde(default)]
     deny_image: Vec<String>,
+    #[serde(default)]
+    max_image_age_days: u64,
+    #[serde(default)]
+    max_base_age_days: u64,
+    #[serde(default)]
+    fail_on_reach: BTreeMap<String, Severity>,
+    #[serde(default)]
+    min_age_days: u64,
+    #[serde(default)]
+    allow_unknown_age: bool,
     #[serde(default)]
     exception: Vec<RawException>,
 }
@@ -818,10 +839,21 @@ impl Checker<'_> {
             }
         }
         for kind in &raw.deny {
-            if !["unmaintained", "unsound", "notice", "deprecated", "yanked"].contains(&kind.as_str()) {
-                let hint = "use unmaintained, unsound, notice, deprecated, yanked; attacks are refused always";
+            if !["unmaintained", "unsound", "notice", "deprecated", "yanked", "drift", "lock"].contains(&kind.as_str())
+            {
+                let hint =
+                    "use unmaintained, unsound, notice, deprecated, yanked, drift, lock; attacks are refused always";
                 self.problem(at, format!("`{kind}` cannot be denied"), hint);
             }
+        }
+        for grade in raw.fail_on_reach.keys() {
+            if !["declared", "installed", "read", "linked"].contains(&grade.as_str()) {
+                self.problem(at, format!("`{grade}` is no grade"), "use declared, installed, read, linked");
+            }
+        }
+        if raw.min_age_days > ReleaseFacts::DAYS {
+            let what = format!("`min-age-days` is more than {}: scans do not say more", ReleaseFacts::DAYS);
+            self.problem(at, what, "ask for fewer days");
         }
         let mut exceptions = Vec::new();
         for one in raw.exception {
@@ -846,6 +878,11 @@ impl Checker<'_> {
             permitted_licences: raw.permitted_licences,
             base_images: raw.base_images,
             deny_image: raw.deny_image,
+            max_image_age_days: raw.max_image_age_days,
+            max_base_age_days: raw.max_base_age_days,
+            fail_on_reach: raw.fail_on_reach,
+            min_age_days: raw.min_age_days,
+            allow_unknown_age: raw.allow_unknown_age,
             exceptions,
         }
     }

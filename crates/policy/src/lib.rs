@@ -26,6 +26,7 @@ pub use document::{
 pub use error::{PolicyError, Problem};
 pub use evaluate::{Evidence, Facts, Item, evaluate, said_time};
 pub use examples::{ExampleOutcome, judge_example};
+pub use licence::LicenceRules;
 pub use passed::Passed;
 pub use report::{RequirementReport, requirement_states};
 pub use rules::{RULES, RuleInfo};

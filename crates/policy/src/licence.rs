@@ -1,5 +1,29 @@
 //! SPDX licence expressions (SPDX 2.3, annex D) against lists of ids.
 
+/// Which licences are permitted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LicenceRules {
+    /// The only ones that are, SPDX ids; empty: any that is not denied.
+    pub permitted: Vec<String>,
+    /// Those that are not.
+    pub denied: Vec<String>,
+}
+
+impl LicenceRules {
+    /// True when every expression is permitted.
+    pub fn is_empty(&self) -> bool {
+        self.permitted.is_empty() && self.denied.is_empty()
+    }
+
+    /// True when an SPDX expression can be satisfied with licences that are permitted.
+    pub fn permits(&self, expression: &str) -> bool {
+        let listed = |list: &[String], id: &str| list.iter().any(|known| known.eq_ignore_ascii_case(id));
+        let permitted =
+            |id: &str| !listed(&self.denied, id) && (self.permitted.is_empty() || listed(&self.permitted, id));
+        is_permitted(expression, &permitted)
+    }
+}
+
 /// True when an expression can be satisfied with licences that are permitted: of `OR` one side, of `AND` both. What is no
 /// expression is permitted where the text as a whole is.
 pub(crate) fn is_permitted(expression: &str, permitted: &dyn Fn(&str) -> bool) -> bool {

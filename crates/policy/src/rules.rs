@@ -117,6 +117,12 @@ pub const RULES: &[RuleInfo] = &[
     ),
     rule("licences", "every licence is one that the policy permits", &["COMMIT-T2", "BASE-6"], Enforce),
     rule(
+        "dependency-age",
+        "no package is of a version that was published too short a time ago",
+        &["COMMIT-T2", "DEPLOY-4"],
+        Enforce,
+    ),
+    rule(
         "image",
         "the image has a permitted base, and nothing about it that the policy refuses",
         &["DEPLOY-3", "DEPLOY-4"],

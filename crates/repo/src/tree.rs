@@ -6,9 +6,9 @@ use std::path::Path;
 use gix::ObjectId;
 use gix::objs::Kind;
 
-use crate::RepoError;
 use crate::history::{DIRECTORY, entries, problem, tree_of};
 use crate::open;
+use crate::{RepoError, View};
 
 /// The mode of a regular file, executable or not.
 const REGULAR: u32 = 0o100_000;
@@ -44,6 +44,25 @@ impl TreeFiles {
             paths: Vec::new(),
             ids: HashMap::new(),
             commit: id.to_string(),
+            failures: Vec::new(),
+        };
+        files.below(&repository, tree, "", 0);
+        files.paths.sort_unstable_by(|a, b| Path::new(a).cmp(Path::new(b)));
+        Ok(files)
+    }
+
+    /// As [`TreeFiles::at`], for a commit or tree that a view knows: also the tree of a merge that was never made.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn of(view: &View, id: &str) -> Result<Self, RepoError> {
+        let tree = view.tree_id(id)?;
+        let repository = view.git().clone();
+        let mut files = Self {
+            repository: repository.clone().into_sync(),
+            paths: Vec::new(),
+            ids: HashMap::new(),
+            commit: id.to_owned(),
             failures: Vec::new(),
         };
         files.below(&repository, tree, "", 0);

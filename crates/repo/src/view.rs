@@ -127,6 +127,35 @@ impl View {
         Ok(Self { repository, git_dir: real.git_dir().to_path_buf(), _scratch: scratch })
     }
 
+    /// The id that a name stands for in the real repository, as `git rev-parse` has it: `HEAD`, `main~2`, a short id.
+    ///
+    /// # Errors
+    /// It stands for nothing, or for more than one thing.
+    pub fn resolve(&self, name: &str) -> Result<String, RepoError> {
+        let wrong = self.wrong();
+        let real = self.real()?;
+        let id = real.rev_parse_single(name).map_err(|e| wrong(&format!("`{name}`: {e}")))?;
+        Ok(id.to_string())
+    }
+
+    /// The ref that a symbolic ref of the real repository points to (`HEAD`, `refs/remotes/origin/HEAD`); `None` where
+    /// there is none or it is detached.
+    pub fn symbolic(&self, name: &str) -> Option<String> {
+        let real = self.real().ok()?;
+        let reference = real.try_find_reference(name).ok()??;
+        Some(reference.target().try_name()?.as_bstr().to_string())
+    }
+
+    /// Whether the clone lacks history: what an object names may not be there.
+    pub fn is_shallow(&self) -> bool {
+        self.real().is_ok_and(|real| real.is_shallow().unwrap_or(true))
+    }
+
+    fn real(&self) -> Result<gix::Repository, RepoError> {
+        let options = gix::open::Options::isolated().config_overrides(["core.useReplaceRefs=false"]);
+        gix::open_opts(&self.git_dir, options).map_err(|e| self.wrong()(&e))
+    }
+
     /// The repository's git directory.
     pub fn git_dir(&self) -> &Path {
         &self.git_dir
@@ -306,8 +335,7 @@ impl View {
     /// They cannot be read.
     pub fn refs(&self) -> Result<Vec<(String, String)>, RepoError> {
         let wrong = self.wrong();
-        let options = gix::open::Options::isolated().config_overrides(["core.useReplaceRefs=false"]);
-        let real = gix::open_opts(&self.git_dir, options).map_err(|e| wrong(&e))?;
+        let real = self.real()?;
         let platform = real.references().map_err(|e| wrong(&e))?;
         let mut found = Vec::new();
         for reference in platform.all().map_err(|e| wrong(&e))? {
@@ -328,8 +356,7 @@ impl View {
     /// It cannot be read.
     pub fn reference(&self, name: &str) -> Result<Option<String>, RepoError> {
         let wrong = self.wrong();
-        let options = gix::open::Options::isolated();
-        let real = gix::open_opts(&self.git_dir, options).map_err(|e| wrong(&e))?;
+        let real = self.real()?;
         let found = real.try_find_reference(name).map_err(|e| wrong(&e))?;
         Ok(found.and_then(|reference| reference.try_id().map(|id| id.to_string())))
     }

@@ -64,8 +64,8 @@ struct Feed<'s, 'a> {
     scanner: &'s Scanner<'a>,
     findings: Vec<Finding>,
     coverage: Coverage,
-    /// Bytes that may still come out of all containers, whatever is nested in what.
-    budget: Rc<Cell<u64>>,
+    /// What may come out of all containers, whatever is nested in what.
+    budget: Rc<Budget>,
     /// That it ran out has been said.
     said: bool,
 }
@@ -107,6 +107,7 @@ impl<'a> Scanner<'a> {
                 if metadata.len() > limit {
                     feed.coverage.part(place.to_string(), &format!("only its first {limit} bytes"));
                 }
+                feed.budget.size.set(metadata.len().min(limit));
                 feed.content(&place, &mut Origin::File(&mut file), 0);
             }
             Ok(_) => feed.coverage.skip(place.to_string(), "not a regular file"),
@@ -118,13 +119,15 @@ impl<'a> Scanner<'a> {
     /// Scans what a reader gives.
     pub fn stream(&self, place: &Place, reader: &mut dyn Read) {
         let mut feed = self.feed();
-        feed.content(place, &mut Origin::Stream(reader), 0);
+        let mut measured = Measured { reader, budget: Rc::clone(&feed.budget) };
+        feed.content(place, &mut Origin::Stream(&mut measured), 0);
         self.done(feed, place);
     }
 
     /// Scans bytes in memory.
     pub fn bytes(&self, place: &Place, bytes: &[u8]) {
         let mut feed = self.feed();
+        feed.budget.size.set(bytes.len() as u64);
         feed.content(place, &mut Origin::Bytes(bytes), 0);
         self.done(feed, place);
     }
@@ -157,13 +160,7 @@ impl<'a> Scanner<'a> {
         if self.list_inputs {
             coverage.inputs = Some(Vec::new());
         }
-        Feed {
-            scanner: self,
-            findings: Vec::new(),
-            coverage,
-            budget: Rc::new(Cell::new(self.limits.unpacked)),
-            said: false,
-        }
+        Feed { scanner: self, findings: Vec::new(), coverage, budget: Rc::new(Budget::new(&self.limits)), said: false }
     }
 
     fn done(&self, mut feed: Feed<'_, 'a>, place: &Place) {
@@ -335,12 +332,12 @@ impl Feed<'_, '_> {
                     self.coverage.skip(inner.to_string(), &format!("a {what}"));
                 }
                 Ok(content) => {
-                    let mut counted = Counted { reader: content, left: Rc::clone(&self.budget), error: None };
+                    let mut counted = Counted { reader: content, budget: Rc::clone(&self.budget), error: None };
                     self.content(&inner, &mut Origin::Stream(&mut counted), depth + 1);
                     if let Some(error) = counted.error {
                         parts.push((inner.to_string(), error));
                     }
-                    if self.budget.get() == 0 {
+                    if self.budget.room() == 0 {
                         return ControlFlow::Break(());
                     }
                 }
@@ -358,9 +355,9 @@ impl Feed<'_, '_> {
             }
             Ok(()) => {}
         }
-        if self.budget.get() == 0 && !self.said {
+        if self.budget.room() == 0 && !self.said {
             self.said = true;
-            let why = format!("more than {} bytes come out of it", self.scanner.limits.unpacked);
+            let why = format!("more than {} bytes come out of it: the rest was not scanned", self.budget.out.get());
             self.coverage.part(place.to_string(), &why);
         }
     }
@@ -492,24 +489,62 @@ fn read_more(reader: &mut dyn Read, into: &mut Vec<u8>, room: usize, coverage: &
     }
 }
 
+/// What may come out of the containers of one file, held against the size of the file itself: a few bytes that become
+/// gigabytes are there to keep a scanner busy.
+struct Budget {
+    unpacked: u64,
+    ratio: u64,
+    ratio_from: u64,
+    /// Bytes of the file; of a stream, those that were read.
+    size: Cell<u64>,
+    /// Bytes that came out.
+    out: Cell<u64>,
+}
+
+impl Budget {
+    fn new(limits: &Limits) -> Self {
+        let Limits { unpacked, ratio, ratio_from, .. } = *limits;
+        Self { unpacked, ratio, ratio_from, size: Cell::new(0), out: Cell::new(0) }
+    }
+
+    fn room(&self) -> u64 {
+        let by_size = self.size.get().saturating_mul(self.ratio).max(self.ratio_from);
+        self.unpacked.min(by_size).saturating_sub(self.out.get())
+    }
+}
+
+/// Counts the bytes of a stream that is a file.
+struct Measured<'r> {
+    reader: &'r mut dyn Read,
+    budget: Rc<Budget>,
+}
+
+impl Read for Measured<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.budget.size.set(self.budget.size.get() + read as u64);
+        Ok(read)
+    }
+}
+
 /// Counts what comes out of a container, and ends it when too much does. An error ends it too and is kept: what came
 /// before it is scanned.
 struct Counted<'r> {
     reader: &'r mut dyn Read,
-    left: Rc<Cell<u64>>,
+    budget: Rc<Budget>,
     error: Option<String>,
 }
 
 impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let left = self.left.get();
+        let left = self.budget.room();
         if self.error.is_some() || left == 0 {
             return Ok(0);
         }
         let room = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         match self.reader.read(&mut buffer[..room]) {
             Ok(n) => {
-                self.left.set(left - n as u64);
+                self.budget.out.set(self.budget.out.get() + n as u64);
                 Ok(n)
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(error),

@@ -18,6 +18,11 @@ pub struct Limits {
     pub members: usize,
     /// Bytes that may come out of all containers of one file. 4 GiB.
     pub unpacked: u64,
+    /// Bytes that may come out of them for each byte of the file itself, once [`Limits::ratio_from`] came out. 200: what is
+    /// packed in earnest rarely reaches 50.
+    pub ratio: u64,
+    /// So much may come out whatever the file's size, in bytes. 64 MiB.
+    pub ratio_from: u64,
     /// A container that has to be held in memory to be read (a ZIP within another container), in bytes. 64 MiB.
     pub in_memory: usize,
     /// Findings kept of one file. 1,000.
@@ -39,6 +44,8 @@ impl Default for Limits {
             depth: 8,
             members: 200_000,
             unpacked: 4 << 30,
+            ratio: 200,
+            ratio_from: 64 << 20,
             in_memory: 64 << 20,
             findings_of_file: 1_000,
             findings: 200_000,

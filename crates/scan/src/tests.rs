@@ -92,6 +92,25 @@ fn what_a_container_holds_counts_once_and_what_is_not_opened_is_said() {
     let bomb = gzip(&gzip(&vec![0; 50_000_000]));
     let ended = scan(&bomb, Limits { unpacked: 1_000_000, ..Limits::default() });
     assert!(!ended.coverage.is_complete() && ended.coverage.bytes < 3_000_000, "{:?}", ended.coverage);
+    // Few bytes do not become many, however they are packed; what is packed in earnest is read.
+    for bomb in [bomb, zip("a.jar", &zip("b", &vec![0; 50_000_000]))] {
+        let ended = scan(&bomb, Limits { ratio_from: 1_000_000, ..Limits::default() });
+        assert!(!ended.coverage.is_complete() && ended.coverage.bytes < 4_000_000, "{:?}", ended.coverage);
+        let place = Place::file("bomb");
+        let tally = Tally::default();
+        let scanner = Scanner::new(
+            &[],
+            Limits { ratio_from: 1_000_000, ..Limits::default() },
+            globset::GlobSet::empty(),
+            false,
+            &tally,
+        );
+        scanner.stream(&place, &mut &bomb[..]);
+        assert!(!scanner.finish().coverage.is_complete());
+    }
+    let earnest = gzip(&[TEXT, &(0..400_000_u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>()].concat());
+    let whole = scan(&earnest, Limits { ratio_from: 0, ..Limits::default() });
+    assert!(whole.findings.len() == 1 && whole.coverage.is_complete(), "{:?}", whole.coverage);
     let out_of_time = scan(TEXT, Limits { time: Some(std::time::Duration::ZERO), ..Limits::default() });
     assert!(out_of_time.findings.is_empty() && !out_of_time.coverage.is_complete());
 }

@@ -3,6 +3,7 @@
 mod environment;
 mod files;
 mod link;
+mod pack;
 mod process;
 mod provenance;
 mod vsa;
@@ -11,13 +12,15 @@ mod vulns;
 pub use environment::{Attribute, Environment};
 pub use files::{Artifacts, CacheState, GitState, Lockfile, Materials, Submodule};
 pub use link::Link;
+pub use pack::Pack;
 pub use process::{
     Completeness, Guarding, Monitor, MonitorLog, MonitoredProcess, Process, ProcessEvent, TraceMetadata,
 };
 pub use provenance::{BuildDefinition, BuildMetadata, Builder, Provenance, RunDetails};
 pub use vsa::{PolicyReference, VerificationSummary, Verifier};
 pub use vulns::{
-    ImageFacts, Occurrence, ScanFacts, ScanMetadata, ScanResult, Scanner, ScannerDatabase, SeverityRating, Vulns,
+    ImageFacts, Occurrence, ReleaseFacts, ScanFacts, ScanMetadata, ScanResult, Scanner, ScannerDatabase,
+    SeverityRating, Vulns,
 };
 
 /// SCAI attribute report v0.3: the environment attestation (SP 800-204D 5.1.1).
@@ -40,6 +43,8 @@ pub const TEST_RESULT: &str = "https://in-toto.io/attestation/test-result/v0.1";
 pub const VULNS: &str = "https://in-toto.io/attestation/vulns/v0.2";
 /// CycloneDX, as cosign and witness name it; a version may follow.
 pub const CYCLONEDX: &str = "https://cyclonedx.org/bom";
+/// Pack v0.1, documented in `docs/predicates.md`: advisories or rules, with version and end.
+pub const PACK: &str = "urn:provost:predicate:pack:v0.1";
 /// SPDX 2.
 pub const SPDX: &str = "https://spdx.dev/Document";
 /// The build type of `provost run`, documented in `docs/predicates.md`.
@@ -58,7 +63,12 @@ pub fn short_name(predicate_type: &str) -> &str {
         VULNS => "vulns",
         CYCLONEDX => "cyclonedx",
         SPDX => "spdx",
-        other => other,
+        PACK => "pack",
+        // Predicates of our own that are made elsewhere: what stands before the version.
+        other => other
+            .strip_prefix("urn:provost:predicate:")
+            .and_then(|rest| rest.split_once(':'))
+            .map_or(other, |(name, _)| name),
     }
 }
 
@@ -75,6 +85,7 @@ pub fn by_short_name(name: &str) -> Option<&str> {
         "vulns" => VULNS,
         "cyclonedx" => CYCLONEDX,
         "spdx" => SPDX,
+        "pack" => PACK,
         other if other.contains(':') => other,
         _ => return None,
     })

@@ -94,6 +94,9 @@ pub struct Occurrence {
     /// The file that tells of it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub location: String,
+    /// How near the package is to what runs: `declared`, `installed`, `read`, `linked`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reach: Option<String>,
     /// A VEX statement by whoever is trusted for it: `not_affected`, `fixed`, `under_investigation`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vex: Option<String>,
@@ -132,12 +135,33 @@ pub struct ScanFacts {
     /// where none is stated.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub licences: BTreeMap<String, u64>,
+    /// When the packages were published; none where the scanner does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub releases: Option<ReleaseFacts>,
     /// SHA-256 of the SBOM that was judged, CycloneDX JSON; it is kept as a blob.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sbom: Option<String>,
     /// The image, where one was scanned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageFacts>,
+}
+
+/// When packages were published.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReleaseFacts {
+    /// Packages whose date is known.
+    pub known: u64,
+    /// Packages whose date is not known.
+    pub not_known: u64,
+    /// Those of the last [`ReleaseFacts::DAYS`] days before the scan, by package URL.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub recent: BTreeMap<String, Timestamp>,
+}
+
+impl ReleaseFacts {
+    /// Days before the scan of which packages are named.
+    pub const DAYS: u64 = 365;
 }
 
 /// What is known of an image.
@@ -153,6 +177,9 @@ pub struct ImageFacts {
     pub platform: String,
     /// Chain ids of its layers (OCI image specification, "Layer ChainID"), the lowest first.
     pub chain: Vec<String>,
+    /// When each of these layers was made, as the image's history says; none where it does not say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chain_created: Vec<Option<Timestamp>>,
     /// The user that it runs as; `root` where none is set.
     pub user: String,
     /// When it says that it was made.

@@ -12,7 +12,9 @@ use provost_remote::{Client, Options};
 use serde_json::json;
 
 use crate::commands::Context;
+use crate::commands::db_pack::{self, PackArgs, TrustArgs};
 use crate::exit::Exit;
+use crate::packs::{self, Origin};
 use crate::{clock, render};
 
 /// Bytes of a file to import at most.
@@ -31,9 +33,13 @@ Examples:
   provost db import crates.io/all.zip PyPI/all.zip   OSV's archives, as downloaded from its bucket
   provost db import epss_scores-current.csv.gz       FIRST's EPSS scores
   provost db import known_exploited_vulnerabilities.json
+  provost db import --releases uvloop.json ~/go/pkg/mod/cache/download   when versions were published
   provost db update crates.io npm PyPI               fetch what is new; later without names
   provost db status                                  what is in it, and how old
   provost db show GHSA-q2q7-5pp4-w6pg                one advisory
+  provost db pack create -o advisories.pack          sign it for others
+  provost db trust publisher.pub                     whose packs count here
+  provost db import advisories.pack                  take a pack: newer than the last, and not ended
 
 The database is one file in provost's own directory; PROVOST_DB or --db names another. Nothing is fetched but by
 `update`: bring the files as you bring other inputs into your network.";
@@ -48,6 +54,10 @@ enum What_ {
     Status(StatusArgs),
     /// Show an advisory by its id or an alias.
     Show(ShowArgs),
+    /// Sign the database as a pack for others.
+    Pack(PackArgs),
+    /// Trust a key's packs from now on; without one, list the keys.
+    Trust(TrustArgs),
 }
 
 /// Which database.
@@ -67,8 +77,19 @@ impl Which {
     /// Opens it.
     ///
     /// # Errors
-    /// There is none, or it is damaged.
+    /// There is none, it is damaged, or it came as a pack that has ended.
     pub fn open(&self, context: &Context) -> Result<Database> {
+        let database = self.open_ended(context)?;
+        if let Some(origin) = Origin::of(database.path(), &database.info().digest)?
+            && let Some(why) = packs::ended(&origin.pack, clock::now())
+        {
+            bail!("the advisories at {} do not count any more: {why}", database.path().display());
+        }
+        Ok(database)
+    }
+
+    /// The same, even where it came as a pack that has ended: to look at it.
+    fn open_ended(&self, context: &Context) -> Result<Database> {
         let path = self.path(context);
         if !path.exists() {
             bail!(
@@ -83,11 +104,15 @@ impl Which {
 
 #[derive(Debug, Args)]
 struct ImportArgs {
-    /// Archives (zip, tar, compressed or not), JSON or CSV files; directories are searched for .json files.
+    /// Archives (zip, tar, compressed or not), JSON or CSV files; directories are searched for .json files and RustSec's.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     which: Which,
+    /// The files say when versions were published: npm's packuments, PyPI's JSON, files of crates.io's sparse index, `.info` of
+    /// Go's module cache, or lines with ecosystem, name, version and released. `--min-age` goes by that.
+    #[arg(long, conflicts_with_all = ["fresh", "as_of", "strict"])]
+    releases: bool,
     /// Begin anew instead of adding to what is there.
     #[arg(long)]
     fresh: bool,
@@ -100,6 +125,9 @@ struct ImportArgs {
     /// Fail when an advisory cannot be read. Such are set aside and reported either way.
     #[arg(long)]
     strict: bool,
+    /// For a pack: the public key of who may have signed it, instead of those of `db trust`.
+    #[arg(long, value_name = "KEY")]
+    signer: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -156,6 +184,8 @@ pub fn run(args: &DbArgs, context: &Context) -> Result<Exit> {
         What_::Update(args) => update(args, context),
         What_::Status(args) => status(args, context),
         What_::Show(args) => show(args, context),
+        What_::Pack(args) => db_pack::run(args, context),
+        What_::Trust(args) => db_pack::trust(args, context),
     }
 }
 
@@ -168,6 +198,15 @@ fn import(args: &ImportArgs, context: &Context) -> Result<Exit> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     }
+    if args.files.iter().any(|file| packs::is_pack(file)) {
+        if args.fresh || args.as_of.is_some() || args.allow_older || args.strict {
+            bail!("--fresh, --as-of, --allow-older and --strict are not for packs: their signer answers for them");
+        }
+        return db_pack::import(&args.files, &args.signer, &path, context);
+    }
+    if !args.signer.is_empty() {
+        bail!("--signer is for packs, and none of the files is one");
+    }
     let as_of = args.as_of.as_deref().map(day).transpose()?;
     let now = clock::now();
     if as_of.is_some_and(|as_of| as_of > now) {
@@ -175,8 +214,11 @@ fn import(args: &ImportArgs, context: &Context) -> Result<Exit> {
     }
     let begun = Instant::now();
     let mut builder = Builder::new(&path, args.fresh, now)?;
+    if args.releases {
+        return import_releases(args, builder, now);
+    }
     let mut total = Imported::default();
-    for file in files(&args.files)? {
+    for file in files(&args.files, &importable)? {
         let bytes = crate::input::read(&file, MAXIMUM_FILE)?;
         let name = file.display().to_string();
         let (what, imported) = builder.import(&name, &bytes, as_of, now)?;
@@ -227,6 +269,39 @@ fn import(args: &ImportArgs, context: &Context) -> Result<Exit> {
         anstream::eprintln!("{}", render::dim("`provost db status --json` names all that were set aside"));
     }
     Ok(if args.strict && total.quarantined > 0 { Exit::Denied } else { Exit::Pass })
+}
+
+/// Imports when versions were published.
+fn import_releases(args: &ImportArgs, mut builder: Builder, now: Timestamp) -> Result<Exit> {
+    let may_tell = |path: &Path| path.extension().is_none_or(|end| end == "json" || end == "jsonl" || end == "info");
+    let (mut versions, mut silent, mut refused) = (0, 0, 0u64);
+    for file in files(&args.files, &may_tell)? {
+        let named = args.files.contains(&file);
+        let name = file.display().to_string();
+        let found = crate::input::read(&file, MAXIMUM_FILE)
+            .and_then(|bytes| builder.releases(&name, &bytes, now).map_err(anyhow::Error::from));
+        match found {
+            Ok(0) => silent += 1,
+            Ok(number) => versions += number,
+            // What was named has to be of use; what lay beside it in a directory need not be.
+            Err(error) if named => return Err(error),
+            Err(error) => {
+                refused += 1;
+                if refused <= 5 {
+                    anstream::eprintln!("{} {}", render::warning("not taken:"), printable(&format!("{error:#}")));
+                }
+            }
+        }
+    }
+    if refused > 5 {
+        anstream::eprintln!("{} {} more files", render::warning("not taken:"), refused - 5);
+    }
+    let info = builder.finish()?;
+    let known = info.releases.map(|one| one.versions).unwrap_or_default();
+    let dateless =
+        if silent > 0 { format!("; {} without any date", count(silent, "file", "files")) } else { String::new() };
+    anstream::println!("{} dated{dateless}; {known} in the database", count(versions, "version", "versions"));
+    Ok(Exit::Pass)
 }
 
 /// Beyond so many changed advisories the whole archive is fetched.
@@ -342,8 +417,12 @@ fn fetch(
     }
 }
 
-/// The files to import: directories stand for the `.json` files below them.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+fn importable(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "json") || provost_formats::rustsec::is_advisory(&path.to_string_lossy())
+}
+
+/// The files to import: directories stand for those below them that are wanted.
+fn files(paths: &[PathBuf], wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
         let metadata = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -352,15 +431,15 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             continue;
         }
         let before = found.len();
-        below(path, &mut found, 0)?;
+        below(path, &mut found, 0, wanted)?;
         if found.len() == before {
-            bail!("{} holds no .json files", path.display());
+            bail!("{} holds no files to import", path.display());
         }
     }
     Ok(found)
 }
 
-fn below(directory: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
+fn below(directory: &Path, found: &mut Vec<PathBuf>, depth: usize, wanted: &dyn Fn(&Path) -> bool) -> Result<()> {
     let mut entries = std::fs::read_dir(directory)
         .with_context(|| format!("cannot read {}", directory.display()))?
         .collect::<Result<Vec<_>, _>>()?;
@@ -368,8 +447,8 @@ fn below(directory: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<()>
     for entry in entries {
         let kind = entry.file_type()?;
         if kind.is_dir() && depth < 32 {
-            below(&entry.path(), found, depth + 1)?;
-        } else if kind.is_file() && entry.path().extension().is_some_and(|e| e == "json") {
+            below(&entry.path(), found, depth + 1, wanted)?;
+        } else if kind.is_file() && wanted(&entry.path()) {
             found.push(entry.path());
         }
     }
@@ -382,9 +461,11 @@ pub fn age(now: Timestamp, then: Timestamp) -> i64 {
 }
 
 fn status(args: &StatusArgs, context: &Context) -> Result<Exit> {
-    let database = args.which.open(context)?;
+    let database = args.which.open_ended(context)?;
     let info = database.info();
     let now = clock::now();
+    let origin = Origin::of(database.path(), &info.digest)?;
+    let ended = origin.as_ref().and_then(|origin| packs::ended(&origin.pack, now));
     let old: Vec<&String> = match args.max_age {
         Some(limit) => {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -394,14 +475,25 @@ fn status(args: &StatusArgs, context: &Context) -> Result<Exit> {
         None => Vec::new(),
     };
     if args.json {
-        anstream::println!("{:#}", json!({"path": database.path(), "database": info, "tooOld": old}));
+        anstream::println!(
+            "{:#}",
+            json!({"path": database.path(), "database": info, "tooOld": old, "pack": origin, "packEnded": ended})
+        );
     } else {
         anstream::print!("{}", describe(database.path(), info, now));
+        if let Some(Origin { pack, signer, .. }) = &origin {
+            let text = format!("`{}`, version {}, until {}", pack.name, pack.version, &pack.expires.to_string()[..10]);
+            anstream::print!("{}", render::line("pack", &printable(&text)));
+            anstream::print!("{}", render::line("signed by", &format!("sha256:{signer}")));
+        }
+        if let Some(why) = &ended {
+            anstream::eprintln!("{} {why}", render::error("ended:"));
+        }
         for name in &old {
             anstream::eprintln!("{} the data of {name} is too old", render::error("too old:"));
         }
     }
-    Ok(if old.is_empty() { Exit::Pass } else { Exit::Denied })
+    Ok(if old.is_empty() && ended.is_none() { Exit::Pass } else { Exit::Denied })
 }
 
 fn describe(path: &Path, info: &Info, now: Timestamp) -> String {
@@ -431,12 +523,17 @@ fn describe(path: &Path, info: &Info, now: Timestamp) -> String {
     out.push_str(&render::line("EPSS", info.epss.as_ref().unwrap_or(&none)));
     let none = "none: import CISA's catalogue".to_owned();
     out.push_str(&render::line("exploited", info.exploited.as_ref().unwrap_or(&none)));
+    let releases = info.releases.as_ref().map_or_else(
+        || "none: `provost db import --releases`".to_owned(),
+        |one| format!("{}, imported {}", count(one.versions, "version", "versions"), &one.imported.to_string()[..10]),
+    );
+    out.push_str(&render::line("releases", &releases));
     out.push_str(&render::line("digest", &info.digest));
     out
 }
 
 fn show(args: &ShowArgs, context: &Context) -> Result<Exit> {
-    let database = args.which.open(context)?;
+    let database = args.which.open_ended(context)?;
     let mut exit = Exit::Pass;
     for id in &args.ids {
         let found = database.advisories(id)?;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use provost_deps::Severity;
+use provost_deps::{Reach, Severity};
+use provost_model::Timestamp;
 
 use super::Context;
 use super::db::Which;
@@ -17,6 +18,10 @@ Examples:
   provost scan deps Cargo.lock               one lockfile
   provost scan deps --fail-on high --ignore-unfixed
   provost scan deps --deny unmaintained      what nobody looks after fails the scan too
+  provost scan deps --deny drift,lock        and what is installed otherwise than locked, and weak entries of locks
+  provost scan deps --min-age 14d            and what was published in the last two weeks
+  provost scan deps --observed               which of them the last watched run really read
+  provost scan deps --deny-licence AGPL-3.0-only
   provost scan deps --format sarif -o deps.sarif
 
 The advisories come from `provost db import`. Exit codes: 0 nothing counts, 1 issues, 2 usage, 3 not everything could be
@@ -35,6 +40,11 @@ pub enum Deny {
     Deprecated,
     /// The version was taken back.
     Yanked,
+    /// It is installed, or was read, otherwise than locked.
+    Drift,
+    /// An entry of a lock that is weak: from a host of its own, not pinned, without a good digest, or marked for less than it
+    /// is needed for. Entries of other packages and unprotected connections count always.
+    Lock,
     /// All of these.
     All,
 }
@@ -66,6 +76,45 @@ impl Counting {
     }
 }
 
+/// What is asked of where packages come from, and of how old they are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Supply {
+    /// Hosts that packages may come from: any other counts. Without, the public registries and the one that most of a lock
+    /// come from are fine, and others are noted.
+    #[arg(long, value_name = "HOST", value_delimiter = ',', help_heading = "What counts")]
+    pub registry: Vec<String>,
+    /// Versions that were published less than so long ago count: `14d`, `2w`. One whose date is not known is not old enough.
+    #[arg(long, value_name = "TIME", value_parser = days, help_heading = "What counts")]
+    pub min_age: Option<i64>,
+    /// The time that ages are counted to, instead of now: `2026-11-29` or `2026-11-29T12:00:00Z`.
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "What counts")]
+    pub at: Option<Timestamp>,
+}
+
+/// `14`, `14d`, `2w`: days.
+fn days(text: &str) -> Result<i64, String> {
+    let (number, each) = match text.strip_suffix('w') {
+        Some(weeks) => (weeks, 7),
+        None => (text.strip_suffix('d').unwrap_or(text), 1),
+    };
+    match number.parse::<u32>() {
+        Ok(number) if number <= 36_500 => Ok(i64::from(number) * each),
+        _ => Err("days are expected, 14d, or weeks, 2w".to_owned()),
+    }
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse()
+        .or_else(|_| format!("{text}T00:00:00Z").parse())
+        .map_err(|_| "a day or a time is expected: 2026-11-29, 2026-11-29T12:00:00Z".to_owned())
+}
+
+/// `declared=high`: the least severity that counts for a grade.
+fn limit(text: &str) -> Result<(Reach, Severity), String> {
+    let (reach, severity) = text.split_once('=').ok_or("GRADE=SEVERITY is expected, for example declared=critical")?;
+    Ok((reach.parse()?, severity.parse()?))
+}
+
 /// What scans of packages have in common.
 #[derive(Debug, Args)]
 pub struct Judging {
@@ -75,6 +124,22 @@ pub struct Judging {
     /// What counts.
     #[command(flatten)]
     pub counting: Counting,
+    /// What is asked of where packages come from, and of how old they are.
+    #[command(flatten)]
+    pub supply: Supply,
+    /// The least severity that counts for packages of a grade (declared, installed, read, linked), where it is another than
+    /// --fail-on: `declared=critical`. Attacks and what is exploited count always.
+    #[arg(long, value_name = "GRADE=SEVERITY", value_parser = limit, value_delimiter = ',', help_heading = "What counts")]
+    pub fail_on_reach: Vec<(Reach, Severity)>,
+    /// The only licences that are permitted, SPDX ids; others count.
+    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "What counts")]
+    pub allow_licence: Vec<String>,
+    /// Licences that count, SPDX ids.
+    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "What counts")]
+    pub deny_licence: Vec<String>,
+    /// Licences that the project's signed policy does not permit count.
+    #[arg(long, conflicts_with_all = ["allow_licence", "deny_licence"], help_heading = "What counts")]
+    pub licences: bool,
     /// Cannot decide when the data of an ecosystem is older than so many days.
     #[arg(long, value_name = "DAYS", help_heading = "What counts")]
     pub max_age: Option<u64>,
@@ -126,6 +191,10 @@ pub struct DepsArgs {
     /// The commit that the change is based on: its `.provost/suppressions.toml` counts.
     #[arg(long, value_name = "COMMIT", help_heading = "What counts")]
     pub base: Option<String>,
+    /// Say which packages a run under `provost run` really read, and which it read that no lock names: the last run, or the one
+    /// whose id begins so.
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "last", require_equals = true, help_heading = "What to scan")]
+    pub observed: Option<String>,
     /// The artifact that these packages went into, a file or `sha256:…`: the statement speaks of it. Without, it speaks of
     /// the files that were read.
     #[arg(long, value_name = "ARTIFACT", requires = "attest", help_heading = "Output")]
@@ -167,6 +236,12 @@ pub struct ImageArgs {
     /// Chain ids of permitted base images; an image that begins with none of them is a finding.
     #[arg(long, value_name = "SHA256", help_heading = "What counts")]
     pub base_image: Vec<String>,
+    /// An image that was made more than so many days ago counts.
+    #[arg(long, value_name = "DAYS", help_heading = "What counts")]
+    pub max_image_age: Option<u32>,
+    /// An image whose base was made more than so many days ago counts: the base that --base-image names, else the lowest layer.
+    #[arg(long, value_name = "DAYS", help_heading = "What counts")]
+    pub max_base_age: Option<u32>,
     /// Findings about the image itself that count, by rule: `image-root-user`, … or `all`. Secrets always do.
     #[arg(long, value_name = "RULE", value_delimiter = ',', help_heading = "What counts")]
     pub deny_image: Vec<String>,
@@ -255,6 +330,9 @@ pub struct DiffArgs {
     /// What counts.
     #[command(flatten)]
     pub counting: Counting,
+    /// What is asked of where packages come from, and of how old they are.
+    #[command(flatten)]
+    pub supply: Supply,
     /// Names that belong to the project itself: one that comes from the public registry is an alarm. `*` stands for any
     /// characters.
     #[arg(long, value_name = "PATTERN")]

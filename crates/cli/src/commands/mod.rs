@@ -1,13 +1,18 @@
 //! The subcommands, one file each.
 
+pub mod approvals;
+pub mod approve;
 pub mod bundle;
 pub mod db;
+pub mod db_pack;
 pub mod deps;
+pub mod gate;
 pub mod init;
 pub mod inspect;
 pub mod key;
 pub mod log;
 pub mod policy;
+pub mod privilege;
 pub mod recheck;
 pub mod repo;
 pub mod report;
@@ -16,6 +21,7 @@ pub mod sbom;
 pub mod scan;
 pub mod trust;
 pub mod verify;
+pub mod withdraw;
 
 use anyhow::Result;
 use provost_keys::PublicKey;

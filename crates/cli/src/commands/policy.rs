@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
+use provost_attest::Envelope;
+use provost_keys::{PrivateKey, Signer as _};
 use provost_model::printable;
-use provost_policy::{Facts, Policy, PolicyError, judge_example};
+use provost_policy::{Delegated, Facts, POLICY_PAYLOAD, Policy, PolicyError, judge_example};
 
 use crate::commands::Context;
 use crate::commands::verify::Artifact;
 use crate::evidence_file::EvidenceFile;
 use crate::exit::Exit;
+use crate::gate::policy::DELEGATED_PAYLOAD;
 use crate::home::Project;
 use crate::judge::{self, Options, TrustedPolicy};
 use crate::signing::{self, Role};
@@ -46,6 +49,12 @@ enum PolicyCommand {
         /// The private key (default: the project's policy key).
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
+        /// Add a signature to the envelope that is there, for a policy that needs several.
+        #[arg(long)]
+        add: bool,
+        /// The text holds rules of a delegation of this signed policy.
+        #[arg(long, value_name = "POLICY")]
+        delegated: Option<PathBuf>,
     },
 }
 
@@ -59,10 +68,18 @@ pub fn run(args: &PolicyArgs, context: &Context) -> Result<Exit> {
     match &args.command {
         PolicyCommand::Check { file } => Ok(check(&source(file))?.1),
         PolicyCommand::Test { file } => test(&source(file)),
-        PolicyCommand::Sign { file, output, key } => {
+        PolicyCommand::Sign { file, output, key, add, delegated } => {
             let source = source(file);
+            if let Some(parent) = delegated {
+                let name = check_delegated(&source, parent)?;
+                let output = output.clone().unwrap_or_else(|| source.with_file_name(format!("{name}.dsse.json")));
+                return sign_by(&source, &output, key.as_deref(), *add, DELEGATED_PAYLOAD);
+            }
             let (Some(_), Exit::Pass) = check(&source)? else { return Ok(Exit::Denied) };
             let output = output.clone().unwrap_or_else(|| source.with_file_name("policy.dsse.json"));
+            if *add {
+                return sign_by(&source, &output, key.as_deref(), true, POLICY_PAYLOAD);
+            }
             let own;
             let signer = match key {
                 Some(path) => {
@@ -86,6 +103,47 @@ pub fn run(args: &PolicyArgs, context: &Context) -> Result<Exit> {
             Ok(Exit::Pass)
         }
     }
+}
+
+/// Checks delegated rules against the policy that they belong to; gives the delegation's name.
+fn check_delegated(source: &Path, parent: &Path) -> Result<String> {
+    let envelope = Envelope::parse(&crate::input::read(parent, crate::input::SMALL)?);
+    let text = match envelope {
+        Ok(envelope) => String::from_utf8(envelope.unverified_payload().to_vec()).context("the policy is not UTF-8")?,
+        Err(_) => crate::input::read_text(parent)?,
+    };
+    let policy = Policy::parse(&text).with_context(|| parent.display().to_string())?;
+    let rules = Delegated::parse(&crate::input::read_text(source)?, &policy.access);
+    Ok(rules.with_context(|| source.display().to_string())?.name)
+}
+
+/// Signs a text with one key, or adds that signature to an envelope of the very same text.
+fn sign_by(source: &Path, output: &Path, key: Option<&Path>, add: bool, payload: &str) -> Result<Exit> {
+    let Some(path) = key else { bail!("say with which key: `--key FILE`") };
+    let key =
+        PrivateKey::from_pem(&crate::input::read_text(path)?, None).with_context(|| path.display().to_string())?;
+    let text = crate::input::read_text(source)?;
+    let envelope = if add {
+        let mut there = Envelope::parse(&crate::input::read(output, crate::input::SMALL)?)?;
+        if there.unverified_payload() != text.as_bytes() || there.payload_type() != payload {
+            bail!("{} is of another text: sign this one anew, and have the others add theirs", output.display());
+        }
+        let message = there.signed_bytes();
+        if there.signatures().iter().any(|s| key.public_key().verify(&message, &s.signature).is_ok()) {
+            bail!("this key has signed {} already: it counts once", output.display());
+        }
+        there.add_signature(&key)?;
+        there
+    } else {
+        Envelope::sign(payload, text.into_bytes(), &key)?
+    };
+    let temporary = output.with_extension("new");
+    std::fs::write(&temporary, format!("{}\n", envelope.to_json()))
+        .and_then(|()| std::fs::rename(&temporary, output))
+        .with_context(|| format!("cannot write {}", output.display()))?;
+    let signatures = provost_model::count(envelope.signatures().len() as u64, "signature", "signatures");
+    anstream::eprintln!("{} {}, {signatures}", render::bold("signed"), output.display());
+    Ok(Exit::Pass)
 }
 
 /// Reads a policy and shows each problem with its line, as a compiler would.

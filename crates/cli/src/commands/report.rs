@@ -235,6 +235,10 @@ fn draw(project: &Project, store: &Store, context: &Context, args: &ReportArgs, 
         runs.push(card);
         verdicts.push(verdict);
     }
+    let gate = crate::gate::requirements::verdict(store, policy, now)?;
+    if let Some((_, list)) = &gate {
+        entries.extend(list.iter().map(|(index, statement)| entry_row(*index, "gate", statement)));
+    }
     entries.sort_by_key(|e| std::cmp::Reverse(e.index));
     // The newest run of each step says how things stand; older ones are history.
     let mut current: Vec<Verdict> = Vec::new();
@@ -245,6 +249,7 @@ fn draw(project: &Project, store: &Store, context: &Context, args: &ReportArgs, 
             current.push(verdict);
         }
     }
+    current.extend(gate.map(|(verdict, _)| verdict));
     let link = |digest: &provost_model::Digest| Link {
         text: entries
             .iter()

@@ -22,13 +22,14 @@ use crate::caches::Caches;
 use crate::commands::Context;
 use crate::evidence_file::{EvidenceFile, beside};
 use crate::exit::Exit;
+use crate::gate::step::Passage;
 use crate::home::Project;
 use crate::judge::{self, Anchors, Options, TrustedPolicy};
 use crate::learn::{self, Needs};
 use crate::signing::{self, Role};
 use crate::statements::Statements;
 use crate::summary::{self, Platform, Told};
-use crate::{ci, clock, config, environment, gather, observed, redact, render, scan, setup, watch};
+use crate::{ci, clock, config, environment, gate, gather, observed, redact, render, scan, setup, watch};
 
 const AFTER: &str = "\
 In CI: a job summary is added to the file that GITHUB_STEP_SUMMARY names; violations and findings are annotated on
@@ -71,6 +72,13 @@ pub struct RunArgs {
     /// Write the tightest guard under which this run passes, as a patch of provost.toml to review.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "provost.patch")]
     learn: Option<PathBuf>,
+    /// Without network, secrets and privilege, or not at all: for what nobody has looked at yet. Whatever provost.toml
+    /// says of a guard does not count.
+    #[arg(long, conflicts_with_all = ["no_isolation", "learn"])]
+    sandbox: bool,
+    /// The ref that a critical step runs for (default: the branch that is checked out, or the CI system's word).
+    #[arg(long = "ref", value_name = "REF")]
+    reference: Option<String>,
     /// Look for secrets in the files that the command wrote, in its command line and its environment.
     #[arg(long)]
     scan: bool,
@@ -162,13 +170,50 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
     let log_key = signing::load(Role::Log, &context.home, &project)?;
     let store_path = project.store(&context.home);
     let store = judge::open_store(&context.home, &store_path)?;
-    let policy = project_policy(context, &project)?;
+    let mut policy = project_policy(context, &project)?;
+    if policy.policy.access.repository.is_some() {
+        policy = gate::policy::load(
+            &context.home,
+            &project.signed_policy(&context.home),
+            &Anchors::load(Some(&context.home), &[], &[])?,
+        )?;
+    }
+    let invocation = format!("urn:provost:run:{}", clock::random_id(16)?);
+    let start = gate::step::Start {
+        directory: &directory,
+        step: &args.step,
+        reference: args.reference.as_deref(),
+        invocation: &invocation,
+        sandboxed: args.sandbox,
+    };
+    let passage = gate::step::pass(&context.home, &policy.policy, &store, &start, builder.as_ref(), log_key.as_ref())?;
+    let taken = match passage {
+        Passage::Free => None,
+        Passage::Taken(taken) => Some(taken),
+        Passage::Refused { why, hint } => {
+            anstream::eprintln!("{} {}", render::error("not started:"), printable(&why));
+            anstream::eprintln!("  {}", render::dim(&format!("→ {}", printable(&hint))));
+            platform.no_evidence(&args.step, &why, args.quiet);
+            return Ok(Exit::Denied);
+        }
+    };
+    let run = Started { invocation, taken };
     fault::point("run: ready");
 
     let watched = watch::Watched { watcher, signals: &signals };
-    let done =
-        supervise(args, context, &project, &directory, watched, &store, &policy, builder.as_ref(), log_key.as_ref())
-            .inspect_err(|error| platform.no_evidence(&args.step, &format!("{error:#}"), args.quiet))?;
+    let done = supervise(
+        args,
+        context,
+        &project,
+        &directory,
+        watched,
+        &run,
+        &store,
+        &policy,
+        builder.as_ref(),
+        log_key.as_ref(),
+    )
+    .inspect_err(|error| platform.no_evidence(&args.step, &format!("{error:#}"), args.quiet))?;
     let signer = done.signer.id().digest().short();
     let told = done.told(&signer);
     if !args.quiet {
@@ -205,6 +250,13 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
         Ending::Signalled(number) => Exit::Signal(number),
         Ending::TimedOut => Exit::Command(124),
     })
+}
+
+/// Which run it is, and what let it start.
+struct Started {
+    invocation: String,
+    /// The verdict that a critical step runs by.
+    taken: Option<gate::step::Taken>,
 }
 
 /// Writes what the run needed, as a patch, and says how that differs from what is allowed now.
@@ -257,13 +309,14 @@ fn supervise(
     project: &Project,
     directory: &Path,
     watched: watch::Watched<'_>,
+    run: &Started,
     store: &Store,
     policy: &TrustedPolicy,
     builder: &dyn Signer,
     log_key: &dyn Signer,
 ) -> Result<Done> {
     let config = &project.config;
-    let invocation = format!("urn:provost:run:{}", clock::random_id(16)?);
+    let invocation = run.invocation.clone();
     let arguments: Vec<String> = args.command.iter().map(|a| a.to_string_lossy().into_owned()).collect();
     let hidden = hidden_directories(context, project, store);
     let selections = Selections::new(config, directory, &hidden)?;
@@ -284,12 +337,16 @@ fn supervise(
     }
     probes.extend(key_files(project));
     probes.retain(|path| path.exists());
-    let wish = match (args.require_isolation || policy.policy.build.require_isolation, args.no_isolation) {
-        (_, true) => ConfinementWish::Off,
-        (true, _) => ConfinementWish::Required,
-        _ => config.isolation,
-    };
+    let wish =
+        match (args.require_isolation || args.sandbox || policy.policy.build.require_isolation, args.no_isolation) {
+            (_, true) => ConfinementWish::Off,
+            (true, _) => ConfinementWish::Required,
+            _ => config.isolation,
+        };
     let mut guard = config.guard.for_step(&args.step);
+    if args.sandbox {
+        guard = crate::guard::GuardConfig::sandbox();
+    }
     if args.learn.is_some() {
         guard.learns();
     }
@@ -377,6 +434,14 @@ fn supervise(
     }
     let mut facts = environment::facts();
     facts.extend(ci::facts(&|name| std::env::var(name).ok(), &|path| Path::new(path).exists()));
+    if let Some(taken) = &run.taken {
+        facts.push(EnvironmentFact {
+            name: "gate-verdict".into(),
+            value: taken.id.clone(),
+            source: FactSource::Measured,
+            basis: format!("entry {} of the log, taken in entry {}", taken.entry, taken.used),
+        });
+    }
     facts.push(EnvironmentFact {
         name: "signing-key-custody".into(),
         value: builder.custody().name().into(),

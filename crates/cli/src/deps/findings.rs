@@ -1,6 +1,6 @@
 //! Issues as findings: rule, level, message, what to do.
 
-use provost_deps::{Collected, Fault, Issue, Kind, Severity, advice};
+use provost_deps::{Collected, Fault, Flaw, Issue, Kind, Reach, Severity, Source, advice};
 use provost_formats::sarif::RuleText;
 use provost_model::{Finding, Level, Package, Span};
 
@@ -48,6 +48,72 @@ pub(crate) const RULES: &[RuleText<'static>] = &[
         help: "Take another version.",
         level: Level::Warning,
     },
+    RuleText {
+        id: "lock-other-package",
+        text: "An entry of a lock is another package, or another version, than it says",
+        help: "Do not install from this lock: find out who wrote that, and lock anew from the manifest.",
+        level: Level::Error,
+    },
+    RuleText {
+        id: "lock-unprotected",
+        text: "A locked package comes over a connection that anyone on the way can change",
+        help: "Let it come over https.",
+        level: Level::Error,
+    },
+    RuleText {
+        id: "lock-foreign-host",
+        text: "A locked package comes from a host that is neither public nor the one of the others",
+        help: "Lock anew from the registry of the others, or name the host with --registry.",
+        level: Level::Warning,
+    },
+    RuleText {
+        id: "lock-unpinned",
+        text: "A locked package comes from a repository by a name that can move",
+        help: "Lock it to a commit, by its whole name.",
+        level: Level::Warning,
+    },
+    RuleText {
+        id: "lock-no-digest",
+        text: "A locked package has no digest, and most others have one",
+        help: "Lock anew: the manager writes the digest then.",
+        level: Level::Warning,
+    },
+    RuleText {
+        id: "lock-weak-digest",
+        text: "A locked package has only a digest that can be forged, and most others have a better one",
+        help: "Lock anew: the manager writes a better digest then.",
+        level: Level::Note,
+    },
+    RuleText {
+        id: "lock-scope",
+        text: "A lock marks a package for less than what asks for it needs it for",
+        help: "Lock anew. It is judged as what asks for it says.",
+        level: Level::Warning,
+    },
+    RuleText {
+        id: "package-not-as-locked",
+        text: "A package is installed, or was read in a run, in another version than locked",
+        help: "Install from the lock again, or find out who changed it.",
+        level: Level::Warning,
+    },
+    RuleText {
+        id: "package-not-locked",
+        text: "A package is installed, or was read in a run, that no lock of the project names",
+        help: "Find out who put it there; ask for it and lock it, or install from the lock again.",
+        level: Level::Warning,
+    },
+    RuleText {
+        id: "licence-not-permitted",
+        text: "The licence of a dependency is none that is permitted",
+        help: "Replace it, or have whoever answers for licences permit this one.",
+        level: Level::Error,
+    },
+    RuleText {
+        id: "young-dependency",
+        text: "The version of a dependency was published too short a time ago",
+        help: "Wait, or take an older version.",
+        level: Level::Error,
+    },
 ];
 
 /// A package and its version for people.
@@ -70,6 +136,11 @@ pub(crate) fn rule_of(fault: &Fault) -> &'static str {
         },
         Fault::Deprecated { .. } => "deprecated-dependency",
         Fault::Yanked => "yanked-dependency",
+        Fault::Lock { flaw } => flaw.id(),
+        Fault::NotAsLocked { .. } => "package-not-as-locked",
+        Fault::NotLocked { .. } => "package-not-locked",
+        Fault::Licence { .. } => "licence-not-permitted",
+        Fault::Young { .. } => "young-dependency",
     }
 }
 
@@ -96,6 +167,7 @@ pub(crate) fn of(collected: &Collected, issue: &Issue) -> Finding {
         }
         Fault::Deprecated { text } => (format!("{name} is deprecated: {text}"), String::new()),
         Fault::Yanked => (format!("{name} was yanked"), String::new()),
+        other => (format!("{name} {}", said_of(other, is_read(source))), String::new()),
     };
     let version = package.version.as_deref().unwrap_or_default();
     let rule = rule_of(&issue.fault);
@@ -116,6 +188,53 @@ pub(crate) fn of(collected: &Collected, issue: &Issue) -> Finding {
     }
     finding.help = Some(advice(&source.inventory, issue));
     finding
+}
+
+/// What is wrong, in words that go on from the package's name; empty for what is told by an advisory or by its authors.
+/// `read` is true for what a run read and nothing tells to be installed.
+pub(crate) fn said_of(fault: &Fault, read: bool) -> String {
+    let there = if read { "was read" } else { "is installed" };
+    match fault {
+        Fault::Advisory(_) | Fault::Deprecated { .. } | Fault::Yanked => String::new(),
+        Fault::Lock { flaw } => match flaw {
+            Flaw::OtherPackage { how } => format!("is locked as another package: {how}"),
+            Flaw::Unprotected { url } => format!("comes over an unprotected connection: {url}"),
+            Flaw::ForeignHost { host, usual } => match usual {
+                Some(usual) => format!("comes from {host}, the others from {usual}"),
+                None => format!("comes from {host}, which is no public registry"),
+            },
+            Flaw::Unpinned { url } => format!("comes from {url} without a commit that pins it"),
+            Flaw::NoDigest => "has no digest, unlike the others".to_owned(),
+            Flaw::WeakDigest { algorithm } => format!("has only a {algorithm}, the others have better digests"),
+            Flaw::Scope { claimed } => {
+                let marks: Vec<&str> = claimed.iter().map(|scope| super::list::scope_name(*scope)).collect();
+                format!("is marked for {} only; what asks for it needs it for more", marks.join(", "))
+            }
+        },
+        Fault::NotAsLocked { locked, lock } => format!("{there}, and {lock} locks {}", locked.join(", ")),
+        Fault::NotLocked { lock } => format!("{there}, and {lock} does not name it"),
+        Fault::Licence { expression } => format!("has the licence {expression}, which is not permitted"),
+        Fault::Young { released, days, by } => {
+            let since = provost_model::count(days.unsigned_abs(), "day", "days");
+            let since = if *days < 0 { "in the future".to_owned() } else { format!("{since} before") };
+            format!("was published on {}, {since}, as {} says", &released.to_string()[..10], by.name())
+        }
+    }
+}
+
+/// True for a source that is what a run read.
+pub(crate) fn is_read(source: &Source) -> bool {
+    source.reader == provost_deps::READ
+}
+
+/// How near a package is to what runs, in words.
+pub(crate) fn reach_text(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Declared => "declared",
+        Reach::Installed => "installed",
+        Reach::Read => "read in the run",
+        Reach::Linked => "the program holds the functions",
+    }
 }
 
 /// What speaks for how much it matters.

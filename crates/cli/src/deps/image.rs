@@ -22,7 +22,7 @@ use provost_remote::registry::{Registry, Settings};
 use provost_remote::{Client, DockerConfig, Options};
 use provost_scan::{Check, Coverage, Limits as ScanLimits, Place, Scanner, Tally};
 
-use super::{Known, Other, finish, judge_all};
+use super::{Known, Other, finish, image_age as age, judge_all};
 use crate::commands::Context;
 use crate::commands::deps::ImageArgs;
 use crate::exit::Exit;
@@ -218,6 +218,8 @@ pub(crate) fn scan(args: &ImageArgs, context: &Context) -> Result<Exit> {
         packages(&image, &walked, &known.database, gathered.binaries, gathered.coverage, args.lockfiles)?;
     let facts = facts(&image, &walked);
     let mut others = about_the_image(args, &image, &walked);
+    let at = args.judging.supply.at.unwrap_or(began);
+    others.extend(age::findings(args, &image, &walked, at));
     let (baseline, suppressions) = (known.baseline.clone(), known.suppressions.clone());
     let mut done = judge_all(&args.judging, known, args.image.clone(), collected, began, begun)?;
     others.extend(
@@ -234,7 +236,7 @@ pub(crate) fn scan(args: &ImageArgs, context: &Context) -> Result<Exit> {
             let public = judged.finding.why.iter().any(|why| why.starts_with(OF_A_PACKAGE));
             let counts = !of_image && !public
                 || denied(&judged.finding.rule)
-                || judged.finding.rule == "image-foreign-base"
+                || matches!(judged.finding.rule.as_str(), "image-foreign-base" | "image-old" | "image-old-base")
                 || judged.finding.rule == "image-refused-entry";
             Other { finding: judged.finding, state: judged.state, counts }
         })
@@ -446,6 +448,7 @@ fn facts(image: &Image, walked: &Walked) -> ImageFacts {
         index: image.index.map(|digest| format!("sha256:{digest}")),
         platform: image.platform.as_ref().map(ToString::to_string).unwrap_or_default(),
         chain: image.chain_ids().iter().map(|digest| format!("sha256:{digest}")).collect(),
+        chain_created: image.layer_times(),
         user: match config.map(|config| runs_as(config, walked.content("etc/passwd"))) {
             Some(RunsAs::Root) => "root".to_owned(),
             Some(_) => config.map(|config| config.runtime.user.clone()).unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use provost_deps::{Collected, path_to};
+use provost_deps::{Collected, Ways};
 use provost_formats::lock;
 use provost_model::{Package, Scope, count, printable};
 use serde_json::{Value, json};
@@ -23,13 +23,17 @@ fn exit(collected: &Collected) -> Exit {
 }
 
 fn scope(package: &Package) -> String {
-    let names = package.scopes.iter().map(|scope| match scope {
+    package.scopes.iter().map(scope_name).collect::<Vec<_>>().join(", ")
+}
+
+/// A scope for people.
+pub(crate) fn scope_name(scope: Scope) -> &'static str {
+    match scope {
         Scope::Production => "production",
         Scope::Build => "build",
         Scope::Development => "development",
         Scope::Optional => "optional",
-    });
-    names.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// `deps list`.
@@ -128,7 +132,7 @@ pub(crate) fn why(args: &WhyArgs) -> Result<Exit> {
             let scope = scope(package);
             let scope = if scope.is_empty() { String::new() } else { format!(" for {scope}") };
             anstream::println!("{} in {}{scope}", render::bold(&printable(&name_of(package))), printable(&source.path));
-            let path = path_to(inventory, index);
+            let path = Ways::of(inventory).to(index);
             match (path.as_slice(), package.direct) {
                 ([_], _) | ([], Some(true)) => anstream::println!("  the project asks for it itself"),
                 ([], _) => anstream::println!("  the file does not say who needs it"),

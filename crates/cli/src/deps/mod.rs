@@ -3,6 +3,7 @@
 pub(crate) mod bom;
 mod findings;
 pub(crate) mod image;
+mod image_age;
 pub(crate) mod list;
 mod observed;
 mod output;
@@ -10,6 +11,7 @@ pub(crate) mod recheck;
 pub(crate) mod review;
 pub(crate) mod sbom;
 mod statement;
+mod supply;
 mod text;
 mod vex;
 
@@ -20,7 +22,7 @@ use anyhow::{Context as _, Result, bail};
 use globset::GlobSet;
 use provost_attest::ResourceDescriptor;
 use provost_attest::predicate::ImageFacts;
-use provost_deps::{Assessment, Collected, Database, Directory, Fault, Issue, Kind, Severity, collect};
+use provost_deps::{Assessment, Collected, Database, Directory, Fault, Flaw, Issue, Kind, Reach, Severity, collect};
 use provost_model::{Finding, Package, Timestamp};
 use provost_scan::{Baseline, Coverage, Judgement, State, Suppressions, judge};
 
@@ -40,6 +42,8 @@ pub(crate) struct Row {
     pub tolerated: Option<String>,
     /// What a VEX statement says of it.
     pub vex: Option<Vex>,
+    /// How near the package is to what runs.
+    pub reach: Reach,
 }
 
 impl Row {
@@ -65,6 +69,10 @@ pub(crate) struct Done {
     pub database: Database,
     /// Ecosystems whose data is older than permitted, with their age in days.
     pub too_old: Vec<(String, i64)>,
+    /// What was asked beside advisories.
+    pub asked: supply::Asked,
+    /// What was found of that.
+    pub found: supply::Found,
 }
 
 /// A finding that is not about a package.
@@ -95,6 +103,7 @@ pub(crate) struct Known {
     pub baseline: Option<Baseline>,
     pub suppressions: Suppressions,
     pub vex: vex::Statements,
+    pub asked: supply::Asked,
 }
 
 impl Known {
@@ -108,6 +117,7 @@ impl Known {
             baseline,
             suppressions,
             vex: vex::Statements::load(&judging.vex, judging.product.as_deref())?,
+            asked: supply::Asked::of(judging, root, context)?,
         })
     }
 }
@@ -116,9 +126,14 @@ impl Known {
 pub(crate) fn scan(args: &DepsArgs, context: &Context) -> Result<Exit> {
     let (began, begun) = (clock::now(), Instant::now());
     let root = args.paths.first().map_or(Path::new("."), |path| path.as_path());
-    let known = Known::load(&args.judging, args.base.as_deref(), root, context)?;
+    let mut known = Known::load(&args.judging, args.base.as_deref(), root, context)?;
     let subjects = if args.judging.attest { statement::subjects(args)? } else { Vec::new() };
-    let (target, collected) = gather_paths(&args.paths, &args.exclude)?;
+    let (target, mut collected) = gather_paths(&args.paths, &args.exclude)?;
+    if let Some(run) = &args.observed {
+        let reads = observed::reads(run, context)?;
+        let seen = observed::weigh(&mut collected, &reads, root);
+        known.asked.observed = Some((reads.invocation, seen));
+    }
     let done = judge_all(&args.judging, known, target, collected, began, begun)?;
     finish(&args.judging, &done, &subjects, context)
 }
@@ -146,9 +161,11 @@ pub(crate) fn judge_known(
     began: Timestamp,
     begun: Instant,
 ) -> Result<Done> {
-    let Known { database, baseline, suppressions, vex } = known;
-    let assessment = provost_deps::assess(&collected, &database)?;
-    let (rows, remarks) = rows(counting, &collected, &assessment, baseline.as_ref(), &suppressions, &vex);
+    let Known { database, baseline, suppressions, vex, asked } = known;
+    let mut assessment = provost_deps::assess(&collected, &database)?;
+    let found = supply::look(&asked, &collected, &database, &mut assessment.issues)?;
+    let marks = (baseline.as_ref(), &suppressions, &vex);
+    let (rows, remarks) = rows(counting, &collected, &assessment, marks, &asked, &found);
     Ok(Done {
         target,
         collected,
@@ -161,6 +178,8 @@ pub(crate) fn judge_known(
         elapsed: begun.elapsed(),
         database,
         too_old: Vec::new(),
+        asked,
+        found,
     })
 }
 
@@ -192,7 +211,7 @@ pub(crate) fn finish(
 fn exit(judging: &Judging, done: &Done) -> Exit {
     if judging.write_baseline.is_none() && done.is_denied() {
         Exit::Denied
-    } else if !done.too_old.is_empty() || (!done.is_complete() && !judging.allow_partial) {
+    } else if !done.too_old.is_empty() || !(judging.allow_partial || done.is_complete() && done.found.is_complete()) {
         Exit::Undecided
     } else {
         Exit::Pass
@@ -326,9 +345,9 @@ fn rows(
     counting: &Counting,
     collected: &Collected,
     assessment: &Assessment,
-    baseline: Option<&Baseline>,
-    suppressions: &Suppressions,
-    vex: &vex::Statements,
+    (baseline, suppressions, vex): (Option<&Baseline>, &Suppressions, &vex::Statements),
+    asked: &supply::Asked,
+    found: &supply::Found,
 ) -> (Vec<Row>, Vec<String>) {
     let findings = assessment.issues.iter().map(|issue| findings::of(collected, issue)).collect();
     let Judgement { findings, remarks, .. } = judge(findings, baseline, suppressions, &clock::now());
@@ -339,6 +358,10 @@ fn rows(
             let package = &collected.sources[issue.source].inventory.packages[issue.package];
             let vex = vex.of(package, &issue.fault);
             let unlinked = issue.linked == Some(false);
+            let reach = match issue.linked {
+                Some(true) => Reach::Linked,
+                _ => found.reaches[issue.source][issue.package],
+            };
             let tolerated = match &vex {
                 None if unlinked && !counting.all_linked => {
                     Some("the program does not hold the vulnerable functions (--all-linked makes it count)".to_owned())
@@ -348,13 +371,15 @@ fn rows(
                 } else {
                     format!("VEX: {}, {why}", status.name())
                 }),
-                _ => tolerated(counting, package, &issue.fault),
+                _ => far(asked, reach, &issue.fault)
+                    .or_else(|| of_origin(counting, &asked.registries, &issue.fault))
+                    .or_else(|| tolerated(counting, package, &issue.fault)),
             };
             let mut finding = judged.finding;
             if tolerated.is_some() {
                 finding.level = provost_model::Level::Note;
             }
-            Row { issue: issue.clone(), finding, state: judged.state, tolerated, vex }
+            Row { issue: issue.clone(), finding, state: judged.state, tolerated, vex, reach }
         })
         .collect();
     rows.sort_by_key(|row| (row.issue.source, std::cmp::Reverse(weight(&row.issue.fault)), row.issue.package));
@@ -367,8 +392,25 @@ pub(crate) fn weight(fault: &Fault) -> (bool, bool, bool, Severity) {
         Fault::Advisory(one) => {
             (one.kind == Kind::Malicious, one.exploited.is_some(), one.kind == Kind::Vulnerability, one.rating.severity)
         }
+        Fault::Lock { flaw: Flaw::OtherPackage { .. } } => (true, false, false, Severity::High),
         _ => (false, false, false, Severity::None),
     }
+}
+
+/// Why a vulnerability does not count for a package that is so far from what runs, if it does not.
+fn far(asked: &supply::Asked, reach: Reach, fault: &Fault) -> Option<String> {
+    let Fault::Advisory(one) = fault else { return None };
+    let (_, limit) = asked.limits.iter().filter(|(grade, _)| *grade == reach).max_by_key(|(_, limit)| *limit)?;
+    let severity = one.rating.severity;
+    let may_be = one.kind == Kind::Vulnerability && one.exploited.is_none() && severity != Severity::Unknown;
+    (may_be && severity < *limit).then(|| format!("below --fail-on-reach {}={}", reach.name(), limit.name()))
+}
+
+/// Why a package of a host that was not expected does not count, if it does not: where nobody named hosts.
+pub(crate) fn of_origin(counting: &Counting, registries: &[String], fault: &Fault) -> Option<String> {
+    let Fault::Lock { flaw: Flaw::ForeignHost { .. } } = fault else { return None };
+    let denied = counting.deny.iter().any(|deny| matches!(deny, Deny::Lock | Deny::All));
+    (registries.is_empty() && !denied).then(|| "lock: --deny lock or --registry HOST makes it count".to_owned())
 }
 
 /// Why an issue does not fail the scan, if it does not.
@@ -401,5 +443,12 @@ fn tolerated(counting: &Counting, package: &Package, fault: &Fault) -> Option<St
         },
         Fault::Deprecated { .. } => informs(Deny::Deprecated, "deprecated"),
         Fault::Yanked => informs(Deny::Yanked, "yanked"),
+        Fault::NotAsLocked { .. } | Fault::NotLocked { .. } => informs(Deny::Drift, "drift"),
+        Fault::Lock { flaw } => match flaw {
+            Flaw::OtherPackage { .. } | Flaw::Unprotected { .. } | Flaw::ForeignHost { .. } => None,
+            _ => informs(Deny::Lock, "lock"),
+        },
+        // Only found where they were asked for.
+        Fault::Licence { .. } | Fault::Young { .. } => None,
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use provost_attest::predicate::{MATERIALS, Materials};
-use provost_deps::{Collected, Observed, Source, observe};
+use provost_deps::{Collected, Observed, Source, observe, source_of_reads};
 use provost_evidence::Store;
 use provost_formats::sbom::{Bom, Property};
 use provost_formats::system::{self, Input, Kind};
@@ -82,9 +82,23 @@ fn machine() -> Vec<Inventory> {
     found
 }
 
-/// Adds what the build machine gave, and returns what the reads say of the rest.
-pub(crate) fn add(collected: &mut Collected, reads: &Reads) -> Observed {
+/// What the reads say of what was collected, for a scan: what the run took and nothing names becomes a source.
+pub(crate) fn weigh(collected: &mut Collected, reads: &Reads, from: &Path) -> Observed {
     let inventories = machine();
+    let owner = owners(&inventories);
+    let from = if from.is_file() { from.parent().filter(|path| !path.as_os_str().is_empty()) } else { Some(from) };
+    let here = from
+        .unwrap_or(Path::new("."))
+        .canonicalize()
+        .map(|path| path.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let observed = observe(collected, &reads.paths, &here, &|path| owner_in(&owner, path).map(|_| String::new()));
+    collected.sources.extend(source_of_reads(&reads.invocation, &observed));
+    observed
+}
+
+/// The package of each file of the machine.
+fn owners(inventories: &[Inventory]) -> HashMap<&str, (usize, usize)> {
     let mut owner: HashMap<&str, (usize, usize)> = HashMap::new();
     for (number, inventory) in inventories.iter().enumerate() {
         for (index, package) in inventory.packages.iter().enumerate() {
@@ -93,11 +107,20 @@ pub(crate) fn add(collected: &mut Collected, reads: &Reads) -> Observed {
             }
         }
     }
-    let of = |path: &str| {
-        let path = path.trim_start_matches('/');
-        // Where `/usr` was merged, the database still has the old place.
-        owner.get(path).or_else(|| owner.get(path.strip_prefix("usr/")?)).copied()
-    };
+    owner
+}
+
+fn owner_in(owner: &HashMap<&str, (usize, usize)>, path: &str) -> Option<(usize, usize)> {
+    let path = path.trim_start_matches('/');
+    // Where `/usr` was merged, the database still has the old place.
+    owner.get(path).or_else(|| owner.get(path.strip_prefix("usr/")?)).copied()
+}
+
+/// Adds what the build machine gave, and returns what the reads say of the rest.
+pub(crate) fn add(collected: &mut Collected, reads: &Reads) -> Observed {
+    let inventories = machine();
+    let owner = owners(&inventories);
+    let of = |path: &str| owner_in(&owner, path);
     let here = std::env::current_dir().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
     let observed = observe(collected, &reads.paths, &here, &|path| of(path).map(|_| String::new()));
     let mut used: BTreeMap<(usize, usize), u64> = BTreeMap::new();

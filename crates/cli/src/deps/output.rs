@@ -56,6 +56,7 @@ fn json(done: &Done) -> Value {
                 "counts": row.counts(),
                 "tolerated": row.tolerated,
                 "linked": row.issue.linked,
+                "reach": row.reach,
                 "vex": row.vex.as_ref().map(|vex| json!({"status": vex.status.name(), "why": vex.why})),
             })
         })
@@ -115,6 +116,19 @@ fn json(done: &Done) -> Value {
         "image": done.image,
         "notJudged": undecided,
         "coverage": done.collected.coverage,
+        "installedAgainstLocked": done.found.compared,
+        "licenceNotKnown": names(done, &done.found.unlicensed),
+        "ages": done.found.ages.as_ref().map(|ages| json!({
+            "at": ages.at,
+            "minimumDays": ages.days,
+            "known": ages.known,
+            "notKnown": names(done, &ages.unknown),
+        })),
+        "observed": done.asked.observed.as_ref().map(|(run, seen)| json!({
+            "run": run,
+            "read": seen.read.len(),
+            "notListed": seen.not_listed.keys().map(ToString::to_string).collect::<Vec<_>>(),
+        })),
         "remarks": done.remarks,
         "database": {
             "digest": done.database.info().digest,
@@ -127,6 +141,15 @@ fn json(done: &Done) -> Value {
     })
 }
 
+/// Packages by their package URL and source.
+fn names(done: &Done, list: &[(usize, usize)]) -> Vec<Value> {
+    let one = |(source, package): &(usize, usize)| {
+        let source = &done.collected.sources[*source];
+        json!({"source": source.path, "purl": source.inventory.packages[*package].purl().to_string()})
+    };
+    list.iter().map(one).collect()
+}
+
 fn sarif_log(done: &Done) -> Value {
     let others = done.others.iter().map(|other| (&other.finding, &other.state));
     let all: Vec<(&Finding, &State)> = done.rows.iter().map(|row| (&row.finding, &row.state)).chain(others).collect();
@@ -135,10 +158,21 @@ fn sarif_log(done: &Done) -> Value {
         format!("{}: {}: not judged: {}", source.path, source.inventory.packages[one.package].name, one.why)
     });
     let gaps = output::gaps(&done.collected.coverage).chain(undecided);
-    let mut log = output::sarif(findings::RULES, &all, done.is_complete(), gaps);
+    let open = |list: &[(usize, usize)], why: &str| -> Vec<String> {
+        let package = |(source, package): &(usize, usize)| {
+            let source = &done.collected.sources[*source];
+            format!("{}: {}: {why}", source.path, findings::name_of(&source.inventory.packages[*package]))
+        };
+        list.iter().map(package).collect()
+    };
+    let unlicensed = open(&done.found.unlicensed, "its licence is not known");
+    let ageless = done.found.ages.as_ref().map(|ages| open(&ages.unknown, "its age is not known")).unwrap_or_default();
+    let gaps = gaps.chain(unlicensed).chain(ageless);
+    let mut log = output::sarif(findings::RULES, &all, done.is_complete() && done.found.is_complete(), gaps);
     for (row, result) in done.rows.iter().zip(log["runs"][0]["results"].as_array_mut().into_iter().flatten()) {
+        result["properties"] = json!({"reach": row.reach});
         if let provost_deps::Fault::Advisory(one) = &row.issue.fault {
-            result["properties"] = json!({"ids": one.ids().collect::<Vec<_>>()});
+            result["properties"]["ids"] = one.ids().collect::<Vec<_>>().into();
             if let Some(score) = one.rating.score {
                 result["properties"]["security-severity"] = format!("{score:.1}").into();
             }

@@ -1,6 +1,7 @@
 //! `provost recheck`: stored bills of materials against the advisories of today, without the artifacts. What was known when
 //! an artifact was scanned is not what is known now (SP 800-204D 3.2.1, BASE-9).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,8 +9,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use provost_attest::predicate::{VULNS, Vulns};
-use provost_attest::{ResourceDescriptor, Statement};
-use provost_deps::{Answer, Cache, Collected, Database, Fault, from_bom};
+use provost_attest::{Envelope, ResourceDescriptor, Statement, verify_envelope};
+use provost_deps::{Answer, Cache, Collected, Database, Fault, from_bom, packages_of};
 use provost_evidence::{NewRecord, Store};
 use provost_model::{Digest, count, printable};
 use provost_policy::Policy;
@@ -55,15 +56,77 @@ impl Rechecked {
     }
 }
 
-/// The last scan of every artifact in a store that someone signed who may, by the policy.
+/// Packs that are read before their statements are sorted by what they speak of.
+const AT_ONCE: usize = 1024;
+
+/// The newest statements about one artifact.
+struct Claimed {
+    entry: u64,
+    envelope: Envelope,
+    /// Entries of older ones, should the newest not hold.
+    older: Vec<u64>,
+}
+
+/// The last scan of every artifact in a store that someone signed who may, by the policy. Only the newest of an artifact is
+/// verified, unless it does not hold.
 fn scans(store: &Store, policy: &Policy) -> Result<Vec<Scan>> {
-    let mut last: BTreeMap<String, Scan> = BTreeMap::new();
-    judge::statements_of(store, policy, VULNS, &mut |entry, statement| {
-        let Ok(vulns) = statement.predicate_as::<Vulns>(VULNS) else { return };
-        let Some(digest) = statement.subject.first().and_then(ResourceDescriptor::sha256) else { return };
-        last.insert(digest.to_hex(), Scan { subjects: statement.subject.clone(), vulns, entry });
-    })?;
-    Ok(last.into_values().collect())
+    let mut claimed: BTreeMap<Digest, Claimed> = BTreeMap::new();
+    for parts in store.parts_of(VULNS)?.chunks(AT_ONCE) {
+        let read = parts.par_iter().map(|part| {
+            let of = |(entry, envelope): (u64, Envelope)| {
+                // What it says it is about decides what it is held against, not whether it counts.
+                let statement = Statement::parse(envelope.unverified_payload()).ok()?;
+                let digest = statement.subject.first().and_then(ResourceDescriptor::sha256)?;
+                Some((digest, entry, envelope))
+            };
+            Ok(part.envelopes()?.into_iter().filter_map(of).collect::<Vec<_>>())
+        });
+        for (digest, entry, envelope) in read.collect::<Result<Vec<_>>>()?.into_iter().flatten() {
+            match claimed.entry(digest) {
+                Entry::Vacant(place) => {
+                    place.insert(Claimed { entry, envelope, older: Vec::new() });
+                }
+                Entry::Occupied(mut place) => {
+                    let known = place.get_mut();
+                    if known.entry < entry {
+                        known.older.push(std::mem::replace(&mut known.entry, entry));
+                        known.envelope = envelope;
+                    } else {
+                        known.older.push(entry);
+                    }
+                }
+            }
+        }
+    }
+    let root = store.root();
+    let claimed: Vec<Claimed> = claimed.into_values().collect();
+    let found = claimed.into_par_iter().map_init(
+        || None,
+        |store: &mut Option<Store>, mut claimed| {
+            if let Some(scan) = verified(policy, claimed.entry, &claimed.envelope) {
+                return Ok(Some(scan));
+            }
+            claimed.older.sort_unstable();
+            for entry in claimed.older.into_iter().rev() {
+                let store = match store {
+                    Some(store) => store,
+                    None => store.insert(Store::open(root)?),
+                };
+                if let Some(scan) = verified(policy, entry, &store.envelope(entry)?) {
+                    return Ok(Some(scan));
+                }
+            }
+            Ok(None)
+        },
+    );
+    Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+fn verified(policy: &Policy, entry: u64, envelope: &Envelope) -> Option<Scan> {
+    let verified = verify_envelope(envelope, &judge::signers_of(policy, envelope), 1).ok()?;
+    let statement = verified.value();
+    let vulns = statement.predicate_as::<Vulns>(VULNS).ok()?;
+    Some(Scan { subjects: statement.subject.clone(), vulns, entry })
 }
 
 /// Where the bytes behind a digest come from.
@@ -115,10 +178,15 @@ pub(crate) fn run(args: &RecheckArgs, context: &Context) -> Result<Exit> {
     })
 }
 
-fn collected(scan: &Scan, blob: &Blob<'_>) -> Result<Collected, String> {
+/// The SBOM of a scan.
+fn sbom(scan: &Scan, blob: &Blob<'_>) -> Result<Vec<u8>, String> {
     let digest = scan.vulns.scan.as_ref().and_then(|facts| facts.sbom.as_ref()).ok_or("the scan names no SBOM")?;
     let digest: Digest = digest.parse().map_err(|_| "the scan names an SBOM by no digest")?;
-    let bytes = blob(&digest)?.ok_or("its SBOM is not in the store")?;
+    blob(&digest)?.ok_or_else(|| "its SBOM is not in the store".to_owned())
+}
+
+fn collected(scan: &Scan, blob: &Blob<'_>) -> Result<Collected, String> {
+    let bytes = sbom(scan, blob)?;
     let document = provost_formats::sbom::read(&bytes).map_err(|error| error.to_string())?;
     let mut collected = Collected::default();
     collected.sources.push(provost_deps::Source {
@@ -145,8 +213,9 @@ fn one(args: &RecheckArgs, scan: &Scan, database: &Database, cache: &Cache, blob
         now: 0,
         trouble: None,
     };
-    let collected = match collected(scan, blob) {
-        Ok(collected) => collected,
+    let read = sbom(scan, blob).and_then(|bytes| packages_of(&bytes).map_err(|error| error.to_string()));
+    let packages = match read {
+        Ok(packages) => packages,
         Err(why) => {
             result.trouble = Some(why);
             return result;
@@ -163,7 +232,7 @@ fn one(args: &RecheckArgs, scan: &Scan, database: &Database, cache: &Cache, blob
         }
     }
     let mut now: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for package in &collected.sources[0].inventory.packages {
+    for package in &packages {
         let answer: std::sync::Arc<Answer> = match cache.judge(database, package) {
             Ok(answer) => answer,
             Err(error) => {
@@ -172,7 +241,7 @@ fn one(args: &RecheckArgs, scan: &Scan, database: &Database, cache: &Cache, blob
             }
         };
         for one in &answer.vulnerabilities {
-            let fault = Fault::Advisory(Box::new(one.clone()));
+            let fault = Fault::Advisory(std::sync::Arc::new(one.clone()));
             if tolerated(&args.counting, package, &fault).is_none() {
                 let key = format!("{} in {}", one.id, package.purl());
                 now.insert(key, one.ids().map(str::to_owned).collect());
@@ -260,45 +329,99 @@ fn json_of(all: &[Rechecked], database: &Database) -> serde_json::Value {
     json!({"database": {"digest": database.info().digest, "created": database.info().created}, "artifacts": list})
 }
 
+/// Takes over what advisories say nothing of, and the bill of materials does not tell: what was wrong with locks and with what
+/// was installed, what was deprecated or taken back, and how near to what runs a package was.
+fn keep(old: &Vulns, new: &mut Vulns) {
+    let mut near: HashMap<&str, &String> = HashMap::new();
+    for at in old.scanner.result.iter().flat_map(|result| &result.annotations) {
+        near.extend(at.reach.as_ref().map(|reach| (at.purl.as_str(), reach)));
+    }
+    for at in new.scanner.result.iter_mut().flat_map(|result| &mut result.annotations) {
+        at.reach = near.get(at.purl.as_str()).map(|reach| (*reach).clone());
+    }
+    let of_scan = |kind: &str| {
+        kind.starts_with("lock-")
+            || matches!(kind, "not-as-locked" | "not-locked" | "deprecated" | "yanked" | "licence" | "young")
+    };
+    for result in &old.scanner.result {
+        let kept: Vec<_> = result.annotations.iter().filter(|at| of_scan(&at.kind)).cloned().collect();
+        if kept.is_empty() {
+            continue;
+        }
+        match new.scanner.result.iter_mut().find(|known| known.id == result.id) {
+            Some(known) => {
+                let there: Vec<String> = known.annotations.iter().map(|at| at.purl.clone()).collect();
+                known.annotations.extend(kept.into_iter().filter(|at| !there.contains(&at.purl)));
+            }
+            None => new.scanner.result.push(provost_attest::predicate::ScanResult {
+                id: result.id.clone(),
+                severity: result.severity.clone(),
+                annotations: kept,
+            }),
+        }
+    }
+}
+/// Statements that are judged and appended together: a pack of the store holds so many.
+const TOGETHER: usize = 256;
+
 /// Signs the new answers, so that `verify` goes by them.
 fn attest(scans: &[Scan], store: &Store, database: &Database, context: &Context, project: &Project) -> Result<()> {
     let signer = signing::load(Role::Builder, &context.home, project)?;
     let log_key = signing::load(Role::Log, &context.home, project)?;
-    let mut records = Vec::new();
-    for scan in scans {
-        let began = clock::now();
-        let Ok(collected) = collected(scan, &|digest| store.blob(digest).map_err(|error| error.to_string())) else {
-            continue;
-        };
-        let known = Known {
-            database: Database::open(database.path())?,
-            baseline: None,
-            suppressions: provost_scan::Suppressions::default(),
-            vex: super::vex::Statements::default(),
-        };
-        let old = scan.vulns.scan.clone().unwrap_or_default();
-        // A statement says all that is known; what of it counts is the policy's to say.
-        let done =
-            super::judge_known(&Counting::everything(), known, old.target.clone(), collected, began, Instant::now())?;
-        let mut predicate = statement::predicate(&done, old.sbom.clone());
-        if let Some(facts) = &mut predicate.scan {
-            // What the scan could not read then is not read now either.
-            facts.complete = facts.complete && old.read_whole;
-            facts.read_whole = old.read_whole;
-            facts.gaps.extend(old.gaps.iter().filter(|_| !old.read_whole).cloned());
-            facts.image = old.image;
-            facts.licences = old.licences;
-        }
-        let envelope = Statement::new(scan.subjects.clone(), VULNS, &predicate)?.sign(signer.as_ref())?;
-        records.push(NewRecord { envelope, key: signer.public_key().clone() });
-    }
-    if !records.is_empty() {
-        store.append(&records, log_key.as_ref()).context("the statements could not be kept")?;
-        judge::remember_store(&context.home, store)?;
-        anstream::eprintln!(
-            "{}",
-            render::dim(&format!("{} signed", count(records.len() as u64, "statement", "statements")))
+    let root = store.root();
+    let mut signed = 0;
+    for scans in scans.chunks(TOGETHER) {
+        // Judged by all processors; a token or an agent signs one after the other.
+        let judged = scans.par_iter().map_init(
+            || Store::open(root),
+            |store, scan| {
+                let store = store.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
+                anew(scan, database, &|digest| store.blob(digest).map_err(|error| error.to_string()))
+            },
         );
+        let mut records = Vec::new();
+        for (scan, predicate) in scans.iter().zip(judged.collect::<Result<Vec<_>>>()?) {
+            let Some(predicate) = predicate else { continue };
+            let envelope = Statement::new(scan.subjects.clone(), VULNS, &predicate)?.sign(signer.as_ref())?;
+            records.push(NewRecord { envelope, key: signer.public_key().clone() });
+        }
+        if !records.is_empty() {
+            store.append(&records, log_key.as_ref()).context("the statements could not be kept")?;
+            signed += records.len() as u64;
+        }
+    }
+    if signed > 0 {
+        judge::remember_store(&context.home, store)?;
+        anstream::eprintln!("{}", render::dim(&format!("{} signed", count(signed, "statement", "statements"))));
     }
     Ok(())
+}
+
+/// What a scan says by the advisories of today; none where its SBOM cannot be read.
+fn anew(scan: &Scan, database: &Database, blob: &Blob<'_>) -> Result<Option<Vulns>> {
+    let began = clock::now();
+    let Ok(collected) = collected(scan, blob) else { return Ok(None) };
+    let known = Known {
+        database: Database::open(database.path())?,
+        baseline: None,
+        suppressions: provost_scan::Suppressions::default(),
+        vex: super::vex::Statements::default(),
+        asked: super::supply::Asked::default(),
+    };
+    let old = scan.vulns.scan.clone().unwrap_or_default();
+    // A statement says all that is known; what of it counts is the policy's to say.
+    let done =
+        super::judge_known(&Counting::everything(), known, old.target.clone(), collected, began, Instant::now())?;
+    let mut predicate = statement::predicate(&done, old.sbom.clone());
+    keep(&scan.vulns, &mut predicate);
+    if let Some(facts) = &mut predicate.scan {
+        // What the scan could not read then is not read now either.
+        facts.complete = facts.complete && old.read_whole;
+        facts.read_whole = old.read_whole;
+        facts.gaps.extend(old.gaps.iter().filter(|_| !old.read_whole).cloned());
+        facts.image = old.image;
+        facts.licences = old.licences;
+        facts.releases = old.releases;
+    }
+    Ok(Some(predicate))
 }

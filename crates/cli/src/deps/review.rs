@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
-use provost_deps::{Change, Collected, Fault, Files, Issue, Signal, changes, collect, package_at, signals};
+use provost_deps::{
+    Age, At, Change, Collected, Fault, Files, Flaw, Issue, Signal, age_of, changes, collect, flaws, package_at,
+    path_to, signals,
+};
 use provost_model::{Package, count, printable};
 use provost_repo::{TreeFiles, merge_base};
 use provost_scan::Coverage;
 use serde_json::{Value, json};
 
-use super::{findings, tolerated, weight};
+use super::{findings, of_origin, supply, tolerated, weight};
 use crate::commands::Context;
 use crate::commands::deps::{DiffArgs, DiffFormat};
 use crate::exit::Exit;
@@ -78,14 +81,17 @@ pub(crate) fn run(args: &DiffArgs, context: &Context) -> Result<Exit> {
     let (head, after) = read(&args.path, &b)?;
     let mut review =
         Review { range: args.range.clone(), base, head, lines: Vec::new(), undecided: BTreeMap::new(), before, after };
-    let all = changes(&review.before, &review.after);
-    let (old, new) = if args.no_advisories {
-        (None, None)
-    } else {
-        let database = args.which.open(context)?;
-        let old = provost_deps::assess(&review.before, &database)?;
-        let new = provost_deps::assess(&review.after, &database)?;
-        (Some(old), Some(new))
+    let mut all = changes(&review.before, &review.after);
+    let flawed = new_flaws(args, &review, &mut all);
+    let min_age = supply::min_age(&args.supply)?;
+    let database = if args.no_advisories && min_age.is_none() { None } else { Some(args.which.open(context)?) };
+    let (old, new) = match &database {
+        Some(database) if !args.no_advisories => {
+            let old = provost_deps::assess(&review.before, database)?;
+            let new = provost_deps::assess(&review.after, database)?;
+            (Some(old), Some(new))
+        }
+        _ => (None, None),
     };
     for change in all {
         let at = match &change {
@@ -116,6 +122,19 @@ pub(crate) fn run(args: &DiffArgs, context: &Context) -> Result<Exit> {
         let ids_after: BTreeSet<String> = issues.iter().map(|issue| issue.fault.id().to_owned()).collect();
         let mut brings: Vec<Issue> =
             issues.into_iter().filter(|issue| !ids_before.contains(issue.fault.id())).cloned().collect();
+        brings.extend(flawed.iter().filter(|i| at.is_some_and(|at| is_at(i, at))).cloned());
+        if let (Some((days, until)), Some(database), Some(at)) = (min_age, &database, at) {
+            let package = package_at(&review.after, at);
+            // A version that was there before is no younger for having another digest.
+            let known = matches!(change, Change::Content { .. });
+            if let Some(fault) = supply::young(package, database, days, until)?.filter(|_| !known) {
+                let path = path_to(&review.after.sources[at.source].inventory, at.package);
+                brings.push(Issue { source: at.source, package: at.package, fault, linked: None, path });
+            } else if matches!(age_of(package, database)?, Age::Unknown) && !known {
+                let why = "nothing says when it was published (`provost db import --releases`)".to_owned();
+                review.undecided.entry(why).or_default().insert(findings::name_of(package));
+            }
+        }
         brings.sort_by_key(|issue| std::cmp::Reverse(weight(&issue.fault)));
         let mends = ids_before.difference(&ids_after).count();
         if let (Some(new), Some(at)) = (&new, at) {
@@ -136,6 +155,54 @@ pub(crate) fn run(args: &DiffArgs, context: &Context) -> Result<Exit> {
     Ok(exit(args, &review))
 }
 
+fn is_at(issue: &Issue, at: At) -> bool {
+    (issue.source, issue.package) == (at.source, at.package)
+}
+
+/// What is wrong with entries of locks and was not before. An entry of which nothing else changed is added to the changes. What
+/// the signals of a change tell already is left to them.
+fn new_flaws(args: &DiffArgs, review: &Review, all: &mut Vec<Change>) -> Vec<Issue> {
+    let told = |issue: &Issue| {
+        let told = matches!(
+            issue.fault,
+            Fault::Lock { flaw: Flaw::Unprotected { .. } | Flaw::Unpinned { .. } | Flaw::NoDigest }
+        );
+        told && all.iter().any(|change| match change {
+            Change::Added { at, .. } | Change::Version { at, .. } | Change::Content { at, .. } => is_at(issue, *at),
+            Change::Removed { .. } => false,
+        })
+    };
+    let key = |collected: &Collected, issue: &Issue| {
+        let source = &collected.sources[issue.source];
+        let package = &source.inventory.packages[issue.package];
+        (source.path.clone(), package.name.clone(), package.version.clone(), issue.fault.id().to_owned())
+    };
+    let before: BTreeSet<_> =
+        flaws(&review.before, &args.supply.registry).iter().map(|issue| key(&review.before, issue)).collect();
+    let new: Vec<Issue> = flaws(&review.after, &args.supply.registry)
+        .into_iter()
+        .filter(|issue| !before.contains(&key(&review.after, issue)) && !told(issue))
+        .collect();
+    for issue in &new {
+        let at = At { source: issue.source, package: issue.package };
+        let known = all.iter().any(|change| match change {
+            Change::Added { at, .. } | Change::Version { at, .. } | Change::Content { at, .. } => is_at(issue, *at),
+            Change::Removed { .. } => false,
+        });
+        let earlier = || {
+            let (path, package) = (&review.after.sources[at.source].path, package_at(&review.after, at));
+            let source = review.before.sources.iter().position(|source| source.path == *path)?;
+            let same = |one: &Package| one.name == package.name && one.version == package.version;
+            let package = review.before.sources[source].inventory.packages.iter().position(same)?;
+            Some(At { source, package })
+        };
+        if !known && let Some(before) = earlier() {
+            all.push(Change::Content { before, at, what: "what the lock says of it".to_owned() });
+        }
+    }
+    new
+}
+
 /// True for what no change should bring unnoticed.
 fn is_alarm(signal: &Signal) -> bool {
     matches!(
@@ -147,7 +214,9 @@ fn is_alarm(signal: &Signal) -> bool {
 fn counts(args: &DiffArgs, review: &Review, line: &Line) -> bool {
     let issue = |issue: &Issue| {
         let package = &review.after.sources[issue.source].inventory.packages[issue.package];
-        tolerated(&args.counting, package, &issue.fault).is_none()
+        of_origin(&args.counting, &args.supply.registry, &issue.fault)
+            .or_else(|| tolerated(&args.counting, package, &issue.fault))
+            .is_none()
     };
     line.brings.iter().any(issue)
         || line.signals.iter().any(is_alarm)
@@ -213,6 +282,7 @@ fn issue_text(issue: &Issue) -> String {
         Fault::Advisory(one) => format!("{}: {} {}", one.weight(), one.id, one.summary),
         Fault::Deprecated { text } => format!("deprecated: {text}"),
         Fault::Yanked => "the version was taken back".to_owned(),
+        other => findings::said_of(other, false),
     }
 }
 
@@ -275,18 +345,30 @@ fn totals(review: &Review) -> String {
     )
 }
 
-fn markdown(args: &DiffArgs, review: &Review) -> String {
-    // Names and texts of a change are its author's: nothing of them may become markup.
-    let cell = |text: &str| -> String {
-        let mut out = String::new();
-        for c in printable(text).chars() {
-            if matches!(c, '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '~' | '!' | '#' | '@' | '&') {
-                out.push('\\');
-            }
-            out.push(c);
+/// Text for a cell. Names and texts of a change are its author's: nothing of them may become markup, and nothing a link or a
+/// mention. Escapes do not hold forges from making links of bare addresses and of names behind `@` and `#`, which they
+/// look for in the finished text: an invisible joiner breaks those.
+fn cell(text: &str) -> String {
+    const JOINER: char = '\u{2060}';
+    let text = printable(text);
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        if c.is_ascii_punctuation()
+            && !matches!(c, '.' | ',' | '-' | '/' | ':' | ';' | '%' | '?' | '=' | '+' | '\'' | '"')
+        {
+            out.push('\\');
         }
-        out
-    };
+        out.push(c);
+        let before = &text.as_bytes()[..at];
+        let www = c == '.' && before.len() >= 3 && before[before.len() - 3..].eq_ignore_ascii_case(b"www");
+        if www || matches!(c, '@' | '#') || (c == ':' && text[at + 1..].starts_with('/')) {
+            out.push(JOINER);
+        }
+    }
+    out
+}
+
+fn markdown(args: &DiffArgs, review: &Review) -> String {
     let mut out = format!("### Dependencies: {}\n\n", cell(&totals(review)));
     if review.lines.is_empty() {
         return out;
@@ -357,4 +439,25 @@ fn json(args: &DiffArgs, review: &Review) -> Value {
         "notJudged": review.undecided,
         "coverage": review.after.coverage,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cell;
+
+    #[test]
+    fn nothing_of_a_change_becomes_a_link_or_a_mention() {
+        for (text, shown) in [
+            ("https://evil.example/x", "https:\u{2060}//evil.example/x"),
+            ("WWW.evil.example", "WWW.\u{2060}evil.example"),
+            ("@acme/tool", "\\@\u{2060}acme/tool"),
+            ("a#1", "a\\#\u{2060}1"),
+            ("me@evil.example", "me\\@\u{2060}evil.example"),
+            ("[x](y) | `z`", "\\[x\\]\\(y\\) \\| \\`z\\`"),
+            ("<img>&lt;", "\\<img\\>\\&lt;"),
+            ("serde-json 1.0.0", "serde-json 1.0.0"),
+        ] {
+            assert_eq!(cell(text), shown);
+        }
+    }
 }

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use provost_attest::predicate::{
-    CYCLONEDX, Occurrence, ScanFacts, ScanMetadata, ScanResult, Scanner, ScannerDatabase, SeverityRating, VULNS, Vulns,
+    CYCLONEDX, Occurrence, ReleaseFacts, ScanFacts, ScanMetadata, ScanResult, Scanner, ScannerDatabase, SeverityRating,
+    VULNS, Vulns,
 };
 use provost_attest::{ResourceDescriptor, Statement};
-use provost_deps::{Fault, Vulnerability};
+use provost_deps::{Age, Fault, Vulnerability, age_of};
 use provost_evidence::NewRecord;
 use provost_model::{Timestamp, printable};
 
@@ -69,6 +70,7 @@ fn occurrence(done: &Done, row: &Row) -> Occurrence {
         purl: package.purl().to_string(),
         development: package.scopes.is_development_only(),
         location: source.path.clone(),
+        reach: Some(row.reach.name().to_owned()),
         vex: row.vex.as_ref().map(|vex| vex.status.name().to_owned()),
         ..Occurrence::default()
     };
@@ -80,9 +82,32 @@ fn occurrence(done: &Done, row: &Row) -> Occurrence {
             at.published = one.published.as_ref().and_then(|time| time.parse().ok());
             at.exploited.clone_from(&one.exploited);
         }
-        other @ (Fault::Deprecated { .. } | Fault::Yanked) => at.kind = other.id().to_owned(),
+        other => at.kind = other.id().to_owned(),
     }
     at
+}
+
+/// What is known of when packages were published, for policies that ask for an age of their own.
+fn releases(done: &Done) -> ReleaseFacts {
+    let mut facts = ReleaseFacts::default();
+    let at = done.found.ages.as_ref().map_or(done.began, |ages| ages.at);
+    let from = at.plus_days(-i64::try_from(ReleaseFacts::DAYS).unwrap_or(i64::MAX));
+    for source in done.collected.sources.iter().filter(|source| source.managed.is_none()) {
+        for package in &source.inventory.packages {
+            match age_of(package, &done.database) {
+                Ok(Age::Known(released, _)) => {
+                    facts.known += 1;
+                    if released >= from {
+                        let known = facts.recent.entry(package.purl().to_string()).or_insert(released);
+                        *known = released.max(*known);
+                    }
+                }
+                Ok(Age::None) => {}
+                Ok(Age::Unknown) | Err(_) => facts.not_known += 1,
+            }
+        }
+    }
+    facts
 }
 
 /// The predicate of a scan.
@@ -92,7 +117,7 @@ pub(crate) fn predicate(done: &Done, sbom: Option<String>) -> Vulns {
         let id = row.issue.fault.id().to_owned();
         let severity = match &row.issue.fault {
             Fault::Advisory(one) => ratings(one),
-            Fault::Deprecated { .. } | Fault::Yanked => Vec::new(),
+            _ => Vec::new(),
         };
         let result = results.entry(id.clone()).or_insert(ScanResult { id, severity, annotations: Vec::new() });
         result.annotations.push(occurrence(done, row));
@@ -165,6 +190,7 @@ pub(crate) fn predicate(done: &Done, sbom: Option<String>) -> Vulns {
             judged: done.assessment.judged as u64,
             as_of,
             licences,
+            releases: Some(releases(done)),
             sbom,
             image,
         }),

@@ -34,7 +34,8 @@ pub(crate) fn report(done: &Done) -> String {
                 completeness(source.inventory.completeness)
             ))
         );
-        for row in rows.iter().rev() {
+        out.push_str(&in_short(rows.iter().filter(|row| is_many(row)).copied()));
+        for row in rows.iter().filter(|row| !is_many(row)).rev() {
             out.push_str(&one(done, row));
         }
         out.push('\n');
@@ -50,6 +51,32 @@ pub(crate) fn report(done: &Done) -> String {
     crate::scan::most_serious_first(&mut counting);
     for finding in counting.iter().rev() {
         out.push_str(&crate::scan::text::one(finding));
+    }
+    out
+}
+
+/// Notes of which a lock or a tree can have hundreds, all alike.
+fn is_many(row: &Row) -> bool {
+    let alike = matches!(row.issue.fault, Fault::Lock { .. } | Fault::NotAsLocked { .. } | Fault::NotLocked { .. });
+    alike && !row.counts()
+}
+
+/// Such notes, a few of each rule.
+fn in_short<'d>(rows: impl Iterator<Item = &'d Row>) -> String {
+    let mut by_rule: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+    for row in rows {
+        by_rule.entry(&row.finding.rule).or_default().push(row);
+    }
+    let mut out = String::new();
+    for (rule, found) in by_rule {
+        for row in found.iter().take(3) {
+            let rule = render::dim(&format!("[{rule}]"));
+            let _ = writeln!(out, "  {} {} {rule}", severity(row), printable(&row.finding.message));
+        }
+        if found.len() > 3 {
+            let more = format!("… and {} more [{rule}]", found.len() - 3);
+            let _ = writeln!(out, "  {} {}", severity(found[0]), render::dim(&more));
+        }
     }
     out
 }
@@ -92,8 +119,18 @@ fn completeness(how: Completeness) -> &'static str {
 }
 
 /// How severe, in one word that is as wide as its column.
-fn severity(fault: &Fault) -> String {
-    let Fault::Advisory(one) = fault else { return render::dim(&format!("{:<12}", "note")) };
+fn severity(row: &Row) -> String {
+    let Fault::Advisory(one) = &row.issue.fault else {
+        let word = match &row.issue.fault {
+            Fault::Lock { .. } => "lock",
+            Fault::NotAsLocked { .. } | Fault::NotLocked { .. } => "drift",
+            Fault::Licence { .. } => "licence",
+            Fault::Young { .. } => "young",
+            _ => "note",
+        };
+        let text = format!("{word:<12}");
+        return if row.counts() { render::error(&text) } else { render::dim(&text) };
+    };
     let text = format!("{:<12}", one.weight());
     match (one.kind, one.rating.severity) {
         (Kind::Malicious, _) | (Kind::Vulnerability, Severity::Critical | Severity::High) => render::error(&text),
@@ -122,13 +159,14 @@ fn one(done: &Done, row: &Row) -> String {
         }
         Fault::Deprecated { .. } => "deprecated".to_owned(),
         Fault::Yanked => "yanked".to_owned(),
+        other => findings::rule_of(other).to_owned(),
     };
-    let _ = writeln!(out, "  {} {name}{}  {}", severity(&row.issue.fault), printable(&fixed), printable(&ids));
+    let _ = writeln!(out, "  {} {name}{}  {}", severity(row), printable(&fixed), printable(&ids));
     let margin = " ".repeat(15);
     let summary = match &row.issue.fault {
         Fault::Advisory(one) => one.summary.clone(),
         Fault::Deprecated { text } => text.clone(),
-        Fault::Yanked => String::new(),
+        other => findings::said_of(other, findings::is_read(source)),
     };
     if !summary.is_empty() {
         let _ = writeln!(out, "{margin}{}", printable(&summary));
@@ -152,6 +190,7 @@ fn one(done: &Done, row: &Row) -> String {
         let _ = writeln!(out, "{margin}{} {}", render::dim("do:"), printable(help));
     }
     let mut last = format!("id: {}", &row.finding.fingerprint.to_hex()[..16]);
+    let _ = write!(last, " · {}", findings::reach_text(row.reach));
     if package.scopes.is_development_only() {
         last.push_str(" · for development only");
     }
@@ -167,14 +206,14 @@ pub(crate) fn summary(done: &Done, max_age: Option<u64>) -> String {
     let mut out = String::new();
     let counting: Vec<&Row> = done.rows.iter().filter(|row| row.counts()).collect();
     let mut by_severity: BTreeMap<std::cmp::Reverse<Severity>, u64> = BTreeMap::new();
-    let mut malicious = 0;
+    let (mut malicious, mut others) = (0, 0);
     for row in &counting {
         match &row.issue.fault {
             Fault::Advisory(one) if one.kind == Kind::Malicious => malicious += 1,
             Fault::Advisory(one) if one.kind == Kind::Vulnerability => {
                 *by_severity.entry(std::cmp::Reverse(one.rating.severity)).or_default() += 1;
             }
-            _ => *by_severity.entry(std::cmp::Reverse(Severity::None)).or_default() += 1,
+            _ => others += 1,
         }
     }
     let mut found = if counting.is_empty() {
@@ -186,6 +225,9 @@ pub(crate) fn summary(done: &Done, max_age: Option<u64>) -> String {
     } else {
         let mut parts: Vec<String> =
             by_severity.iter().map(|(severity, n)| format!("{n} {}", severity.0.name())).collect();
+        if others > 0 {
+            parts.push(format!("{others} of other kinds"));
+        }
         if malicious > 0 {
             parts.insert(0, format!("{malicious} malicious"));
         }
@@ -252,10 +294,52 @@ pub(crate) fn summary(done: &Done, max_age: Option<u64>) -> String {
             writeln!(out, "{} the data of {name} is {age} days old, {limit} are permitted", render::error("too old:"));
     }
     gaps(&mut out, done);
+    beside(&mut out, done);
     for remark in &done.remarks {
         let _ = writeln!(out, "{} {}", render::warning("note:"), printable(remark));
     }
     out
+}
+
+/// What was compared, and what had to stay open beside advisories.
+fn beside(out: &mut String, done: &Done) {
+    for one in done.found.compared.iter().take(GAPS) {
+        let mut text =
+            format!("{} in {} held against {}", count(one.installed as u64, "package", "packages"), one.tree, one.lock);
+        if one.missing > 0 {
+            let _ = write!(text, "; {} locked and not installed", one.missing);
+        }
+        if one.bundled > 0 {
+            let _ = write!(text, "; {} that others brought within themselves", one.bundled);
+        }
+        let _ = writeln!(out, "{}", render::dim(&printable(&text)));
+    }
+    if let Some((run, seen)) = &done.asked.observed {
+        let text = format!(
+            "run {}: {} of the packages were read, {} that nothing names",
+            run.rsplit(':').next().unwrap_or(run),
+            seen.read.len(),
+            seen.not_listed.len()
+        );
+        let _ = writeln!(out, "{}", render::dim(&printable(&text)));
+    }
+    let mut open = |list: &[(usize, usize)], word: &str, why: &str| {
+        let Some((source, package)) = list.first() else { return };
+        let first = &done.collected.sources[*source].inventory.packages[*package].name;
+        let example = if list.len() == 1 { first.clone() } else { format!("{first}, …") };
+        let number = count(list.len() as u64, "package", "packages");
+        let _ = writeln!(out, "{} {number} ({}): {why}", render::warning(word), printable(&example));
+    };
+    open(&done.found.unlicensed, "licence not known:", "none is stated, and only some are permitted");
+    let Some(ages) = &done.found.ages else { return };
+    open(&ages.unknown, "age not known:", "nothing says when it was published (`provost db import --releases`)");
+    let text = format!(
+        "{} of known age, counted to {}; younger than {} counts",
+        count(ages.known, "package", "packages"),
+        ages.at,
+        count(ages.days.unsigned_abs(), "day", "days")
+    );
+    let _ = writeln!(out, "{}", render::dim(&text));
 }
 
 /// What was not judged, by reason: it is not free of anything.

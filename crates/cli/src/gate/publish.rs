@@ -5,6 +5,8 @@
 //!   log.vkey       the log's key
 //!   checkpoint     the newest signed checkpoint
 //!   e/<n/256>/<n>  entry n: the log's own entry in base64, and the envelope that it is of
+//! refs/provost/policy
+//!   policy.dsse.json, delegated/<name>.dsse.json
 //! ```
 
 use std::path::Path;
@@ -80,5 +82,32 @@ pub(crate) fn publish(git_dir: &Path, store: &Store, now: Timestamp) -> Result<(
         files.push((path_of(index), serde_json::to_vec(&entry)?));
     }
     published.write(&files, &format!("log: {size} entries"), now.seconds())?;
+    Ok(())
+}
+
+/// Puts the policy in force, and what it delegates, where clones find it.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn publish_policy(git_dir: &Path, policy: &Path, now: Timestamp) -> Result<()> {
+    let published = Published::open(git_dir, super::policy::POLICY_REF)?;
+    let mut files = Vec::new();
+    let mut add = |name: String, path: &Path| -> Result<()> {
+        let bytes = crate::input::read(path, crate::input::SMALL)?;
+        if published.read(&name, FILE)?.as_deref() != Some(&bytes) {
+            files.push((name, bytes));
+        }
+        Ok(())
+    };
+    add("policy.dsse.json".into(), policy)?;
+    for entry in std::fs::read_dir(policy.with_file_name("delegated")).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".dsse.json") {
+            add(format!("delegated/{name}"), &entry.path())?;
+        }
+    }
+    if !files.is_empty() {
+        published.write(&files, "policy", now.seconds())?;
+    }
     Ok(())
 }

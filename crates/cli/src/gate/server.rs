@@ -70,6 +70,40 @@ impl Server {
         self.project.folder(&self.home).join("keys/policy.pub")
     }
 
+    /// Whose signature makes a policy this repository's: the key of the first, and the root keys of the one in force, which
+    /// was held against the one before it when it was installed.
+    ///
+    /// # Errors
+    /// A key cannot be read.
+    pub(crate) fn anchors(&self) -> Result<Anchors> {
+        let mut files = vec![self.anchor_path()];
+        let folder = self.project.folder(&self.home).join("keys");
+        let roots = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        files.extend(roots.filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with("root-") && name.ends_with(".pub")
+        }));
+        Anchors::load(None, &files, &[])
+    }
+
+    /// Keeps the root keys of the policy in force.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub(crate) fn keep_roots(&self, policy: &Policy) -> Result<()> {
+        let folder = self.project.folder(&self.home).join("keys");
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("root-") {
+                std::fs::remove_file(entry.path()).with_context(|| entry.path().display().to_string())?;
+            }
+        }
+        for key in policy.access.root.iter().flat_map(|root| &root.keys) {
+            let path = folder.join(format!("root-{}.pub", key.id().digest().short()));
+            std::fs::write(&path, key.to_pem()).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
+
     /// The policy in force.
     ///
     /// # Errors
@@ -78,8 +112,7 @@ impl Server {
         if !self.policy_path().exists() {
             bail!("no policy was installed yet: `provost repo policy {} FILE`", self.git_dir.display());
         }
-        let anchors = Anchors::load(None, &[self.anchor_path()], &[])?;
-        super::policy::load(&self.home, &self.policy_path(), &anchors)
+        super::policy::load(&self.home, &self.policy_path(), &self.anchors()?)
     }
 
     /// The store with the log.
@@ -285,7 +318,8 @@ impl Server {
     /// # Errors
     /// The ref cannot be written.
     pub(crate) fn publish(&self, store: &Store) -> Result<()> {
-        super::publish::publish(&self.git_dir, store, clock::now())
+        super::publish::publish(&self.git_dir, store, clock::now())?;
+        super::publish::publish_policy(&self.git_dir, &self.policy_path(), clock::now())
     }
 }
 

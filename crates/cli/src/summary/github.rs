@@ -37,7 +37,7 @@ pub(super) fn no_evidence(step: &str, why: &str) -> String {
 }
 
 /// One command. What is foreign in it can neither end the line nor a property.
-fn command(level: &str, file: Option<&str>, title: &str, message: &str) -> String {
+pub(super) fn command(level: &str, file: Option<&str>, title: &str, message: &str) -> String {
     let file = file.map(|file| format!("file={},", property(file))).unwrap_or_default();
     format!("::{level} {file}title={}::{}\n", property(title), data(message))
 }

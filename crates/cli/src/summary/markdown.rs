@@ -172,7 +172,13 @@ fn products(out: &mut String, told: &Told<'_>) {
 }
 
 /// A table under a heading, cut where it is long; nothing where it has no rows.
-fn table(out: &mut String, title: &str, heads: &[&str], rows: impl Iterator<Item = Vec<String>>, all: usize) {
+pub(super) fn table(
+    out: &mut String,
+    title: &str,
+    heads: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+    all: usize,
+) {
     if all == 0 {
         return;
     }
@@ -187,7 +193,7 @@ fn table(out: &mut String, title: &str, heads: &[&str], rows: impl Iterator<Item
 
 /// Foreign text as text: every character that means something to Markdown, HTML or the platform's own links is an
 /// entity, and none is a line's end.
-fn text(foreign: &str) -> String {
+pub(super) fn text(foreign: &str) -> String {
     let foreign = printable(foreign);
     let mut out = String::with_capacity(foreign.len());
     for (at, c) in foreign.chars().enumerate() {
@@ -209,7 +215,7 @@ fn text(foreign: &str) -> String {
 }
 
 /// The same as code: there a platform makes no links.
-fn code(foreign: &str) -> String {
+pub(super) fn code(foreign: &str) -> String {
     format!("<code>{}</code>", text(foreign))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Everything in it that the build chose (names, arguments, hosts) is made harmless by the format's own module.
 
+mod gate;
 mod github;
 mod gitlab;
 mod markdown;
@@ -91,6 +92,25 @@ impl Platform {
         self.append(&markdown::no_evidence(step, why));
         if self.annotates && !quiet {
             put(&github::no_evidence(step, why));
+        }
+    }
+
+    /// The gate's answer.
+    pub(crate) fn gate(&mut self, case: &crate::gate::case::Case, heard: &crate::gate::Heard) {
+        self.append(&gate::summary(case, heard));
+        if let Some(name) = &self.section {
+            put(&gate::section(name, clock::now().seconds(), heard));
+        }
+        if self.annotates {
+            put(&gate::annotations(heard));
+        }
+    }
+
+    /// The gate has none.
+    pub(crate) fn gate_undecided(&mut self, why: &str) {
+        self.append(&gate::undecided(why));
+        if self.annotates {
+            put(&github::command("error", None, "provost gate: could not decide", why));
         }
     }
 

@@ -9,7 +9,7 @@ use crate::scan::{commit, git_ok, write};
 use crate::{World, text_of};
 
 /// An advisory about a range of versions of a package.
-fn advisory(id: &str, ecosystem: &str, name: &str, fixed: &str, more: Value) -> Value {
+pub(crate) fn advisory(id: &str, ecosystem: &str, name: &str, fixed: &str, more: Value) -> Value {
     let mut value = json!({
         "id": id,
         "modified": "2026-01-01T00:00:00Z",
@@ -27,7 +27,7 @@ fn advisory(id: &str, ecosystem: &str, name: &str, fixed: &str, more: Value) -> 
     value
 }
 
-fn import(world: &World, name: &str, advisories: &[Value]) {
+pub(crate) fn import(world: &World, name: &str, advisories: &[Value]) {
     let text: Vec<String> = advisories.iter().map(ToString::to_string).collect();
     write(world, name, &text.join("\n"));
     world.expect(0, &["db", "import", name]);
@@ -48,7 +48,7 @@ fn lock(world: &World, packages: &[(&str, &str)]) {
     write(world, "Cargo.toml", "[package]\nname = \"app\"\nversion = \"0.1.0\"\n\n[dependencies]\nmiddle = \"1\"\n");
 }
 
-fn report(world: &World, code: i32, arguments: &[&str]) -> Value {
+pub(crate) fn report(world: &World, code: i32, arguments: &[&str]) -> Value {
     let output = world.run(arguments);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{}", text_of(&output));
     serde_json::from_slice(&output.stdout).expect("JSON")
@@ -187,7 +187,7 @@ fn a_bill_of_materials_goes_out_and_comes_in() {
 }
 
 /// A tar with these files.
-fn layer(files: &[(&str, &[u8], u32)]) -> Vec<u8> {
+pub(crate) fn layer(files: &[(&str, &[u8], u32)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (path, content, mode) in files {
         let mut header = tar::Header::new_ustar();
@@ -200,7 +200,7 @@ fn layer(files: &[(&str, &[u8], u32)]) -> Vec<u8> {
 }
 
 /// An OCI layout with these layers; returns the digest of its manifest.
-fn layout(root: &Path, layers: &[Vec<u8>], config: Value) -> String {
+pub(crate) fn layout(root: &Path, layers: &[Vec<u8>], config: Value) -> String {
     let blobs = root.join("blobs/sha256");
     std::fs::create_dir_all(&blobs).expect("folder");
     let put = |bytes: &[u8]| {
@@ -237,8 +237,8 @@ fn layout(root: &Path, layers: &[Vec<u8>], config: Value) -> String {
     digest
 }
 
-const OS_RELEASE: &[u8] = b"ID=debian\nVERSION_ID=\"12\"\n";
-const STATUS: &[u8] =
+pub(crate) const OS_RELEASE: &[u8] = b"ID=debian\nVERSION_ID=\"12\"\n";
+pub(crate) const STATUS: &[u8] =
     b"Package: libdeep1\nStatus: install ok installed\nArchitecture: amd64\nSource: deep\nVersion: 1.0-1\n\n";
 const METADATA: &[u8] = b"Metadata-Version: 2.1\nName: urllib3\nVersion: 1.26.4\n";
 

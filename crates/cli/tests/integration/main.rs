@@ -3,11 +3,18 @@
 
 mod attacks;
 mod consumer;
+mod court;
 mod deps;
+mod deps_supply;
 mod faults;
+mod gate;
+mod gate_rules;
+mod gate_steps;
 mod learn;
 mod machines;
+mod packs;
 mod policy;
+mod privilege;
 mod repo;
 mod repo_servers;
 mod run;

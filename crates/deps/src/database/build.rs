@@ -6,7 +6,7 @@ use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use provost_formats::osv::{self, Advisory, RangeKind};
-use provost_formats::version;
+use provost_formats::{rustsec, version};
 use provost_model::{Hasher, Timestamp};
 
 use super::record::{Group, Record, hash, lookup_name};
@@ -69,6 +69,7 @@ pub struct Builder {
     pub(super) as_of: BTreeMap<String, Timestamp>,
     pub(super) epss: Vec<(u64, f32, f32)>,
     pub(super) exploited: Vec<(u64, u32)>,
+    pub(super) releases: HashMap<(u64, u64), i64>,
     working: PathBuf,
     spilling: PathBuf,
 }
@@ -106,6 +107,7 @@ impl Builder {
             quarantined_count: 0,
             epss: None,
             exploited: None,
+            releases: None,
             digest: String::new(),
         };
         let mut builder = Self {
@@ -121,6 +123,7 @@ impl Builder {
             as_of: BTreeMap::new(),
             epss: Vec::new(),
             exploited: Vec::new(),
+            releases: HashMap::new(),
             working,
             spilling,
         };
@@ -144,6 +147,7 @@ impl Builder {
         self.info.sources.clone_from(&header.info.sources);
         self.info.epss.clone_from(&header.info.epss);
         self.info.exploited.clone_from(&header.info.exploited);
+        self.info.releases.clone_from(&header.info.releases);
         self.as_of = header.info.ecosystems.iter().map(|(name, one)| (name.clone(), one.as_of)).collect();
         // Ids point at every body, most at several: each body is taken once.
         let ids = old.read(header.ids)?;
@@ -165,6 +169,10 @@ impl Builder {
         for entry in old.read(header.exploited)?.chunks_exact(super::EXPLOITED) {
             self.exploited.push((super::number(&entry[..8]), super::word(&entry[8..12])));
         }
+        for entry in old.read(header.releases)?.chunks_exact(super::RELEASE) {
+            let key = (super::number(&entry[..8]), super::number(&entry[8..16]));
+            self.releases.insert(key, super::number(&entry[16..24]).cast_signed());
+        }
         Ok(())
     }
 
@@ -183,15 +191,36 @@ impl Builder {
     /// # Errors
     /// The disk is full or the like.
     pub fn advisory(&mut self, bytes: &[u8], name: &str, imported: &mut Imported) -> Result<(), DatabaseError> {
-        let mut advisory = match Advisory::parse(bytes) {
-            Ok(advisory) => advisory,
+        match Advisory::parse(bytes) {
+            Ok(advisory) => self.keep(advisory, false, imported),
             Err(error) => {
                 self.quarantine(name, error, imported);
-                return Ok(());
+                Ok(())
             }
+        }
+    }
+
+    /// Takes one advisory in RustSec's own form. It does not say when it last changed: of two with the same day the later
+    /// import counts.
+    ///
+    /// # Errors
+    /// The disk is full or the like.
+    pub fn rustsec(&mut self, text: &str, name: &str, imported: &mut Imported) -> Result<(), DatabaseError> {
+        match rustsec::parse(text) {
+            Ok(advisory) => self.keep(advisory, true, imported),
+            Err(error) => {
+                self.quarantine(name, error, imported);
+                Ok(())
+            }
+        }
+    }
+
+    fn keep(&mut self, mut advisory: Advisory, same: bool, imported: &mut Imported) -> Result<(), DatabaseError> {
+        let replaces = |known: &Known| {
+            is_newer(&advisory.modified, &known.modified) || (same && advisory.modified == known.modified)
         };
         match self.known.get(&advisory.id) {
-            Some(known) if !is_newer(&advisory.modified, &known.modified) => {
+            Some(known) if !replaces(known) => {
                 imported.known += 1;
                 return Ok(());
             }
@@ -354,13 +383,22 @@ impl Builder {
                 element
             })
             .collect();
+        let mut times: Vec<((u64, u64), i64)> = std::mem::take(&mut out.builder.releases).into_iter().collect();
+        times.sort_unstable();
+        let release_bytes: Vec<u8> = times
+            .iter()
+            .flat_map(|((first, second), time)| [first.to_le_bytes(), second.to_le_bytes(), time.to_le_bytes()])
+            .flatten()
+            .collect();
         digest.update(&epss_bytes);
         digest.update(&exploited_bytes);
+        digest.update(&release_bytes);
         let entries = out.put(&entry_bytes)?;
         let buckets = out.put(&buckets)?;
         let ids = out.put(&id_bytes)?;
         let epss = out.put(&epss_bytes)?;
         let exploited = out.put(&exploited_bytes)?;
+        let releases = out.put(&release_bytes)?;
         let at = out.at;
 
         let mut info = self.info.clone();
@@ -368,7 +406,7 @@ impl Builder {
         info.advisories = self.known.values().filter(|known| !known.withdrawn).count() as u64;
         info.withdrawn = self.known.values().filter(|known| known.withdrawn).count() as u64;
         let bodies = Section { offset: 32, length: groups.offset - 32 };
-        let header = Header { info, groups, bodies, entries, buckets, ids, epss, exploited };
+        let header = Header { info, groups, bodies, entries, buckets, ids, epss, exploited, releases };
         let json = serde_json::to_vec(&header).map_err(|error| self.io(error.into()))?;
         self.write_body_bytes(&json)?;
         self.bodies.flush().map_err(|error| self.io(error))?;

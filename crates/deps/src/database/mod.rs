@@ -12,18 +12,21 @@
 //! ids               20 bytes each: hash of an id or alias, offset of the body, length; by hash
 //! epss              16 bytes each: hash of the CVE id, score, percentile (f32); by hash
 //! exploited         12 bytes each: hash of the CVE id, day as yyyymmdd; by hash
+//! releases         24 bytes each: hash of ecosystem, name and version in 16, seconds since 1970 when it was published; by hash
 //! header            JSON: what it was made from, and where the sections lie
 //! ```
 
 mod build;
 mod record;
+mod releases;
 mod sources;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use provost_formats::osv::Advisory;
 use provost_model::Timestamp;
@@ -40,6 +43,12 @@ const ENTRY: usize = 24;
 const ID: usize = 20;
 const EPSS: usize = 16;
 const EXPLOITED: usize = 12;
+const RELEASE: usize = 24;
+
+/// Records of more bytes than these are kept once they are read, for so many packages: a document may name one package in
+/// thousands of versions.
+const KEPT_FROM: u64 = 32 << 10;
+const KEPT: usize = 32;
 
 /// Bytes of all records of one package that are read at most.
 const MAXIMUM_GROUP: u64 = 256 << 20;
@@ -118,6 +127,16 @@ pub struct Quarantined {
     pub why: String,
 }
 
+/// What is known of when versions were published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleasesInfo {
+    /// Versions with a date.
+    pub versions: u64,
+    /// When the last of them were imported.
+    pub imported: Timestamp,
+}
+
 /// What the database is made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -142,6 +161,9 @@ pub struct Info {
     /// Version of the list of exploited vulnerabilities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exploited: Option<String>,
+    /// What is known of when versions were published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub releases: Option<ReleasesInfo>,
     /// SHA-256 over the sections: two databases with this digest give the same answers.
     pub digest: String,
 }
@@ -156,6 +178,9 @@ struct Header {
     ids: Section,
     epss: Section,
     exploited: Section,
+    /// Databases of before have none.
+    #[serde(default)]
+    releases: Section,
 }
 
 /// How probable it is that a vulnerability is exploited within 30 days (FIRST EPSS).
@@ -167,6 +192,18 @@ pub struct Epss {
     pub percentile: f32,
 }
 
+/// The records of a package.
+#[derive(Debug, Clone)]
+pub struct Records(Option<Arc<Group>>);
+
+impl std::ops::Deref for Records {
+    type Target = [Record];
+
+    fn deref(&self) -> &[Record] {
+        self.0.as_deref().map_or(&[], |group| &group.records)
+    }
+}
+
 /// An open database.
 #[derive(Debug)]
 pub struct Database {
@@ -174,6 +211,8 @@ pub struct Database {
     file: File,
     header: Header,
     buckets: Vec<u8>,
+    /// Long lists of records, by where they lie.
+    kept: Mutex<HashMap<u64, Arc<Group>>>,
 }
 
 impl Database {
@@ -197,15 +236,23 @@ impl Database {
         }
         let bytes = read(&file, header).map_err(io)?;
         let header: Header = serde_json::from_slice(&bytes).map_err(|e| broken(&e.to_string()))?;
-        let sections =
-            [header.groups, header.bodies, header.entries, header.buckets, header.ids, header.epss, header.exploited];
+        let sections = [
+            header.groups,
+            header.bodies,
+            header.entries,
+            header.buckets,
+            header.ids,
+            header.epss,
+            header.exploited,
+            header.releases,
+        ];
         if sections.iter().any(|section| section.offset.checked_add(section.length).is_none_or(|end| end > size))
             || header.buckets.length != (BUCKETS as u64 + 1) * 4
         {
             return Err(broken("its sections do not fit"));
         }
         let buckets = read(&file, header.buckets).map_err(io)?;
-        Ok(Self { path: path.to_owned(), file, header, buckets })
+        Ok(Self { path: path.to_owned(), file, header, buckets, kept: Mutex::default() })
     }
 
     /// Where it lies.
@@ -228,7 +275,7 @@ impl Database {
     ///
     /// # Errors
     /// The file cannot be read, or is damaged.
-    pub fn lookup(&self, ecosystem: &str, name: &str) -> Result<Vec<Record>, DatabaseError> {
+    pub fn lookup(&self, ecosystem: &str, name: &str) -> Result<Records, DatabaseError> {
         let name = lookup_name(ecosystem, name);
         let wanted = hash(&[ecosystem, &name]);
         let bucket = (wanted >> 48) as usize;
@@ -241,7 +288,7 @@ impl Database {
             return Err(self.broken("a bucket lies outside"));
         }
         if length == 0 {
-            return Ok(Vec::new());
+            return Ok(Records(None));
         }
         let entries = self.read(Section { offset: self.header.entries.offset + from * ENTRY as u64, length })?;
         for entry in entries.chunks_exact(ENTRY).filter(|entry| number(&entry[..8]) == wanted) {
@@ -250,13 +297,31 @@ impl Database {
             if section.length > MAXIMUM_GROUP || section.offset.checked_add(section.length).is_none_or(|e| e > end) {
                 return Err(self.broken("an entry lies outside"));
             }
-            let bytes = self.read(section)?;
-            let group: Group = serde_json::from_slice(&bytes).map_err(|e| self.broken(&e.to_string()))?;
+            let group = self.group(section)?;
             if group.ecosystem == ecosystem && group.name == name {
-                return Ok(group.records);
+                return Ok(Records(Some(group)));
             }
         }
-        Ok(Vec::new())
+        Ok(Records(None))
+    }
+
+    fn group(&self, section: Section) -> Result<Arc<Group>, DatabaseError> {
+        let kept = || self.kept.lock().unwrap_or_else(|e| e.into_inner());
+        if section.length >= KEPT_FROM
+            && let Some(group) = kept().get(&section.offset)
+        {
+            return Ok(Arc::clone(group));
+        }
+        let bytes = self.read(section)?;
+        let group: Arc<Group> = Arc::new(serde_json::from_slice(&bytes).map_err(|e| self.broken(&e.to_string()))?);
+        if section.length >= KEPT_FROM {
+            let mut kept = kept();
+            if kept.len() >= KEPT {
+                kept.clear();
+            }
+            kept.insert(section.offset, Arc::clone(&group));
+        }
+        Ok(group)
     }
 
     /// Advisories by their id or an alias.
@@ -297,6 +362,17 @@ impl Database {
             let day = word(&at[8..12]);
             format!("{:04}-{:02}-{:02}", day / 10_000, day / 100 % 100, day % 100)
         }))
+    }
+
+    /// When a version was published, where that was imported. The ecosystem is named as OSV names it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn released(&self, ecosystem: &str, name: &str, version: &str) -> Result<Option<Timestamp>, DatabaseError> {
+        let (first, second) = releases::key(ecosystem, name, version);
+        let found = self.matches(self.header.releases, RELEASE, first)?;
+        let same = found.iter().find(|at| number(&at[8..16]) == second);
+        Ok(same.map(|at| Timestamp::from_seconds(number(&at[16..24]).cast_signed())))
     }
 
     /// Elements of a section that is sorted by hash, whose hash is this one.

@@ -199,3 +199,20 @@ pub(super) fn hash(parts: &[&str]) -> u64 {
     first.copy_from_slice(&digest.as_bytes()[..8]);
     u64::from_be_bytes(first)
 }
+
+/// A key twice as long, for what is not compared by name afterwards: nobody can choose a version so that it is taken for
+/// one of the millions that are known.
+pub(super) fn long_hash(parts: &[&str]) -> (u64, u64) {
+    let mut hasher = Hasher::new();
+    for part in parts {
+        hasher.update(part.as_bytes());
+        hasher.update(b"\0");
+    }
+    let digest: Digest = hasher.finish();
+    let half = |from: usize| {
+        let mut half = [0; 8];
+        half.copy_from_slice(&digest.as_bytes()[from..from + 8]);
+        u64::from_be_bytes(half)
+    };
+    (half(0), half(8))
+}

@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 use std::ops::ControlFlow;
 
 use provost_formats::archive::{self, ArchiveError, Kind, Source};
-use provost_formats::osv;
+use provost_formats::{osv, rustsec};
 use provost_model::Timestamp;
 use serde::Deserialize;
 
@@ -28,7 +28,7 @@ pub enum What {
 
 impl Builder {
     /// Imports a file's content, whatever it is: a zip or tar of OSV advisories, one advisory, a JSON array of them, one a
-    /// line, EPSS scores as CSV (FIRST), the catalogue of known exploited vulnerabilities as JSON (CISA). Compressed files
+    /// line, advisories in RustSec's own form (one, or an archive of the repository), EPSS scores as CSV (FIRST), the catalogue of known exploited vulnerabilities as JSON (CISA). Compressed files
     /// are unpacked first. `as_of` says what the data is as of; without it, that is the newest change within.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl Builder {
                 let mut failed = None;
                 let source = Source::Seek(&mut Cursor::new(bytes));
                 let walked = archive::members(kind, source, MAXIMUM_MEMBERS, &mut |member, reader| {
-                    if !member.name.ends_with(".json") {
+                    if !member.name.ends_with(".json") && !rustsec::is_advisory(&member.name) {
                         return ControlFlow::Continue(());
                     }
                     match self.member(name, member, reader, imported) {
@@ -133,6 +133,9 @@ impl Builder {
             reader.take(osv::MAXIMUM_BYTES as u64 + 1).read_to_end(&mut content).map_err(|e| e.to_string())
         });
         match read {
+            Ok(_) if rustsec::is_advisory(&member.name) => {
+                self.rustsec(&String::from_utf8_lossy(&content), &shown, imported)
+            }
             Ok(_) => self.advisory(&content, &shown, imported),
             Err(error) => {
                 self.quarantine(&shown, error, imported);
@@ -154,6 +157,10 @@ impl Builder {
         if start.starts_with('{') && start.contains("\"cveID\"") {
             self.exploited_list(start).map_err(wrong)?;
             return Ok(What::Exploited);
+        }
+        if start.starts_with(rustsec::START) {
+            self.rustsec(start, name, imported)?;
+            return Ok(What::Advisories);
         }
         if start.starts_with('[') {
             let all: Vec<&serde_json::value::RawValue> =

@@ -235,3 +235,50 @@ fn in_other_range(affected: &provost_formats::osv::Affected, ecosystem: Ecosyste
         })
     })
 }
+
+/// RustSec's own form: two of one day are told apart by what comes later, and OSV's form of the same counts where it is newer.
+#[test]
+fn advisories_in_rustsecs_own_form() {
+    let target = tempfile::tempdir().expect("folder");
+    let path = target.path().join("a.db");
+    let text = |patched: &str| {
+        format!(
+            "```toml\n[advisory]\nid = \"RUSTSEC-2020-0001\"\npackage = \"a\"\ndate = \"2020-01-01\"\n\
+             informational = \"unmaintained\"\n[versions]\npatched = [{patched}]\n```\n\n# It is\n\nNot kept.\n"
+        )
+    };
+    let answer = |builder: Builder| {
+        builder.finish().expect("finish");
+        let records = Database::open(&path).expect("open").lookup("crates.io", "a").expect("look up");
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0].kind, super::Kind::Unmaintained);
+        ["1.0.0", "2.0.0"].map(|version| is_about(&records[0], Ecosystem::Cargo, version))
+    };
+    let mut builder = Builder::new(&path, false, now()).expect("builder");
+    builder.import("one", text("").as_bytes(), None, now()).expect("import");
+    let (_, again) = builder.import("two", text("\">= 2.0.0\"").as_bytes(), None, now()).expect("import");
+    assert_eq!(again.changed, 1);
+    let (_, bad) = builder.import("bad", text("\"nonsense\"").as_bytes(), None, now()).expect("import");
+    assert_eq!(bad.quarantined, 1);
+    assert_eq!(answer(builder), [true, false]);
+    // An archive of the repository: what is about the language itself is left out.
+    let mut archive = tar::Builder::new(Vec::new());
+    for name in ["db/crates/a/RUSTSEC-2020-0001.md", "db/rust/std/RUSTSEC-2020-0002.md", "db/crates/a/README.md"] {
+        let mut header = tar::Header::new_gnu();
+        let text = text("\">= 1.0.0\"");
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, text.as_bytes()).expect("tar");
+    }
+    let bytes = archive.into_inner().expect("tar");
+    let mut builder = Builder::new(&path, false, now()).expect("builder");
+    let (_, imported) = builder.import("db.tar", &bytes, None, now()).expect("import");
+    assert_eq!((imported.changed, imported.new, imported.quarantined), (1, 0, 0));
+    assert_eq!(answer(builder), [false, false]);
+    let newer = br#"{"id":"RUSTSEC-2020-0001","modified":"2020-02-01T00:00:00Z","affected":[{"package":{"ecosystem":"crates.io","name":"a"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}],"database_specific":{"informational":"unmaintained"}}]}"#;
+    let mut builder = Builder::new(&path, false, now()).expect("builder");
+    builder.import("newer.json", newer, None, now()).expect("import");
+    let (_, known) = builder.import("one", text("").as_bytes(), None, now()).expect("import");
+    assert_eq!(known.known, 1);
+    assert_eq!(answer(builder), [true, true]);
+}

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Problem, Root, Scope};
 
 use super::graph::{OptionalEdges, Unknown, full, spread};
-use super::javascript::{asks, split_name, tarball, wanted};
+use super::javascript::{asks, claimed, forgive_replaced, is_another, manifest_beside, split_name, tarball, wanted};
 use super::source::{integrity, public};
 use super::tree::{Fields, Node, Value, decode, json, note, shown, tell};
 use super::{Input, LockError, MAXIMUM_DEPTH, Reader};
@@ -82,6 +82,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
     }
     let unknown = if inventory.roots.is_empty() { Unknown::Projects } else { Unknown::Nothing };
     spread(&mut inventory, &optional, &unknown);
+    forgive_replaced(&mut inventory, manifest_beside(input, "").as_deref());
     Ok(inventory)
 }
 
@@ -110,6 +111,7 @@ impl<'n, 'a> Lock<'n, 'a> {
             package.version = Some(reference.to_owned());
             let registry = items.get(1).and_then(Node::text).unwrap_or_default();
             if !registry.is_empty() {
+                package.claims.resolved.extend(claimed(registry));
                 package.source = match tarball(registry, name) {
                     PackageSource::Url { url } => PackageSource::OtherRegistry { url },
                     source => source,
@@ -153,6 +155,10 @@ impl<'n, 'a> Lock<'n, 'a> {
                 match self.find(key, ask.name) {
                     Some(Place::Package(to)) => {
                         inventory.packages[*from].dependencies.push(to);
+                        let package = &mut inventory.packages[to];
+                        if is_another(ask.name, ask.wanted, &package.name) {
+                            package.claims.instead_of.get_or_insert_with(|| ask.name.to_owned());
+                        }
                         if ask.scope == Scope::Optional {
                             optional.insert((*from, to));
                         }
@@ -189,6 +195,9 @@ impl<'n, 'a> Lock<'n, 'a> {
                     Some(Place::Package(to)) => {
                         root.dependencies.push((to, ask.scope));
                         let package = &mut inventory.packages[to];
+                        if is_another(ask.name, ask.wanted, &package.name) {
+                            package.claims.instead_of.get_or_insert_with(|| ask.name.to_owned());
+                        }
                         package.requirement.get_or_insert_with(|| public(ask.wanted).into_owned());
                     }
                     None if !ask.peer && ask.scope != Scope::Optional => {
@@ -273,5 +282,19 @@ mod tests {
         {
             assert_eq!(last_name(key), name, "{key}");
         }
+    }
+
+    #[test]
+    fn entries_of_other_packages_than_asked_for() {
+        let instead = |wanted: &str| {
+            let text = format!(
+                r#"{{"lockfileVersion": 1, "workspaces": {{"": {{"name": "app", "dependencies": {{"a": "{wanted}"}}}}}},
+                "packages": {{"a": ["evil@1.0.0", "", {{}}, "sha512-AAEC"]}}}}"#
+            );
+            let inventory = crate::lock::testing::read_with("bun.lock", &text, &[]).unwrap();
+            inventory.packages[0].claims.instead_of.clone()
+        };
+        assert_eq!(instead("^1.0.0").as_deref(), Some("a"));
+        assert_eq!(instead("npm:evil@^1"), None);
     }
 }

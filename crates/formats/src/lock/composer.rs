@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Problem, Root, Scope, Scopes};
 
 use super::graph::{OptionalEdges, Unknown, declare, full, spread};
-use super::javascript::exact;
+use super::javascript::{claimed, exact};
 use super::source::{git, of_hex, public};
 use super::tree::{Fields, Node, Value, decode, json, note, shown, tell};
 use super::{Input, LockError, Reader};
@@ -144,6 +144,7 @@ fn package(fields: &mut Fields<'_, '_, '_>) -> Option<Package> {
     }
     let revision = within("source", "reference").map(str::to_owned);
     let dist = within("dist", "url");
+    package.claims.resolved.extend(dist.and_then(claimed));
     package.source = match (fields.get("notification-url").and_then(Node::text), within("source", "url")) {
         (Some(url), _) if url.starts_with("https://packagist.org/") => PackageSource::Registry,
         (Some(url), _) => PackageSource::OtherRegistry { url: public(url).into_owned() },

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Root, Scope};
 
 use super::named;
-use super::source::address;
+use super::source::{address, is_of_host};
 use super::text::{Names, add, hash, quoted, settle};
 use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
@@ -85,6 +85,9 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
                         let mut package = Package::new(Ecosystem::RubyGems, name, Some(version.to_owned()));
                         package.line = Some(number);
                         package.source = source.of(section);
+                        if package.source == PackageSource::Registry && !source.remote.is_empty() {
+                            package.claims.resolved.push(address(source.remote));
+                        }
                         package.architecture = platform.map(str::to_owned);
                         let Some(index) = add(&mut inventory, package) else { break };
                         seen.insert((name, version), index);
@@ -172,7 +175,9 @@ impl<'l> Source<'l> {
             _ if self.revision.is_some() => {
                 PackageSource::Git { url: address(self.remote), revision: self.revision.map(str::to_owned) }
             }
-            _ if self.remote.is_empty() || self.remote.contains("://rubygems.org") => PackageSource::Registry,
+            _ if self.remote.is_empty() || is_of_host(self.remote, &["rubygems.org", "index.rubygems.org"]) => {
+                PackageSource::Registry
+            }
             _ => PackageSource::OtherRegistry { url: address(self.remote) },
         }
     }

@@ -24,12 +24,16 @@ pub struct JarLimits {
     pub depth: usize,
     /// Bytes that may come out: descriptions and inner archives, counted as they are unpacked.
     pub bytes: u64,
+    /// Bytes that may come out for each byte of the outermost archive, once [`JarLimits::ratio_from`] came out.
+    pub ratio: u64,
+    /// So many bytes may come out whatever the archive's size.
+    pub ratio_from: u64,
 }
 
 impl Default for JarLimits {
-    /// 500,000 members, 16 deep, 4 GiB.
+    /// 500,000 members, 16 deep, 4 GiB; 64 MiB or 200 times the archive's size, whichever is more.
     fn default() -> Self {
-        Self { members: 500_000, depth: 16, bytes: 4 << 30 }
+        Self { members: 500_000, depth: 16, bytes: 4 << 30, ratio: 200, ratio_from: 64 << 20 }
     }
 }
 
@@ -58,10 +62,12 @@ pub fn is_jar(path: &str) -> bool {
 ///
 /// Every limit and everything that cannot be read becomes a problem; what was found stands.
 pub fn jar(source: &mut dyn ReadSeek, path: &str, limits: &JarLimits) -> Inventory {
+    // One that cannot be measured has no more than anything may have.
+    let size = source.seek(SeekFrom::End(0)).unwrap_or(0);
     let mut reading = Reading {
         inventory: Inventory::new("Java archive", Completeness::List),
         members: limits.members,
-        bytes: limits.bytes,
+        bytes: limits.bytes.min(size.saturating_mul(limits.ratio).max(limits.ratio_from)),
         held: 0,
         full: false,
     };
@@ -397,6 +403,9 @@ mod tests {
         assert_eq!((found.packages.len(), found.problems.len()), (0, 1));
         let bomb = zipped(&[("big.jar", &vec![0; 1 << 20]), ("META-INF/maven/g.h/a/pom.properties", PROPERTIES)]);
         let limits = JarLimits { bytes: 1 << 16, ..JarLimits::default() };
+        let found = jar(&mut Cursor::new(&bomb), "bomb.jar", &limits);
+        assert_eq!(found.problems.len(), 1, "{:?}", found.problems);
+        let limits = JarLimits { ratio_from: 1 << 16, ..JarLimits::default() };
         let found = jar(&mut Cursor::new(&bomb), "bomb.jar", &limits);
         assert_eq!(found.problems.len(), 1, "{:?}", found.problems);
         let limits = JarLimits { members: 1, ..JarLimits::default() };

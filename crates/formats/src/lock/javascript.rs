@@ -115,6 +115,36 @@ pub(crate) fn wanted(text: &str) -> Wanted<'_> {
     Wanted { name: None, version: exact(text), source: PackageSource::Registry }
 }
 
+/// True where `name` in `wanted` asks for a package of the registry that is another than `real`: no alias, no repository and
+/// no catalog makes that package stand there.
+pub(crate) fn is_another(name: &str, wanted_text: &str, real: &str) -> bool {
+    if ["catalog:", "patch:", "$"].iter().any(|open| wanted_text.starts_with(open)) {
+        return false;
+    }
+    let asked = wanted(wanted_text);
+    asked.source == PackageSource::Registry && asked.name.unwrap_or(name) != real
+}
+
+/// The address of a tarball as claimed; nothing where it is a file of the project.
+pub(crate) fn claimed(url: &str) -> Option<String> {
+    (url.contains("://") && url.len() <= MAXIMUM_ADDRESS).then(|| public(url).into_owned())
+}
+
+/// Bytes of an address that is kept.
+const MAXIMUM_ADDRESS: usize = 4096;
+
+/// What the project's manifest replaces by other packages (`overrides`, `resolutions`, pnpm's own) is asked for. Where it is
+/// not at hand, the lock alone is judged.
+pub(crate) fn forgive_replaced(inventory: &mut Inventory, manifest: Option<&str>) {
+    let Some(manifest) = manifest else { return };
+    for package in &mut inventory.packages {
+        let named = |end: char| manifest.contains(&format!("npm:{}{end}", package.name));
+        if package.claims.instead_of.is_some() && (named('@') || named('"')) {
+            package.claims.instead_of = None;
+        }
+    }
+}
+
 /// The version, where a range is one alone.
 pub(crate) fn exact(range: &str) -> Option<&str> {
     let version = range.trim();

@@ -47,7 +47,7 @@ mod pnpm;
 mod pub_dart;
 mod source;
 mod swift;
-mod tree;
+pub(crate) mod tree;
 mod yarn;
 
 /// Bytes of a lockfile that are read at most.

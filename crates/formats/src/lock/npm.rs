@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, Problem, Root, Scope, Scopes};
 
 use super::graph::{OptionalEdges, Unknown, full, join, spread};
-use super::javascript::{self, Ask, asks, licence, manifest_beside, split_name, tarball};
+use super::javascript::{
+    self, Ask, asks, claimed, forgive_replaced, is_another, licence, manifest_beside, split_name, tarball,
+};
 use super::source::{git, integrity, public};
 use super::tree::{Fields, Node, Value, decode, json, note, shown, tell};
 use super::{Input, LockError, Reader};
@@ -22,6 +24,12 @@ pub(crate) const READERS: &[Reader] = &[
         covered_by: &["npm-shrinkwrap"],
     },
 ];
+
+/// Manifests of workspaces that are looked at.
+const MAXIMUM_MANIFESTS: usize = 5000;
+
+/// Bytes of manifests that are looked at together.
+const MAXIMUM_READ: usize = 256 << 20;
 
 /// Directories that a package's path may have.
 const MAXIMUM_DIRECTORIES: usize = 256;
@@ -115,19 +123,28 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         tree.connect(&mut inventory, at, &mut optional);
     }
     let known = match root.get("packages") {
-        Some(_) => tree.by_path.contains_key(""),
+        Some(_) => {
+            tree.hold_against_manifests(&mut inventory, input);
+            tree.by_path.contains_key("")
+        }
         None => tree.ask_manifest(&mut inventory, input, root),
     };
     let flags: Vec<Scopes> = inventory.packages.iter_mut().map(|package| std::mem::take(&mut package.scopes)).collect();
     spread(&mut inventory, &optional, if known { &Unknown::Nothing } else { &Unknown::Projects });
-    // Version 1 does not say which edges are optional, so its marks are all there is to tell it by. Later ones say it, and
-    // an edge is worth more than a mark that anyone may set.
-    let marks_count = root.get("packages").is_none() || !known;
+    // Version 1 does not say which edges are optional, so its marks are all there is to tell that by. For the rest an edge
+    // is worth more than a mark that anyone may set: what production needs is production's.
+    let old = root.get("packages").is_none();
     for (package, flags) in inventory.packages.iter_mut().zip(flags) {
-        if marks_count || package.scopes.is_empty() {
+        let edges = package.scopes;
+        let hides =
+            flags.is_development_only() && (edges.contains(Scope::Production) || edges.contains(Scope::Optional));
+        if known && hides {
+            package.claims.scopes = flags;
+        } else if !known || old || edges.is_empty() {
             package.scopes = flags;
         }
     }
+    forgive_replaced(&mut inventory, manifest_beside(input, "").as_deref());
     Ok(inventory)
 }
 
@@ -300,6 +317,9 @@ impl<'n, 'a> Tree<'n, 'a> {
                 continue;
             };
             let Some(to) = self.package_at(entry) else { continue };
+            if is_another(ask.name, ask.wanted, &inventory.packages[to].name) {
+                inventory.packages[to].claims.instead_of.get_or_insert_with(|| ask.name.to_owned());
+            }
             match self.entries[at].place {
                 Place::Package(from) => {
                     inventory.packages[from].dependencies.push(to);
@@ -319,6 +339,37 @@ impl<'n, 'a> Tree<'n, 'a> {
         tell(&mut inventory.problems, &mut problems);
     }
 
+    /// Later versions copy what the projects ask for. What a manifest asks for is the project's word, the copy anyone's: what
+    /// the manifest needs in production, the copy cannot take out of it.
+    fn hold_against_manifests(&mut self, inventory: &mut Inventory, input: &Input<'_>) {
+        let mut read = 0;
+        for root in 0..inventory.roots.len().min(MAXIMUM_MANIFESTS) {
+            let path = inventory.roots[root].path.clone();
+            let Some(text) = manifest_beside(input, &path) else { continue };
+            // A lock can name one large manifest under many paths.
+            read += text.len();
+            if read > MAXIMUM_READ {
+                note(&mut inventory.problems, None, "manifests too large: the lock was not held against all of them");
+                break;
+            }
+            let Ok(manifest) = json::parse(&text) else { continue };
+            let mut problems = Vec::new();
+            let Some(mut fields) = Fields::of(&manifest.root, "package.json", &mut problems) else { continue };
+            for ask in asks(&mut fields).iter().filter(|ask| ask.scope == Scope::Production && !ask.peer) {
+                let Some(to) = self.resolve(&path, ask.name).and_then(|entry| self.package_at(entry)) else { continue };
+                let dependencies = &mut inventory.roots[root].dependencies;
+                if !dependencies.contains(&(to, Scope::Production)) {
+                    dependencies.retain(|known| *known != (to, Scope::Development));
+                    dependencies.push((to, Scope::Production));
+                    inventory.packages[to].claims.scopes.add(Scope::Development);
+                }
+                if is_another(ask.name, ask.wanted, &inventory.packages[to].name) {
+                    inventory.packages[to].claims.instead_of.get_or_insert_with(|| ask.name.to_owned());
+                }
+            }
+        }
+    }
+
     /// Version 1 does not say what the project asks for: its manifest does. False where that is not there.
     fn ask_manifest(&mut self, inventory: &mut Inventory, input: &Input<'_>, lock: &Node<'_>) -> bool {
         let own = |key| lock.get(key).and_then(Node::text).map(str::to_owned);
@@ -333,6 +384,9 @@ impl<'n, 'a> Tree<'n, 'a> {
             for ask in asks(&mut fields) {
                 let Some(to) = self.resolve("", ask.name).and_then(|entry| self.package_at(entry)) else { continue };
                 root.dependencies.push((to, ask.scope));
+                if is_another(ask.name, ask.wanted, &inventory.packages[to].name) {
+                    inventory.packages[to].claims.instead_of.get_or_insert_with(|| ask.name.to_owned());
+                }
                 inventory.packages[to].requirement.get_or_insert_with(|| public(ask.wanted).into_owned());
             }
         }
@@ -364,6 +418,7 @@ fn package(fields: &mut Fields<'_, '_, '_>, installed_as: &str) -> Package {
         && let Some(resolved) = fields.text("resolved")
     {
         package.source = tarball(resolved, name);
+        package.claims.resolved.extend(claimed(resolved));
     }
     if let Some(text) = fields.text("integrity")
         && !integrity(text, &mut package.hashes)

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::named;
 use super::pep508::{marked, normalised, pinned};
 use super::pyproject::{noted_beside, of_pipfile};
-use super::source::address;
+use super::source::{address, is_of_host};
 use super::text::{KeyLines, Names, add, hash, json, quoted};
 use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
@@ -77,7 +77,8 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
                 PackageSource::Url { url: address(url) }
             } else {
                 let index = string(&mut inventory, "index").and_then(|index| indexes.get(index));
-                match index.filter(|url| !url.contains("://pypi.org/") && !url.contains("://pypi.python.org/")) {
+                package.claims.resolved.extend(index.map(|url| address(url)));
+                match index.filter(|url| !is_of_host(url, &["pypi.org", "pypi.python.org"])) {
                     Some(url) => PackageSource::OtherRegistry { url: address(url) },
                     None => PackageSource::Registry,
                 }

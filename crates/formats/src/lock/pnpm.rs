@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Problem, Root, Scope, Scopes};
 
 use super::graph::{OptionalEdges, Unknown, full, join, spread};
-use super::javascript::{manifest_beside, split_name, tarball};
+use super::javascript::{claimed, forgive_replaced, is_another, manifest_beside, split_name, tarball};
 use super::source::{git, integrity, public};
 use super::tree::{Fields, Node, Value, decode, json, note, shown, tell, yaml};
 use super::{Input, LockError, Reader};
@@ -78,8 +78,11 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
     for (package, marks) in inventory.packages.iter_mut().zip(marks) {
         if package.scopes.is_empty() {
             package.scopes = marks;
+        } else if marks.is_development_only() && !package.scopes.contains(Scope::Development) {
+            package.claims.scopes = marks;
         }
     }
+    forgive_replaced(&mut inventory, manifest_beside(input, "").as_deref());
     Ok(inventory)
 }
 
@@ -183,6 +186,7 @@ impl<'n, 'a> Lock<'n, 'a> {
             }
             if let Some(url) = resolution.text("tarball") {
                 package.source = tarball(url, name);
+                package.claims.resolved.extend(claimed(url));
             }
             if let Some(url) = resolution.text("repo") {
                 let revision = resolution.text("commit").map(str::to_owned);
@@ -311,6 +315,10 @@ impl<'n, 'a> Lock<'n, 'a> {
                         let package = &mut inventory.packages[to];
                         called(package, name);
                         if let Some(wanted) = specifier.and_then(Node::text) {
+                            let replaced = self.root.get("overrides").and_then(|node| node.get(name)).is_some();
+                            if !replaced && is_another(name, wanted, &package.name) {
+                                package.claims.instead_of.get_or_insert_with(|| name.to_string());
+                            }
                             package.requirement.get_or_insert_with(|| public(wanted).into_owned());
                         }
                     }
@@ -500,5 +508,26 @@ packages:
         assert_eq!(inventory.problems.len(), 4, "{:?}", inventory.problems);
         assert!(read_with("pnpm-lock.yaml", "packages: {}\n", &[]).is_err());
         assert_eq!(read_with("pnpm-lock.yaml", "", &[]).unwrap().packages, []);
+    }
+
+    #[test]
+    fn entries_of_other_packages_and_marks_that_hide() {
+        let lock = |specifier: &str, overrides: &str| {
+            let text = format!(
+                "lockfileVersion: '9.0'\n{overrides}importers:\n  .:\n    dependencies:\n      a:\n        specifier: {specifier}\n        version: evil@1.0.0\npackages:\n  evil@1.0.0:\n    resolution: {{integrity: sha512-AAEC, tarball: https://registry.npmjs.org/evil/-/evil-1.0.0.tgz}}\nsnapshots:\n  evil@1.0.0: {{}}\n"
+            );
+            let inventory = read_with("pnpm-lock.yaml", &text, &[]).unwrap();
+            let evil = find(&inventory, "evil", "1.0.0").clone();
+            assert_eq!(evil.claims.resolved, ["https://registry.npmjs.org/evil/-/evil-1.0.0.tgz"]);
+            evil.claims.instead_of
+        };
+        assert_eq!(lock("^1.0.0", "").as_deref(), Some("a"));
+        assert_eq!(lock("npm:evil@^1.0.0", ""), None);
+        assert_eq!(lock("'catalog:'", ""), None);
+        assert_eq!(lock("^1.0.0", "overrides:\n  a: npm:evil@1.0.0\n"), None);
+        let marked = "lockfileVersion: '6.0'\ndependencies:\n  a:\n    specifier: ^1\n    version: 1.0.0\npackages:\n  /a@1.0.0:\n    resolution: {integrity: sha512-AAEC}\n    dev: true\n";
+        let inventory = read_with("pnpm-lock.yaml", marked, &[]).unwrap();
+        let a = find(&inventory, "a", "1.0.0");
+        assert_eq!((a.scopes, a.claims.scopes), (Scopes::only(Scope::Production), Scopes::only(Scope::Development)));
     }
 }

@@ -5,8 +5,8 @@ use toml::de::DeTable;
 
 use super::pep508::{marked, normalised};
 use super::pyproject::Project;
-use super::source::address;
-use super::tables::{Fields, at, parse, title};
+use super::source::{address, is_of_host};
+use super::tables::{Fields, at, claims, parse, title};
 use super::text::{Names, add, hexadecimal, settle};
 use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
@@ -52,7 +52,9 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         }
         let files = ["archive", "sdist"].into_iter().filter_map(|key| at(entry, &[key]));
         let wheels = fields.tables(&mut inventory, "wheels").into_iter().map(|(_, wheel)| wheel);
-        package.hashes = files.chain(wheels).flat_map(hashes).collect();
+        let files: Vec<_> = files.chain(wheels).collect();
+        package.claims = claims(&files);
+        package.hashes = files.into_iter().flat_map(hashes).collect();
         let Some(index) = add(&mut inventory, package) else { break };
         entries.push((index, entry));
     }
@@ -102,7 +104,7 @@ fn source(fields: &Fields<'_>, inventory: &mut Inventory) -> PackageSource {
             None => PackageSource::Path { path: string(archive, "path").unwrap_or_default() },
         };
     }
-    match fields.string(inventory, "index").filter(|url| !url.contains("://pypi.org/")) {
+    match fields.string(inventory, "index").filter(|url| !is_of_host(url, &["pypi.org"])) {
         Some(url) => PackageSource::OtherRegistry { url: address(url) },
         None => PackageSource::Registry,
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Root, Scope, Scopes};
 
 use super::pep508::{self, Requirement, normalised, pinned};
-use super::source::address;
+use super::source::{address, is_of_host};
 use super::text::{Names, add, directory, hash, join, quoted, settle};
 use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
@@ -160,7 +160,7 @@ impl Reading<'_> {
                 "-r" | "--requirement" => self.include(value, number, file, file.constrains),
                 "-c" | "--constraint" => self.include(value, number, file, true),
                 "-i" | "--index-url" | "--pypi-url" => {
-                    self.index = Some(address(value)).filter(|url| !url.contains("://pypi.org/"));
+                    self.index = Some(address(value)).filter(|url| !is_of_host(url, &["pypi.org"]));
                 }
                 "-e" | "--editable" => return self.package(value, number, file),
                 known if OPTIONS.contains(&known) => {}

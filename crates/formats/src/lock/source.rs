@@ -18,6 +18,14 @@ pub(crate) fn public(url: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{}{}", &url[..start], &url[start + at + 1..]))
 }
 
+/// True for an address of http or https whose host is one of these; what only looks like it is not.
+pub(crate) fn is_of_host(url: &str, hosts: &[&str]) -> bool {
+    let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else { return false };
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    hosts.iter().any(|known| host.eq_ignore_ascii_case(known))
+}
+
 /// As [`public`], owned.
 pub(crate) fn address(url: &str) -> String {
     public(url).into_owned()
@@ -106,6 +114,20 @@ mod tests {
         ];
         for (with, without) in pairs {
             assert_eq!(public(with), without);
+        }
+    }
+
+    #[test]
+    fn hosts_are_compared_whole() {
+        let gems = |url: &str| is_of_host(url, &["rubygems.org"]);
+        assert!(gems("https://rubygems.org/") && gems("http://RubyGems.org") && gems("https://u:p@rubygems.org/x"));
+        for other in [
+            "https://rubygems.org.evil.example/",
+            "https://evil.example/?://rubygems.org",
+            "https://rubygems.org@evil.example/",
+            "ftp://rubygems.org/",
+        ] {
+            assert!(!gems(other), "{other}");
         }
     }
 

@@ -1,10 +1,11 @@
 //! TOML read as what it is, not as what it should be: a value of the wrong type is a problem of its entry, with its line.
 
-use provost_model::Inventory;
+use provost_model::{Claims, Inventory, Timestamp};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::LockError;
+use super::source::address;
 use super::text::{Lines, quoted};
 use super::tree::note;
 
@@ -20,6 +21,34 @@ pub(super) fn parse(text: &str) -> Result<(DeTable<'_>, Lines), LockError> {
             Err(LockError { line: error.span().map(|span| lines.at(span.start)), what: error.message().to_owned() })
         }
     }
+}
+
+/// Addresses of one package that are kept.
+const MAXIMUM_ADDRESSES: usize = 256;
+
+/// What the files of a package say of it: their addresses, and when the last of them was published. A file that says no
+/// time leaves it open: an old release can get a new file.
+pub(super) fn claims(files: &[&DeTable<'_>]) -> Claims {
+    let mut claims = Claims::default();
+    let mut times = Vec::new();
+    for file in files {
+        let url = file.get("url").and_then(|value| value.get_ref().as_str());
+        claims.resolved.extend(url.filter(|url| url.contains("://") && url.len() <= 4096).map(address));
+        times.push(file.get("upload-time").and_then(|value| time(value.get_ref())));
+    }
+    claims.resolved.truncate(MAXIMUM_ADDRESSES);
+    claims.released = times.into_iter().collect::<Option<Vec<_>>>().and_then(|times| times.into_iter().max());
+    claims
+}
+
+/// A time, as TOML has it or as text. Without an offset UTC is meant (PEP 751, `upload-time`).
+fn time(value: &DeValue<'_>) -> Option<Timestamp> {
+    let text = match value {
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::String(text) => text.to_string(),
+        _ => return None,
+    };
+    text.parse().or_else(|_| format!("{text}Z").parse()).ok()
 }
 
 /// One table, read field by field; what is wrong goes into the inventory's problems.

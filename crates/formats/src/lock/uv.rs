@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use super::named;
 use super::pep508::{marked, normalised, of_file_name};
 use super::source::address;
-use super::tables::{Fields, at, parse, title};
+use super::tables::{Fields, at, claims, parse, title};
 use super::text::{Lines, Names, add, hash, settle};
 use super::tree::{decode as text, note};
 use super::{Input, LockError, Reader};
@@ -66,7 +66,9 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         package.source = source.map(source_of).unwrap_or_default();
         let files = fields.table(&mut inventory, "sdist").into_iter();
         let wheels = fields.tables(&mut inventory, "wheels").into_iter().map(|(_, wheel)| wheel);
-        package.hashes = files.chain(wheels).filter_map(|file| hash(file.get("hash")?.get_ref().as_str()?)).collect();
+        let files: Vec<_> = files.chain(wheels).collect();
+        package.hashes = files.iter().filter_map(|file| hash(file.get("hash")?.get_ref().as_str()?)).collect();
+        package.claims = claims(&files);
         let Some(index) = add(&mut inventory, package) else { break };
         entries.push((index, entry));
     }

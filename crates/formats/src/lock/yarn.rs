@@ -6,7 +6,9 @@ use std::collections::{HashMap, HashSet};
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Problem, Root, Scope};
 
 use super::graph::{OptionalEdges, Unknown, full, join, spread};
-use super::javascript::{asks, manifest_beside, split_name, tarball, wanted, workspaces};
+use super::javascript::{
+    asks, claimed, forgive_replaced, is_another, manifest_beside, split_name, tarball, wanted, workspaces,
+};
 use super::source::{git, integrity, is_commit, of_hex, public};
 use super::tree::{Fields, Node, Value, decode, json, note, shown, tell, yaml, yarn};
 use super::{Input, LockError, Reader};
@@ -75,6 +77,7 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         false => lock.project(&mut inventory, input),
     };
     spread(&mut inventory, &optional, &unknown);
+    forgive_replaced(&mut inventory, manifest_beside(input, "").as_deref());
     Ok(inventory)
 }
 
@@ -94,6 +97,12 @@ impl<'n, 'a> Lock<'n, 'a> {
                 let at = self.entries.len();
                 self.entries.push(Entry { node, name, place });
                 for descriptor in descriptors {
+                    if let (Place::Package(index), (asked, Some(range))) = (place, split_name(descriptor)) {
+                        let package = &mut inventory.packages[index];
+                        if is_another(asked, range, &package.name) {
+                            package.claims.instead_of.get_or_insert_with(|| asked.to_owned());
+                        }
+                    }
                     self.by_descriptor.insert(descriptor, at);
                 }
                 self.by_name.entry(name).and_modify(|found| found.1 = false).or_insert((at, true));
@@ -254,6 +263,7 @@ fn classic_entry(inventory: &mut Inventory, fields: &mut Fields<'_, '_, '_>, nam
             {
                 package.hashes.extend(of_hex("sha1", hash.1));
             }
+            package.claims.resolved.extend(claimed(resolved));
             tarball(resolved, real)
         }
         None => asked.source,
@@ -301,6 +311,16 @@ fn berry_entry(inventory: &mut Inventory, fields: &mut Fields<'_, '_, '_>, name:
     package.alias = (real != name).then(|| name.to_owned());
     package.line = fields.line();
     package.source = berry_source(reference, real);
+    if let Some((_, url)) = reference.split_once("::__archiveUrl=") {
+        package.claims.resolved.extend(claimed(&percent_decoded(url.split('&').next().unwrap_or(url))));
+    }
+    // The registry's own resolution says the version once more.
+    if let (Some(said), Some(version)) = (reference.strip_prefix("npm:"), package.version.as_deref()) {
+        let said = said.split("::").next().unwrap_or(said);
+        if said != version {
+            package.claims.instead_of.get_or_insert_with(|| format!("{real}@{said}"));
+        }
+    }
     // The digest of the archive that yarn makes of the package, not of what the registry hands out.
     if let Some(checksum) = fields.text("checksum") {
         let value = checksum.rsplit('/').next().unwrap_or(checksum);
@@ -519,5 +539,40 @@ t@1:
         assert_eq!(inventory.packages.len(), 2);
         assert!(inventory.problems.len() >= 2);
         assert!(read_with("yarn.lock", "a:\n   b", &[]).is_err());
+    }
+
+    #[test]
+    fn entries_of_other_packages_than_asked_for() {
+        let instead = |inventory: &Inventory, name: &str| {
+            inventory.packages.iter().find(|one| one.name == name).and_then(|one| one.claims.instead_of.clone())
+        };
+        let classic = |key: &str| {
+            let text = format!(
+                "# yarn lockfile v1\n\n\n{key}:\n  version \"1.0.0\"\n  resolved \"https://u:p@registry.yarnpkg.com/a/-/a-1.0.0.tgz#0123456789012345678901234567890123456789\"\n"
+            );
+            read_with("yarn.lock", &text, &[]).unwrap()
+        };
+        let honest = classic("a@^1, \"al@npm:a@^1\"");
+        assert_eq!(instead(&honest, "a"), None);
+        assert!(honest.packages[0].claims.resolved[0].starts_with("https://registry.yarnpkg.com/a/"), "no password");
+        assert_eq!(instead(&classic("\"a@^1\", \"b@^1\""), "a").as_deref(), Some("b"));
+        let berry = |resolution: &str| {
+            let text = format!(
+                "__metadata:\n  version: 8\n\n\"a@npm:^1\":\n  version: 1.0.0\n  resolution: \"{resolution}\"\n"
+            );
+            read_with("yarn.lock", &text, &[]).unwrap()
+        };
+        assert_eq!(instead(&berry("a@npm:1.0.0"), "a"), None);
+        assert_eq!(instead(&berry("evil@npm:1.0.0"), "evil").as_deref(), Some("a"));
+        assert_eq!(instead(&berry("a@npm:6.6.6"), "a").as_deref(), Some("a@6.6.6"));
+        // What the project replaces is asked for, by its whole name only.
+        let text = "__metadata:\n  version: 8\n\n\"a@npm:^1\":\n  version: 1.0.0\n  resolution: \"evil@npm:1.0.0\"\n";
+        for (manifest, replaced) in [
+            (r#"{"resolutions": {"a": "npm:evil@1.0.0"}}"#, true),
+            (r#"{"resolutions": {"a": "npm:evil-twin@1.0.0"}}"#, false),
+        ] {
+            let inventory = read_with("yarn.lock", text, &[("package.json", manifest)]).unwrap();
+            assert_eq!(instead(&inventory, "evil").is_none(), replaced, "{manifest}");
+        }
     }
 }

@@ -60,6 +60,11 @@ fn identity(component: &Component) -> (String, String) {
     let mut version = component.package.version.clone().unwrap_or_default();
     let package = match &component.purl {
         Some(purl) => {
+            // `v1.0.0` and `1.0.0` of a Go module are one version, whoever wrote the document.
+            let number = version.strip_prefix('v').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+            if let Some(number) = number.filter(|_| purl.kind == "golang") {
+                version = number.to_owned();
+            }
             let mut bare = purl.clone();
             bare.version = None;
             for changing in ["upstream", "tag", "distro", "checksum"] {

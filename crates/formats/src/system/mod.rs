@@ -10,6 +10,7 @@ pub mod binary;
 mod chisel;
 mod deb822;
 mod dpkg;
+pub mod end_of_life;
 mod graph;
 pub mod os_release;
 mod pacman;

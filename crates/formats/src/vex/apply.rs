@@ -86,6 +86,19 @@ mod tests {
     }
 
     #[test]
+    fn versions_of_go_modules_with_and_without_v_are_one() {
+        let holds = |said: &str, package: &str| {
+            let package = purl(package);
+            applies(&statement(said, &[], Status::Fixed, 0), &package, &package, &["CVE-1"])
+        };
+        assert!(holds("pkg:golang/example.org/m@v1.0.0", "pkg:golang/example.org/m@1.0.0"));
+        assert!(holds("pkg:golang/example.org/m@1.0.0", "pkg:golang/example.org/m@v1.0.0"));
+        assert!(!holds("pkg:golang/example.org/m@v1.0.0", "pkg:golang/example.org/m@1.0.1"));
+        assert!(!holds("pkg:golang/example.org/m@version", "pkg:golang/example.org/m@ersion"));
+        assert!(!holds("pkg:npm/m@v1.0.0", "pkg:npm/m@1.0.0"));
+    }
+
+    #[test]
     fn the_latest_holds() {
         let (app, library) = (purl("pkg:oci/app"), purl("pkg:apk/alpine/libssl@1"));
         let status = |statements: &[VexStatement]| {

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use provost_formats::licence;
 use provost_formats::sbom::cyclonedx::{Edition, write};
-use provost_formats::sbom::{self, SbomError};
+use provost_formats::sbom::{self, Aggregate, Component, SbomError};
 use provost_model::{Ecosystem, Package};
 use provost_testkit::{files_below, vectors};
+
+use crate::sample;
 
 /// Invalid documents that are read nevertheless, one a line. It may only shrink.
 const ACCEPTED: &str = include_str!("cyclonedx-accepted.txt");
@@ -68,6 +70,54 @@ fn what_is_written_is_read_again() {
             let second = write(&again, edition);
             assert_eq!(second, text, "{name}");
         }
+    }
+}
+
+/// What is read the quick way is what the reader of everything reads, of every document that either knows.
+#[test]
+fn the_quick_way_says_the_same() {
+    let plain = |components: Vec<Component>| -> Vec<_> {
+        let mut plain = components;
+        for one in &mut plain {
+            (one.package.hashes, one.package.licence) = (Vec::new(), None);
+        }
+        plain.into_iter().map(|one| (one.kind, one.package, one.purl, one.properties)).collect()
+    };
+    let (mut documents, sample) = (documents("valid-"), sample::builder().finish(Aggregate::Complete));
+    let written: Vec<String> =
+        [Edition::V1_6, Edition::V1_7].into_iter().map(|edition| write(&sample, edition)).collect();
+    for (name, bytes, path) in documents.clone() {
+        let bom = sbom::read(&bytes).unwrap();
+        documents.push((name, write(&bom, Edition::V1_7).into_bytes(), path));
+    }
+    documents.extend(written.into_iter().map(|text| ("sample".to_owned(), text.into_bytes(), PathBuf::new())));
+    let mut quick = 0;
+    for (name, bytes, _) in &documents {
+        let components = sbom::components(bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        quick += usize::from(components.iter().any(|one| one.reference.is_empty()));
+        assert_eq!(plain(components), plain(sbom::read(bytes).unwrap().components), "{name}");
+    }
+    assert!(quick >= 2, "{quick} of {} were read the quick way", documents.len());
+}
+
+/// What only the reader of everything may decide: nothing here is skipped, and nothing is read otherwise.
+#[test]
+fn what_is_not_plain_is_read_as_a_whole() {
+    let of = |component: &str| format!(r#"{{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{component}]}}"#);
+    for (component, accepted) in [
+        (r#"{"type":"library","name":"a","version":"1","purl":"pkg:npm/a@2"}"#, true),
+        (r#"{"type":"library","name":"a","purl":"nonsense"}"#, true),
+        (r#"{"type":"library","name":"a","mime-type":"x/y"}"#, true),
+        (r#"{"type":"library","name":"a","name":"b"}"#, false),
+        (r#"{"type":"library","name":""}"#, false),
+        (r#"{"type":"thing","name":"a"}"#, false),
+        (r#"{"type":"library","name":"a","scope":"never"}"#, false),
+        (r#"{"type":"library","name":"a","wrong":1}"#, false),
+    ] {
+        let text = of(component);
+        let whole = sbom::read(text.as_bytes()).map(|bom| bom.components);
+        assert_eq!(whole.is_ok(), accepted, "{component}");
+        assert_eq!(sbom::components(text.as_bytes()), whole, "{component}");
     }
 }
 

@@ -166,6 +166,12 @@ fn what_changed() {
         bom.components.push(sbom::Component::of_package(&package));
     }
 
+    // A Go module is the same with `v` and without.
+    for (bom, version) in [(&mut before, "v1.2.3"), (&mut after, "1.2.3")] {
+        let package = Package::new(Ecosystem::Go, "example.org/m", Some(version.into()));
+        bom.components.push(sbom::Component::of_package(&package));
+    }
+
     let diff = diff(&before, &after);
     assert_eq!(diff.added, ["pkg:cargo/new@1.0.0"]);
     assert_eq!(diff.removed, ["pkg:cargo/gone@1.0.0"]);

@@ -421,6 +421,8 @@ pub struct GateRules {
     pub count_reviews: bool,
     /// Whose word on the time counts for delays.
     pub time: BTreeSet<TimeSource>,
+    /// Roots of the time-stamping authorities (RFC 3161) whose tokens count.
+    pub timestamp_roots: Vec<Certificate>,
     /// How long a verdict for a critical step counts, in hours.
     pub verdict_hours: u64,
     /// From this many bytes on a changed file is large.
@@ -436,6 +438,7 @@ impl Default for GateRules {
             trust_forge: false,
             count_reviews: false,
             time: BTreeSet::from([TimeSource::Log, TimeSource::Witness, TimeSource::TimestampAuthority]),
+            timestamp_roots: Vec::new(),
             verdict_hours: 24,
             large_bytes: 1_000_000,
             break_glass: None,

@@ -155,6 +155,8 @@ pub(crate) struct RawGate {
     #[serde(default)]
     count_reviews: bool,
     time: Option<Vec<String>>,
+    #[serde(default)]
+    timestamp_roots: Vec<String>,
     verdict_hours: Option<u64>,
     large_bytes: Option<u64>,
     break_glass: Option<RawBreakGlass>,
@@ -570,6 +572,12 @@ impl Reader<'_, '_> {
         gate.functionaries = raw.functionaries;
         if let Some(words) = raw.time {
             gate.time = self.words(at, &words, TimeSource::ALL, "source of time");
+        }
+        for pem in &raw.timestamp_roots {
+            match Certificate::chain_from_pem(pem) {
+                Ok(chain) => gate.timestamp_roots.extend(chain),
+                Err(error) => self.problem(at, format!("timestamp-roots: {error}"), "give certificates in PEM"),
+            }
         }
         gate.verdict_hours = raw.verdict_hours.unwrap_or(gate.verdict_hours);
         gate.large_bytes = raw.large_bytes.unwrap_or(gate.large_bytes);

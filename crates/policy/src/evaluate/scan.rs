@@ -5,8 +5,8 @@ use provost_attest::predicate::{self, Occurrence, ScanResult, Vulns};
 use provost_model::{RuleResult, RuleState, Timestamp, count};
 
 use super::{Item, Judge, SKEW_MILLISECONDS};
-use crate::document::{ScanRules, Severity};
-use crate::licence::is_permitted;
+use crate::document::{ScanException, ScanRules, Severity};
+use crate::licence::LicenceRules;
 
 /// Findings that a reason names; the rest is counted.
 const NAMED: usize = 8;
@@ -99,6 +99,7 @@ impl<'a> Judge<'a> {
         self.scan_complete(wanted, item, &vulns, rules);
         self.vulnerabilities(wanted, item, &vulns, rules);
         self.licences(wanted, item, &vulns, rules);
+        self.ages(wanted, item, &vulns, rules);
         self.image(wanted, item, &vulns, rules);
     }
 
@@ -184,17 +185,28 @@ impl<'a> Judge<'a> {
         if excepted || matches!(at.vex.as_deref(), Some("not_affected" | "fixed")) {
             return None;
         }
+        let denies = |kind: &str| wanted.deny.iter().any(|denied| denied == kind);
         let name = format!("{} in {}", result.id, if at.purl.is_empty() { "a package" } else { &at.purl });
         match at.kind.as_str() {
             "malicious" => return Some(format!("{name} is an attack")),
+            "lock-other-package" => return Some(format!("{name}: a lock says another package than it holds")),
             "" | "vulnerability" => {}
-            other => return wanted.deny.iter().any(|kind| kind == other).then(|| format!("{name}: {other}")),
+            // What the scanner was asked for; the policy has rules of its own for these.
+            "licence" | "young" => return None,
+            kind if kind.starts_with("lock-") => return denies("lock").then(|| format!("{name}: {kind}")),
+            "not-as-locked" | "not-locked" => return denies("drift").then(|| format!("{name}: {}", at.kind)),
+            other => return denies(other).then(|| format!("{name}: {other}")),
         }
         if at.exploited.is_some() {
             return Some(format!("{name} is known to be exploited"));
         }
         let severity = severity(result);
-        if severity.is_some_and(|severity| severity < wanted.fail_on)
+        // Where a scan does not say how near a package is, the strictest holds.
+        let limit = match &at.reach {
+            Some(grade) => *wanted.fail_on_reach.get(grade).unwrap_or(&wanted.fail_on),
+            None => wanted.fail_on_reach.values().copied().chain([wanted.fail_on]).min().unwrap_or(Severity::None),
+        };
+        if severity.is_some_and(|severity| severity < limit)
             || (wanted.ignore_unfixed && at.fixed.is_none())
             || (wanted.ignore_development && at.development)
         {
@@ -247,15 +259,12 @@ impl<'a> Judge<'a> {
             self.push(rules, "licences", None, RuleState::NoEvidence, reason, &[item], Some("scan with provost"));
             return;
         };
-        let listed = |list: &[String], id: &str| list.iter().any(|known| known.eq_ignore_ascii_case(id));
-        let permitted = |id: &str| {
-            !listed(&wanted.denied_licences, id)
-                && (wanted.permitted_licences.is_empty() || listed(&wanted.permitted_licences, id))
-        };
+        let rules_of_licences =
+            LicenceRules { permitted: wanted.permitted_licences.clone(), denied: wanted.denied_licences.clone() };
         let refused: Vec<String> = scan
             .licences
             .iter()
-            .filter(|(expression, _)| !is_permitted(expression, &permitted))
+            .filter(|(expression, _)| !rules_of_licences.permits(expression))
             .map(|(expression, number)| format!("{expression} ({})", count(*number, "package", "packages")))
             .collect();
         let (state, reason) = if refused.is_empty() {
@@ -269,8 +278,43 @@ impl<'a> Judge<'a> {
         self.push(rules, "licences", None, state, reason, &[item], Some("replace the packages, or permit the licence"));
     }
 
+    fn ages(&self, wanted: &ScanRules, item: &Item, vulns: &Vulns, rules: &mut Vec<RuleResult>) {
+        if wanted.min_age_days == 0 {
+            return;
+        }
+        let Some(releases) = vulns.scan.as_ref().and_then(|scan| scan.releases.as_ref()) else {
+            let reason = "the scan does not say when packages were published".to_owned();
+            self.push(rules, "dependency-age", None, RuleState::NoEvidence, reason, &[item], Some("scan with provost"));
+            return;
+        };
+        let days = i64::try_from(wanted.min_age_days).unwrap_or(i64::MAX);
+        let young = releases.recent.iter().filter(|(_, released)| released.plus_days(days) > self.facts.now);
+        let excepted = |purl: &str| {
+            let of = |package: &String| without_version(purl) == without_version(package);
+            let about = |one: &&ScanException| one.id == "young" && one.package.as_ref().is_none_or(of);
+            wanted.exceptions.iter().filter(about).any(|one| self.facts.now <= one.until)
+        };
+        let mut wrong: Vec<String> = young
+            .filter(|(purl, _)| !excepted(purl))
+            .map(|(purl, released)| format!("{purl} was published on {released}"))
+            .collect();
+        if releases.not_known > 0 && !wanted.allow_unknown_age {
+            let number = count(releases.not_known, "package", "packages");
+            wrong.push(format!("of {number} it is not known when they were published"));
+        }
+        let (state, reason) = if wrong.is_empty() {
+            let known = count(releases.known, "package", "packages");
+            (RuleState::Satisfied, format!("{known} published at least {days} days ago"))
+        } else {
+            (RuleState::NotSatisfied, shortened(wrong))
+        };
+        let hint = "wait, take older versions, or import when they were published: `provost db import --releases`";
+        self.push(rules, "dependency-age", None, state, reason, &[item], Some(hint));
+    }
+
     fn image(&self, wanted: &ScanRules, item: &Item, vulns: &Vulns, rules: &mut Vec<RuleResult>) {
-        if wanted.base_images.is_empty() && wanted.deny_image.is_empty() {
+        let asks_age = wanted.max_image_age_days > 0 || wanted.max_base_age_days > 0;
+        if wanted.base_images.is_empty() && wanted.deny_image.is_empty() && !asks_age {
             return;
         }
         let Some(image) = vulns.scan.as_ref().and_then(|scan| scan.image.as_ref()) else {
@@ -282,6 +326,21 @@ impl<'a> Judge<'a> {
         if !wanted.base_images.is_empty() && !wanted.base_images.iter().any(|base| image.chain.contains(base)) {
             wrong.push("it is built on none of the permitted base images".to_owned());
         }
+        let old = |limit: u64, made: Option<Timestamp>, what: &str| {
+            let limit = i64::try_from(limit).ok().filter(|limit| *limit > 0)?;
+            match made {
+                None => Some(format!("it is not known when {what} was made")),
+                Some(made) if made.plus_days(limit) < self.facts.now => {
+                    Some(format!("{what} was made on {made}, more than {limit} days ago"))
+                }
+                Some(_) => None,
+            }
+        };
+        wrong.extend(old(wanted.max_image_age_days, image.created, "the image"));
+        // The base is what the policy names; where it names none, the lowest layer.
+        let named = wanted.base_images.iter().filter_map(|base| image.chain.iter().position(|id| id == base)).max();
+        let at = named.unwrap_or(0);
+        wrong.extend(old(wanted.max_base_age_days, image.chain_created.get(at).copied().flatten(), "its base"));
         for rule in &wanted.deny_image {
             if let Some(number) = image.findings.get(rule) {
                 wrong.push(format!("{rule}: {}", count(*number, "finding", "findings")));

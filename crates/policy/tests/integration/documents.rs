@@ -65,6 +65,29 @@ fn the_core_cannot_be_switched_off() {
 }
 
 #[test]
+fn rules_of_scans_name_what_there_is() {
+    let with = |rules: &str| {
+        let name = policy_text(&key(), "", "")
+            .lines()
+            .find_map(|line| line.strip_prefix("functionaries = [\"")?.split('"').next().map(str::to_owned));
+        let name = name.expect("a functionary");
+        policy_text(&key(), "", &format!("[scan]\nfunctionaries = [\"{name}\"]\n{rules}"))
+    };
+    let good = "deny = [\"drift\", \"lock\"]\nfail-on-reach = { declared = \"critical\", read = \"low\" }\nmin-age-days = 14\nmax-base-age-days = 60";
+    let policy = Policy::parse(&with(good)).expect("a sound policy");
+    let scan = policy.scan.expect("rules of scans");
+    assert_eq!((scan.min_age_days, scan.max_base_age_days, scan.fail_on_reach.len()), (14, 60, 2));
+    for (rules, what) in [
+        ("deny = [\"drifts\"]", "cannot be denied"),
+        ("fail-on-reach = { near = \"high\" }", "`near` is no grade"),
+        ("min-age-days = 366", "scans do not say more"),
+    ] {
+        let found = problems(&with(rules));
+        assert!(found.iter().any(|problem| problem.what.contains(what)), "{rules}: {found:?}");
+    }
+}
+
+#[test]
 fn limits() {
     assert!(problems(&"#".repeat(Limits::POLICY + 1))[0].what.contains("larger"));
 }

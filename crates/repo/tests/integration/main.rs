@@ -2,3 +2,4 @@
 #![allow(clippy::print_stderr)]
 
 mod signature;
+mod view;

@@ -18,8 +18,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("provost-behaviour", &["provost-model"]),
     ("provost-scan", &["provost-model", "provost-formats"]),
     ("provost-deps", &["provost-model", "provost-formats", "provost-scan"]),
+    ("provost-config", &["provost-model", "provost-formats"]),
     ("provost-secrets", &["provost-model", "provost-formats", "provost-scan", "provost-repo"]),
     ("provost-policy", &["provost-model", "provost-keys", "provost-tlog", "provost-attest"]),
+    ("provost-gate", &["provost-model", "provost-keys", "provost-attest", "provost-policy", "provost-repo"]),
     (
         "provost",
         &[
@@ -37,7 +39,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "provost-scan",
             "provost-secrets",
             "provost-deps",
+            "provost-config",
             "provost-policy",
+            "provost-gate",
         ],
     ),
     ("provost-testkit", &[]),

@@ -24,12 +24,9 @@ use crate::exit::Exit;
 use crate::gate::publish::LOG_REF;
 use crate::gate::server::{Server, Ticket, git_process, is_own, process_started};
 use crate::gate::{ledger, policy as gate_policy};
-use crate::judge::{self, Anchors};
 
 /// Where signed statements are left for the server: `refs/provost/inbox/<SHA-256 of the file>`.
 pub(crate) const INBOX: &str = "refs/provost/inbox/";
-/// Where a new policy is left.
-pub(crate) const POLICY_REF: &str = "refs/provost/policy";
 /// Refs of one push.
 const UPDATES: usize = 20_000;
 /// Bytes of standard input.
@@ -133,7 +130,7 @@ fn read_updates() -> Result<Vec<RefUpdate>> {
 
 /// Whom the server let in, and how it knows. Each kind of server has one variable, and only that one is looked at: others
 /// could come from the client.
-pub(crate) fn pusher<'a>(policy: &'a Policy, identity: Identity) -> Result<Option<(&'a Person, String)>> {
+pub(crate) fn pusher(policy: &Policy, identity: Identity) -> Result<Option<(&Person, String)>> {
     let access = &policy.access;
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let (name, prefix) = match identity {
@@ -228,11 +225,13 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
         refs: &refs,
         approvals: &known.approvals,
         checks: &checks,
-        first_seen: &|binding| known.first_seen(binding),
+        // A push that has to wait is itself the first proposal: it is written down below.
+        first_seen: &|binding| Some(known.first_seen(binding).unwrap_or((now, TimeSource::Log))),
     };
     let (allowed, refusals) = judge_push(policy, &view, &others, &facts)?;
     if !refusals.is_empty() || !refused.is_empty() {
         tell(&refusals, &refused);
+        proposed(server, &store, &known, &refusals, person)?;
         server.audit(&serde_json::json!({
             "refused": refusals.iter().map(|r| &r.reference).chain(refused.iter().map(|(name, _)| name)).collect::<Vec<_>>(),
             "pusher": person.map(|p| &p.name),
@@ -272,6 +271,28 @@ fn borrowed(
         Some(id) => refuse(id),
         None => Ok(()),
     }
+}
+
+/// Writes down when something was first proposed, where time has to pass for it.
+fn proposed(
+    server: &Server,
+    store: &Store,
+    known: &provost_gate::Ledger,
+    refusals: &[Refusal],
+    person: Option<&Person>,
+) -> Result<()> {
+    let mut statements = Vec::new();
+    for refusal in refusals.iter().filter(|refusal| refusal.answer == Answer::WaitUntil) {
+        if let Some(of) = refusal.binding.clone().filter(|of| known.first_seen(of).is_none()) {
+            let of = ReceiptKind::Proposal { of };
+            let receipt = Receipt { of, received_on: clock::now(), from: person.map(|person| person.name.clone()) };
+            statements.push(receipt.statement()?);
+        }
+    }
+    if !statements.is_empty() {
+        server.append(store, &statements)?;
+    }
+    Ok(())
 }
 
 /// A ref that is not where whoever pushes saw it.
@@ -323,27 +344,23 @@ fn left(
     let Some(person) = person else { bail!("only persons of the policy may leave something here") };
     let Some(new) = &update.new else { bail!("the server clears its own refs") };
     let inbox = reference.strip_prefix(INBOX);
-    if inbox.is_none() && reference != POLICY_REF {
-        bail!("{} is written by the server alone", if reference == LOG_REF { LOG_REF } else { "refs/provost/" });
-    }
+    let Some(digest) = inbox else { bail!("{reference} is written by the server alone") };
     if view.kind(new)? != ObjectKind::Blob {
         bail!("it is to hold one file: `provost approve --push` does it right");
     }
     let bytes = view.read(new, crate::input::SMALL)?;
-    if let Some(digest) = inbox
-        && sha256(&bytes).to_hex() != digest
-    {
+    if sha256(&bytes).to_hex() != digest {
         bail!("the ref's name is not the SHA-256 of the file");
     }
     let envelope = Envelope::parse(&bytes)?;
-    if reference == POLICY_REF {
-        let anchors = Anchors::load(None, &[server.anchor_path()], &[])?;
-        let next = judge::trusted_policy(&envelope, &anchors, &[])?;
-        gate_policy::may_follow(policy, &next.policy, &envelope)?;
+    // A policy is put into force once git has taken the file.
+    if envelope.payload_type() == gate_policy::DELEGATED_PAYLOAD {
+        gate_policy::delegated_of(&policy.access, &envelope)?;
         return Ok(None);
     }
     if envelope.payload_type() == POLICY_PAYLOAD {
-        bail!("a policy goes to {POLICY_REF}");
+        gate_policy::following(policy, &envelope, &server.anchors()?)?;
+        return Ok(None);
     }
     let statement = Statement::parse(envelope.unverified_payload())?;
     if statement.predicate_type == APPROVAL {
@@ -441,10 +458,14 @@ fn after(server: &Server) -> Result<()> {
         }
     }
     provost_evidence::fault::point("push ended");
-    if updates.iter().any(|update| update.reference == POLICY_REF) {
-        let view = View::open(&server.git_dir)?;
-        if let Some(id) = view.reference(POLICY_REF)? {
-            let envelope = Envelope::parse(&view.read(&id, crate::input::SMALL)?)?;
+    let view = View::open(&server.git_dir)?;
+    for update in updates.iter().filter(|update| update.reference.starts_with(INBOX)) {
+        let Some(id) = view.reference(&update.reference)? else { continue };
+        let envelope = Envelope::parse(&view.read(&id, crate::input::SMALL)?)?;
+        if envelope.payload_type() == gate_policy::DELEGATED_PAYLOAD {
+            let name = init::install_delegated(server, &envelope)?;
+            anstream::eprintln!("provost: in force: the rules that are delegated to {}", printable(&name));
+        } else if envelope.payload_type() == POLICY_PAYLOAD {
             let policy = init::install(server, &envelope)?;
             anstream::eprintln!("provost: in force: {} serial {}", printable(&policy.name), policy.serial);
         }

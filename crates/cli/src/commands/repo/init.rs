@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use provost_attest::Envelope;
 use provost_evidence::Store;
 use provost_gate::{RefChange, UpdateState};
+use provost_keys::PublicKey;
 use provost_model::printable;
 use provost_policy::Policy;
 use provost_repo::View;
@@ -18,7 +19,7 @@ use crate::exit::Exit;
 use crate::gate::server::{Server, is_own};
 use crate::gate::{ledger, policy as gate_policy};
 use crate::home::{CONFIG_FILE, Project};
-use crate::judge::{self, Anchors};
+use crate::judge;
 use crate::signing::{self, Role};
 use crate::{clock, render, setup};
 
@@ -194,6 +195,12 @@ pub(crate) fn policy(args: &PolicyArgs, context: &Context) -> Result<Exit> {
     let bytes = crate::input::read(&args.file, crate::input::SMALL)?;
     let envelope = Envelope::parse(&bytes).with_context(|| args.file.display().to_string())?;
     let first = !server.policy_path().exists();
+    if envelope.payload_type() == gate_policy::DELEGATED_PAYLOAD && !first {
+        let name = install_delegated(&server, &envelope)?;
+        server.publish(&server.store()?)?;
+        anstream::eprintln!("{} the rules that are delegated to {}", render::bold("in force:"), printable(&name));
+        return Ok(Exit::Pass);
+    }
     if first {
         let Some(key) = &args.policy_key else {
             bail!("the first policy needs `--policy-key FILE`: the public key that everyone will hold it against");
@@ -230,26 +237,20 @@ pub(crate) fn policy(args: &PolicyArgs, context: &Context) -> Result<Exit> {
 /// # Errors
 /// It may not follow, or something cannot be written.
 pub(crate) fn install(server: &Server, envelope: &Envelope) -> Result<Policy> {
-    let anchors = Anchors::load(None, &[server.anchor_path()], &[])?;
+    let anchors = server.anchors()?;
     let path = server.policy_path();
-    // The anchor vouches for the first; each later one is held against the one before it as well.
-    let next = judge::trusted_policy(envelope, &anchors, &[])?;
-    if path.exists() {
+    let next = if path.exists() {
         let now = server.policy()?;
-        if now.policy.digest == next.policy.digest {
-            return Ok(next.policy);
+        let same = now.policy.digest == provost_model::sha256(envelope.unverified_payload());
+        if same {
+            return Ok(now.policy);
         }
-        gate_policy::may_follow(&now.policy, &next.policy, envelope)?;
-    } else if let Some(root) = &next.policy.access.root {
-        let message = envelope.signed_bytes();
-        let signed = root
-            .keys
-            .iter()
-            .filter(|key| envelope.signatures().iter().any(|s| key.verify(&message, &s.signature).is_ok()));
-        if signed.count() < root.threshold {
-            bail!("fewer than {} of its own root keys signed it", root.threshold);
-        }
-    }
+        gate_policy::following(&now.policy, envelope, &anchors)?
+    } else {
+        let first = judge::trusted_policy(envelope, &anchors, &[])?;
+        gate_policy::first_root(&first.policy, envelope)?;
+        first
+    };
     if next.policy.access.repository.is_none() {
         bail!("the policy says nothing of a repository: add `[repository]`");
     }
@@ -268,7 +269,7 @@ pub(crate) fn install(server: &Server, envelope: &Envelope) -> Result<Policy> {
         bail!("the policy does not name this server's log: add its `[[log]]`. `provost repo init` printed it");
     }
     // Into the log first: a policy that was in force and is not in the log could not be replayed.
-    let key = anchors.keys.first().cloned().context("there is no policy key")?;
+    let key = signing_key(envelope, next.policy.access.root.iter().flat_map(|r| &r.keys).chain(&anchors.keys))?;
     let mut logged = envelope.clone();
     logged.put_first(&key);
     server.append_envelope(&store, logged, key)?;
@@ -277,7 +278,41 @@ pub(crate) fn install(server: &Server, envelope: &Envelope) -> Result<Policy> {
         .and_then(|()| std::fs::write(&temporary, format!("{}\n", envelope.to_json())))
         .and_then(|()| std::fs::rename(&temporary, &path));
     write.with_context(|| format!("cannot write {}", path.display()))?;
+    server.keep_roots(&next.policy)?;
     Ok(server.policy()?.policy)
+}
+
+/// A key that signed an envelope, of those that may have.
+fn signing_key<'k>(envelope: &Envelope, keys: impl Iterator<Item = &'k PublicKey>) -> Result<PublicKey> {
+    let message = envelope.signed_bytes();
+    let mut keys = keys.filter(|key| envelope.signatures().iter().any(|s| key.verify(&message, &s.signature).is_ok()));
+    keys.next().cloned().context("no known key signed it")
+}
+
+/// Puts the rules of a delegation into the log and into force.
+///
+/// # Errors
+/// Too few of its keys signed them, they are not newer, or something cannot be written.
+pub(crate) fn install_delegated(server: &Server, envelope: &Envelope) -> Result<String> {
+    let policy = server.policy()?.policy;
+    let (delegation, document) = gate_policy::delegated_of(&policy.access, envelope)?;
+    let path = server.policy_path().with_file_name("delegated").join(format!("{}.dsse.json", document.name));
+    if path.exists() {
+        let before = Envelope::parse(&crate::input::read(&path, crate::input::SMALL)?)?;
+        let (_, before) = gate_policy::delegated_of(&policy.access, &before)?;
+        if document.serial <= before.serial {
+            bail!("its serial {} is not above {}", document.serial, before.serial);
+        }
+    }
+    let key = signing_key(envelope, delegation.keys.iter())?;
+    let mut logged = envelope.clone();
+    logged.put_first(&key);
+    server.append_envelope(&server.store()?, logged, key)?;
+    let write = std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))
+        .and_then(|()| std::fs::write(path.with_extension("new"), format!("{}\n", envelope.to_json())))
+        .and_then(|()| std::fs::rename(path.with_extension("new"), &path));
+    write.with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(document.name)
 }
 
 /// Takes refs over.

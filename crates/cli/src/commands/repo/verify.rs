@@ -1,5 +1,7 @@
 //! `provost repo verify`: the reference log and the policy, replayed on any clone.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -7,8 +9,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use provost_attest::{Envelope, verify_envelope};
 use provost_gate::{Anomaly, AnomalyKind, Known, Ledger, REFERENCE_UPDATE, ReferenceUpdate, Replay, ReplayState};
-use provost_model::{count, printable};
-use provost_policy::POLICY_PAYLOAD;
+use provost_model::{Timestamp, count, printable};
+use provost_policy::{Delegated, POLICY_PAYLOAD, Policy};
 use provost_repo::{Published, View};
 use provost_tlog::{Frontier, SignedCheckpoint, leaf_hash};
 use serde::{Deserialize, Serialize};
@@ -65,8 +67,12 @@ struct Verified {
     frontier: Frontier,
     /// The checkpoint that it ended in.
     checkpoint: String,
-    /// The policy in force then, signed.
+    /// The first policy, signed: whoever stops trusting its key starts anew.
+    first: String,
+    /// The policy in force then, signed; that it may follow the first was verified.
     policy: String,
+    /// Delegated rules in force then, signed.
+    delegated: BTreeMap<String, String>,
     /// The refs, and what was wrong.
     replay: ReplayState,
     /// Approvals, checks, times.
@@ -133,8 +139,8 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
             printable(&seen.to_string())
         );
     }
-    let (mut frontier, mut policy, state, mut known) = match before {
-        Some((before, policy)) => (before.frontier, Some(policy), before.replay, before.ledger),
+    let (mut frontier, mut rules, state, mut known) = match before {
+        Some((before, rules)) => (before.frontier, Some(rules), before.replay, before.ledger),
         None => (Frontier::default(), None, ReplayState::default(), Ledger::default()),
     };
     let mut replay = Replay::new(&view, state);
@@ -155,16 +161,21 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
             );
         }
         if envelope.payload_type() == POLICY_PAYLOAD {
-            policy = Some(
-                next_policy(policy.as_ref(), &envelope, &anchors)
-                    .with_context(|| format!("entry {index}: a policy"))?,
-            );
+            let next = Rules::after(rules.take(), &envelope, &anchors);
+            rules = Some(next.with_context(|| format!("entry {index}: a policy"))?);
+            known.size = index + 1;
             continue;
         }
-        let Some(policy) = &policy else { bail!("entry {index} of the log comes before any policy") };
-        one(index, &envelope, &policy.policy, &mut replay, &mut known)?;
+        let Some(rules) = &mut rules else { bail!("entry {index} of the log comes before any policy") };
+        if envelope.payload_type() == gate_policy::DELEGATED_PAYLOAD {
+            rules.delegate(&envelope).with_context(|| format!("entry {index}: delegated rules"))?;
+            known.size = index + 1;
+            continue;
+        }
+        one(index, &envelope, rules, &mut replay, &mut known)?;
     }
-    let Some(policy) = policy else { bail!("the log holds no policy") };
+    let Some(rules) = rules else { bail!("the log holds no policy") };
+    let policy = &rules.policy;
     if frontier.root() != checkpoint.unverified().root {
         let seen = newest_seen(&memory)?.map(|seen| format!(" Seen before:\n{seen}")).unwrap_or_default();
         bail!(
@@ -176,7 +187,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
     if !keys.iter().any(|key| checkpoint.verify(key).is_ok()) {
         bail!("the checkpoint is not signed by a log that the policy names");
     }
-    witnesses(&policy, &checkpoint)?;
+    witnesses(policy, &checkpoint)?;
     let (bare, shallow) = view.shape()?;
     let theirs = refs_of(&view, bare, &args.remote)?;
     replay.seen_in_place(&theirs);
@@ -198,19 +209,21 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
         log: checkpoint.unverified().origin.clone(),
         policy: policy.policy.name.clone(),
         policy_serial: policy.policy.serial,
-        refs: levels(&policy, &replay.state),
+        refs: levels(policy, &replay.state),
         anomalies: replay.state.anomalies.clone(),
     };
     let kept = Verified {
         frontier,
         checkpoint: checkpoint.to_string(),
+        first: rules.first.clone(),
         policy: policy.json.clone(),
+        delegated: rules.delegated.iter().map(|(name, (json, _))| (name.clone(), json.clone())).collect(),
         replay: logged,
         ledger: known,
     };
     keep(&memory, &kept)?;
     if let Some(directory) = &args.vsa {
-        super::vsa::write(context, directory, &policy, &view, &outcome_levels(&outcome))?;
+        super::vsa::write(context, directory, policy, &view, &outcome_levels(&outcome))?;
     }
     match args.format {
         Format::Json => anstream::println!("{}", serde_json::to_string_pretty(&outcome)?),
@@ -226,15 +239,55 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
     })
 }
 
+/// The policy in force, and what it delegates.
+struct Rules {
+    first: String,
+    policy: TrustedPolicy,
+    delegated: BTreeMap<String, (String, Delegated)>,
+}
+
+impl Rules {
+    /// The policy that an entry brings: the first by the user's own trust, each later one by the one before it.
+    fn after(before: Option<Self>, envelope: &Envelope, anchors: &Anchors) -> Result<Self> {
+        let Some(before) = before else {
+            let policy = judge::trusted_policy(envelope, anchors, &[])?;
+            gate_policy::first_root(&policy.policy, envelope)?;
+            return Ok(Self { first: policy.json.clone(), policy, delegated: BTreeMap::new() });
+        };
+        let policy = gate_policy::following(&before.policy.policy, envelope, anchors)?;
+        let mut rules = Self { first: before.first, policy, delegated: BTreeMap::new() };
+        // What was delegated stays so only where the new policy still says so.
+        for (json, _) in before.delegated.into_values() {
+            let _ = Envelope::parse(json.as_bytes()).map_err(Into::into).and_then(|envelope| rules.delegate(&envelope));
+        }
+        Ok(rules)
+    }
+
+    fn delegate(&mut self, envelope: &Envelope) -> Result<()> {
+        let (_, document) = gate_policy::delegated_of(&self.policy.policy.access, envelope)?;
+        if self.delegated.get(&document.name).is_some_and(|(_, before)| before.serial >= document.serial) {
+            bail!("the rules delegated to {} went back to serial {}", document.name, document.serial);
+        }
+        self.delegated.insert(document.name.clone(), (envelope.to_json(), document));
+        Ok(())
+    }
+
+    /// The policy as it was in force at a time.
+    fn at(&self, time: Timestamp) -> Cow<'_, Policy> {
+        if self.delegated.is_empty() {
+            return Cow::Borrowed(&self.policy.policy);
+        }
+        let valid = self.delegated.values().filter(|(_, document)| document.expires >= time);
+        let rules = valid.map(|(_, document)| (document.name.clone(), document.protect.clone())).collect();
+        let mut policy = self.policy.policy.clone();
+        policy.access = policy.access.with_delegated(rules);
+        Cow::Owned(policy)
+    }
+}
+
 /// One entry that is no policy.
-fn one(
-    index: u64,
-    envelope: &Envelope,
-    policy: &provost_policy::Policy,
-    replay: &mut Replay<'_>,
-    known: &mut Ledger,
-) -> Result<()> {
-    let signers = ledger::gate_signers(policy);
+fn one(index: u64, envelope: &Envelope, rules: &Rules, replay: &mut Replay<'_>, known: &mut Ledger) -> Result<()> {
+    let signers = ledger::gate_signers(&rules.policy.policy);
     let Ok(verified) = verify_envelope(envelope, &signers, 1) else {
         // Other evidence may share the log; an entry of the gate that a stranger signed is one that counts for nothing.
         known.size = index + 1;
@@ -243,27 +296,21 @@ fn one(
     let statement = verified.value();
     if statement.predicate_type == REFERENCE_UPDATE {
         let entry = ReferenceUpdate::parse(statement).with_context(|| format!("entry {index} of the log"))?;
+        let policy = rules.at(entry.time);
         let here = policy.access.repository.as_ref().is_some_and(|repository| repository.name == entry.repository);
         if here {
             let trees: Vec<&str> =
                 entry.changes.iter().flat_map(|c| [c.tree.as_deref(), c.to.as_deref()]).flatten().collect();
-            let checks = known.checks_of(policy, &trees);
+            let checks = known.checks_of(&policy, &trees);
             let first_seen = |binding: &provost_gate::Binding| known.first_seen(binding);
-            let so_far = Known { policy, approvals: &known.approvals, checks: &checks, first_seen: &first_seen };
+            let approvals = &known.approvals;
+            let so_far = Known { policy: &policy, approvals, checks: &checks, first_seen: &first_seen };
             replay.entry(index, &entry, &so_far)?;
         }
     }
-    known.apply(&policy.access, index, statement).with_context(|| format!("entry {index} of the log"))?;
+    let access = &rules.policy.policy.access;
+    known.apply(access, index, statement).with_context(|| format!("entry {index} of the log"))?;
     Ok(())
-}
-
-/// The policy that an entry brings: the first by the user's own trust, each later one by the one before it as well.
-fn next_policy(before: Option<&TrustedPolicy>, envelope: &Envelope, anchors: &Anchors) -> Result<TrustedPolicy> {
-    let next = judge::trusted_policy(envelope, anchors, &[])?;
-    if let Some(before) = before {
-        gate_policy::may_follow(&before.policy, &next.policy, envelope)?;
-    }
-    Ok(next)
 }
 
 /// Enough witnesses have cosigned the checkpoint, where the policy asks for some.
@@ -293,17 +340,25 @@ fn refs_of(view: &View, bare: bool, remote: &str) -> Result<Vec<(String, String)
     Ok(all.into_iter().filter_map(named).collect())
 }
 
-fn remembered(path: &Path, anchors: &Anchors) -> Result<Option<(Verified, TrustedPolicy)>> {
+fn remembered(path: &Path, anchors: &Anchors) -> Result<Option<(Verified, Rules)>> {
     let Ok(bytes) = std::fs::read(path) else { return Ok(None) };
-    let kept: Verified = serde_json::from_slice(&bytes)
-        .with_context(|| format!("{} is damaged: verify `--from-start`", path.display()))?;
+    let damaged = || format!("{} is damaged: verify `--from-start`", path.display());
+    let kept: Verified = serde_json::from_slice(&bytes).with_context(damaged)?;
     if !kept.frontier.is_sound() {
-        bail!("{} is damaged: verify `--from-start`", path.display());
+        bail!(damaged());
     }
-    let envelope = Envelope::parse(kept.policy.as_bytes())?;
     // Trust that was taken back since is no trust.
-    let policy = judge::trusted_policy(&envelope, anchors, &[])?;
-    Ok(Some((kept, policy)))
+    judge::trusted_policy(&Envelope::parse(kept.first.as_bytes())?, anchors, &[])?;
+    let envelope = Envelope::parse(kept.policy.as_bytes()).with_context(damaged)?;
+    let text = String::from_utf8(envelope.unverified_payload().to_vec()).with_context(damaged)?;
+    let policy = Policy::parse(&text).with_context(damaged)?;
+    let anchor = policy.digest;
+    let policy = TrustedPolicy { policy, signers: Vec::new(), anchor, json: kept.policy.clone() };
+    let mut rules = Rules { first: kept.first.clone(), policy, delegated: BTreeMap::new() };
+    for json in kept.delegated.values() {
+        rules.delegate(&Envelope::parse(json.as_bytes())?).with_context(damaged)?;
+    }
+    Ok(Some((kept, rules)))
 }
 
 fn newest_seen(path: &Path) -> Result<Option<SignedCheckpoint>> {
@@ -345,7 +400,7 @@ fn fetch(directory: &Path, remote: &str) -> Result<()> {
     } else {
         command.arg(format!("+refs/heads/*:refs/remotes/{remote}/*")).arg("+refs/tags/*:refs/tags/*");
     }
-    command.arg("+refs/provost/log:refs/provost/log");
+    command.args(["+refs/provost/log:refs/provost/log", "+refs/provost/policy:refs/provost/policy"]);
     let status = command.status().context("git cannot be run")?;
     if !status.success() {
         bail!("`git fetch {}` failed", printable(remote));

@@ -1,9 +1,11 @@
 //! CycloneDX as JSON: 1.2 to 1.7 are read, 1.6 and 1.7 written (ECMA-424; JSON schemas of the specification).
 
+mod quick;
 mod read;
 mod rest;
 mod write;
 
+pub(super) use quick::components;
 pub(super) use read::read;
 pub use write::{Edition, write};
 

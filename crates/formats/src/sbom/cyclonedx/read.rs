@@ -217,12 +217,8 @@ impl Reader {
             (Some(supplier), _) | (None, Some(supplier)) => Some(supplier),
             (None, None) => object.owned("publisher")?.or(object.owned("author")?),
         };
-        if let Some(scope) = object.one_of("scope", &["required", "optional", "excluded"])? {
-            component.package.scopes = Scopes::only(match scope {
-                "required" => Scope::Production,
-                "optional" => Scope::Optional,
-                _ => Scope::Development,
-            });
+        if let Some(scope) = object.one_of("scope", &["required", "optional", "excluded"])?.and_then(scopes_of) {
+            component.package.scopes = Scopes::only(scope);
         }
         object.each("hashes", &mut |hash| {
             self.only(hash, &["alg", "content"])?;
@@ -264,32 +260,15 @@ impl Reader {
         if range.is_some() && object.map.get("isExternal") != Some(&Value::Bool(true)) {
             return object.wrong("versionRange", "only an external component has a range of versions");
         }
-        let mut package = match purl {
-            Some(purl) => Package::from_purl(purl),
-            None => {
-                let full = match object.text("group")?.filter(|group| !group.is_empty()) {
-                    Some(group) => format!("{group}/{name}"),
-                    None => name.to_owned(),
-                };
-                let ecosystem = if kind == ComponentKind::Container { Ecosystem::Oci } else { Ecosystem::Generic };
-                Package::new(ecosystem, full, None)
-            }
-        };
-        let same = |purl: &str, own: &str| {
-            // The epoch of an RPM stands in the version here and in a qualifier there; an image has tag and digest.
-            purl == own || purl.ends_with(&format!(":{own}")) || own.ends_with(&format!(":{purl}"))
-        };
-        match (package.version.as_deref(), version) {
-            (Some(purl), Some(own)) if !same(purl, own) && package.ecosystem != Ecosystem::Oci => {
-                self.problem(format!(
-                    "{}: the version is `{}`, but `{}` in the package URL, which counts",
-                    object.at,
-                    shortened(own),
-                    shortened(purl)
-                ));
-            }
-            (None, Some(own)) => package.version = Some(own.to_owned()),
-            _ => {}
+        let group = object.text("group")?.filter(|group| !group.is_empty());
+        let (mut package, other) = package_of(kind, group, name, version, purl);
+        if let Some(own) = other {
+            self.problem(format!(
+                "{}: the version is `{}`, but `{}` in the package URL, which counts",
+                object.at,
+                shortened(own),
+                shortened(package.version.as_deref().unwrap_or_default())
+            ));
         }
         package.requirement = range;
         Ok(package)
@@ -427,6 +406,47 @@ impl Reader {
                 shortened(&reference)
             ));
         }
+    }
+}
+
+/// What a component's `scope` says.
+pub(super) fn scopes_of(scope: &str) -> Option<Scope> {
+    match scope {
+        "required" => Some(Scope::Production),
+        "optional" => Some(Scope::Optional),
+        "excluded" => Some(Scope::Development),
+        _ => None,
+    }
+}
+
+/// The package that a component is. With it the version that the component states beside another in its package URL,
+/// where it does.
+pub(super) fn package_of<'v>(
+    kind: ComponentKind,
+    group: Option<&str>,
+    name: &str,
+    version: Option<&'v str>,
+    purl: Option<&Purl>,
+) -> (Package, Option<&'v str>) {
+    let mut package = match purl {
+        Some(purl) => Package::from_purl(purl),
+        None => {
+            let full = group.map_or_else(|| name.to_owned(), |group| format!("{group}/{name}"));
+            let ecosystem = if kind == ComponentKind::Container { Ecosystem::Oci } else { Ecosystem::Generic };
+            Package::new(ecosystem, full, None)
+        }
+    };
+    let same = |purl: &str, own: &str| {
+        // The epoch of an RPM stands in the version here and in a qualifier there; an image has tag and digest.
+        purl == own || purl.ends_with(&format!(":{own}")) || own.ends_with(&format!(":{purl}"))
+    };
+    match (package.version.as_deref(), version) {
+        (Some(purl), Some(own)) if !same(purl, own) && package.ecosystem != Ecosystem::Oci => (package, Some(own)),
+        (None, Some(own)) => {
+            package.version = Some(own.to_owned());
+            (package, None)
+        }
+        _ => (package, None),
     }
 }
 

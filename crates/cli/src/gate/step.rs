@@ -1,0 +1,202 @@
+//! Critical steps: one that the policy gates does not start without a verdict for exactly what it would run on, and a verdict
+//! lets one run start.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use provost_attest::verify_envelope;
+use provost_evidence::Store;
+use provost_gate::{Answer, GateVerdict, LoggedVerdict, Receipt, ReceiptKind};
+use provost_keys::Signer;
+use provost_model::printable;
+use provost_policy::Policy;
+
+use super::{ledger, record};
+use crate::clock;
+use crate::home::Home;
+
+/// Seconds by which a verdict may be ahead of this clock.
+const AHEAD: i64 = 300;
+
+/// Whether a step may start.
+pub(crate) enum Passage {
+    /// No rule gates it.
+    Free,
+    /// This verdict lets it, and is used up.
+    Taken(Taken),
+    /// It may not.
+    Refused {
+        /// Why.
+        why: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+/// A verdict that was used.
+pub(crate) struct Taken {
+    /// Its id.
+    pub(crate) id: String,
+    /// The entry that it is in.
+    pub(crate) entry: u64,
+    /// The entry that says that it is used.
+    pub(crate) used: u64,
+}
+
+/// What would run.
+pub(crate) struct Start<'a> {
+    pub(crate) directory: &'a Path,
+    pub(crate) step: &'a str,
+    /// The ref that it runs for, where it was named.
+    pub(crate) reference: Option<&'a str>,
+    pub(crate) invocation: &'a str,
+    /// It runs without network, secrets and privilege.
+    pub(crate) sandboxed: bool,
+}
+
+fn refused(why: impl Into<String>, hint: impl Into<String>) -> Result<Passage> {
+    Ok(Passage::Refused { why: why.into(), hint: hint.into() })
+}
+
+/// Asks for passage, and takes it.
+///
+/// # Errors
+/// The log or the repository cannot be read: the step does not start then either.
+pub(crate) fn pass(
+    home: &Home,
+    policy: &Policy,
+    store: &Store,
+    start: &Start<'_>,
+    signer: &dyn Signer,
+    log_key: &dyn Signer,
+) -> Result<Passage> {
+    let step = start.step;
+    if !policy.access.gates_step(step) {
+        return Ok(Passage::Free);
+    }
+    let shown = printable(step);
+    let ask = format!("ask for one: `provost gate --step {shown}`");
+    let Some(repository) = &policy.access.repository else {
+        return refused(format!("the policy gates `{shown}` and names no repository"), "add `[repository]` to it");
+    };
+    if policy.access.gate.functionaries.is_empty() {
+        let why = format!("the policy gates `{shown}` and names nobody whose verdicts count");
+        return refused(why, "add `functionaries` to its `[gate]`");
+    }
+    let facts = provost_repo::look(start.directory)?;
+    let Some((facts, commit, tree)) = facts.and_then(|facts| {
+        let (commit, tree) = (facts.commit.clone()?, facts.tree.clone()?);
+        Some((facts, commit, tree))
+    }) else {
+        return refused(format!("`{shown}` runs for a commit, and there is none here"), "run it in a clone");
+    };
+    if facts.dirty != Some(false) {
+        let first = facts.changed.first().map(|name| format!(" ({}…)", printable(&name.text))).unwrap_or_default();
+        let why = format!("the working tree is not exactly the commit {}{first}", &commit[..10]);
+        return refused(
+            why,
+            "a verdict is of a commit's tree: commit, stash or remove what differs, ignored files aside",
+        );
+    }
+    let reference = match start.reference.map(super::clone::Clone::reference).transpose()? {
+        Some(reference) => reference,
+        None => match facts.head.or_else(from_ci) {
+            Some(reference) => reference,
+            None => return refused("which ref the step runs for is not known: HEAD is detached", "give --ref"),
+        },
+    };
+    let known = ledger::read(home, store, policy)?;
+    let verdicts: Vec<&LoggedVerdict> = known
+        .verdicts
+        .iter()
+        .filter(|v| v.of.target.step.as_deref() == Some(step) && v.of.target.repository == repository.name)
+        .collect();
+    // One thing after the other, so that the message says which of them is wrong.
+    let Some(last) = verdicts.last() else {
+        return refused(format!("`{shown}` is a critical step, and the log holds no verdict for it"), ask);
+    };
+    let of_this: Vec<&&LoggedVerdict> =
+        verdicts.iter().filter(|v| v.of.head == commit && v.of.tree.as_ref() == Some(&tree)).collect();
+    let Some(other) = of_this.last() else {
+        let why =
+            format!("the last verdict for `{shown}` is of {}, and this is {}", short(&last.of.head), short(&commit));
+        return refused(why, ask);
+    };
+    let here: Vec<&&&LoggedVerdict> = of_this.iter().filter(|v| v.of.target.reference == reference).collect();
+    if here.is_empty() {
+        let why =
+            format!("the verdict for `{shown}` is for {}, and this runs for {reference}", other.of.target.reference);
+        return refused(why, format!("{ask} --onto {reference}"));
+    }
+    let ours: Vec<_> = here.iter().filter(|v| v.of.policy == policy.digest).collect();
+    let Some(newest) = ours.last() else {
+        return refused(
+            format!("the verdict for `{shown}` was given under another policy than serial {}", policy.serial),
+            ask,
+        );
+    };
+    let envelope = store.envelope(newest.index)?;
+    let signers = ledger::signers(policy, &policy.access.gate.functionaries);
+    let Ok(verified) = verify_envelope(&envelope, &signers, 1) else {
+        let why = format!("the verdict in entry {} is signed by nobody whose verdicts count", newest.index);
+        return refused(why, "the policy's `[gate]` names who gives verdicts");
+    };
+    let verdict = GateVerdict::parse(verified.value())?;
+    match verdict.answer {
+        Answer::Allow => {}
+        Answer::RunSandboxed if start.sandboxed => {}
+        Answer::RunSandboxed => {
+            let why =
+                format!("the newest verdict for `{shown}` lets it run without network, secrets and privilege only");
+            return refused(why, format!("`provost run --sandbox --step {shown} -- …`"));
+        }
+        answer => {
+            let why = format!("the newest verdict for `{shown}` (entry {}) is {}", newest.index, answer.name());
+            return refused(why, format!("see why: `provost gate --step {shown}`"));
+        }
+    }
+    let now = clock::now();
+    if verdict.decided_on.seconds() > now.seconds() + AHEAD {
+        let why = format!("the verdict is dated in the future ({})", verdict.decided_on);
+        return refused(why, "set this machine's clock");
+    }
+    if now >= verdict.expires {
+        return refused(format!("the verdict for `{shown}` expired on {}", verdict.expires), ask);
+    }
+    if known.used.contains_key(&verdict.id) {
+        let entry = known.used[&verdict.id];
+        let why = format!("the verdict for `{shown}` let a run start already (entry {entry} of the log)");
+        return refused(why, ask);
+    }
+    let of = ReceiptKind::Use {
+        verdict: verdict.id.clone(),
+        of: verdict.of.clone(),
+        invocation: start.invocation.to_owned(),
+    };
+    let receipt = Receipt { of, received_on: now, from: None };
+    let entries = record::append(home, store, &[receipt.statement()?], signer, log_key)?;
+    let used = entries.first().copied().context("the log gave the use no place")?;
+    // Two runs may have asked at once: the first entry counts.
+    let known = ledger::read(home, store, policy)?;
+    match known.used.get(&verdict.id) {
+        Some(first) if *first == used => Ok(Passage::Taken(Taken { id: verdict.id, entry: newest.index, used })),
+        Some(first) => refused(format!("another run took the verdict first (entry {first} of the log)"), ask),
+        None => refused(
+            "that the verdict is used could not be put on record: the policy does not name this run's key",
+            "add the key as a `[[functionary]]`",
+        ),
+    }
+}
+
+/// The ref that a CI system says that it runs for. The verdict has to be for the same: saying another one gains nothing.
+fn from_ci() -> Option<String> {
+    let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    get("GITHUB_REF")
+        .or_else(|| get("CI_COMMIT_TAG").map(|tag| format!("refs/tags/{tag}")))
+        .or_else(|| get("CI_COMMIT_BRANCH").map(|branch| format!("refs/heads/{branch}")))
+        .filter(|name| provost_repo::valid_ref_name(name))
+}
+
+fn short(id: &str) -> &str {
+    id.get(..10).unwrap_or(id)
+}
