@@ -21,6 +21,7 @@ use super::hook::update;
 use crate::clock;
 use crate::commands::Context;
 use crate::exit::Exit;
+use crate::gate::policy::POLICY_REF;
 use crate::gate::publish::{FILE, LOG_REF, PublishedEntry, path_of};
 use crate::judge::{self, Anchors};
 
@@ -77,17 +78,21 @@ pub(crate) fn install(args: &ClientHooksArgs) -> Result<Exit> {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
         anstream::eprintln!("  new {}", path.display());
     }
-    // A pattern: where the server keeps no log yet, a fetch goes on all the same.
-    let spec = format!("+{LOG_REF}*:{LOG_REF}*");
     let key = format!("remote.{}.fetch", args.remote);
     let known = git(&args.directory, &["config", "--get-all", &key]).unwrap_or_default();
-    if !known.lines().any(|line| line == spec) {
-        git(&args.directory, &["config", "--add", &key, &spec]).context("git's configuration cannot be written")?;
+    for reference in [LOG_REF, POLICY_REF] {
+        // A pattern: where the server keeps no log yet, a fetch goes on all the same.
+        let spec = format!("+{reference}*:{reference}*");
+        if !known.lines().any(|line| line == spec) {
+            git(&args.directory, &["config", "--add", &key, &spec]).context("git's configuration cannot be written")?;
+        }
     }
     if let Some(person) = &args.person {
         git(&args.directory, &["config", "provost.person", person]).context("git's configuration cannot be written")?;
     }
-    anstream::eprintln!("`git fetch` brings the log from now on. The server decides; these hooks only tell earlier.");
+    anstream::eprintln!(
+        "`git fetch` brings log and policy from now on. The server decides; these hooks only tell earlier."
+    );
     Ok(Exit::Pass)
 }
 
@@ -119,8 +124,12 @@ impl Clone {
     fn read(context: &Context) -> Result<Self> {
         let directory = Path::new(".");
         let view = View::open(directory)?;
-        let published = Published::open(directory, LOG_REF)?;
-        let envelope = newest_policy(&published)?;
+        // The server puts the policy in force into a ref of its own; one that does not has it in its log.
+        let published = Published::open(directory, POLICY_REF)?.read("policy.dsse.json", FILE)?;
+        let envelope = match published {
+            Some(bytes) => Envelope::parse(&bytes).with_context(|| format!("the policy in {POLICY_REF}"))?,
+            None => newest_policy(&Published::open(directory, LOG_REF)?)?,
+        };
         let anchors = Anchors::load(Some(&context.home), &[], &[])?;
         let policy = match judge::trusted_policy(&envelope, &anchors, &[]) {
             Ok(trusted) => trusted.policy,
@@ -331,6 +340,7 @@ pub(crate) fn pre_commit(context: &Context) -> Result<Exit> {
     let circumstances = Circumstances {
         past: None,
         now: (clock::now(), TimeSource::Log),
+        past: None,
         first_seen: None,
         contributors: &Contributors::default(),
         approvals: &[],

@@ -245,28 +245,6 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
     Ok(Exit::Pass)
 }
 
-/// Writes down when something was first proposed, where time has to pass for it.
-fn proposed(
-    server: &Server,
-    store: &Store,
-    known: &provost_gate::Ledger,
-    refusals: &[Refusal],
-    person: Option<&Person>,
-) -> Result<()> {
-    let mut statements = Vec::new();
-    for refusal in refusals.iter().filter(|refusal| refusal.answer == Answer::WaitUntil) {
-        if let Some(of) = refusal.binding.clone().filter(|of| known.first_seen(of).is_none()) {
-            let of = ReceiptKind::Proposal { of };
-            let receipt = Receipt { of, received_on: clock::now(), from: person.map(|person| person.name.clone()) };
-            statements.push(receipt.statement()?);
-        }
-    }
-    if !statements.is_empty() {
-        server.append(store, &statements)?;
-    }
-    Ok(())
-}
-
 /// Whoever does not see every ref brings what they push: a ref onto a hidden commit, or a commit on top of one, would make it
 /// theirs to read.
 fn borrowed(
@@ -294,6 +272,28 @@ fn borrowed(
         Some(id) => refuse(id),
         None => Ok(()),
     }
+}
+
+/// Writes down when something was first proposed, where time has to pass for it.
+fn proposed(
+    server: &Server,
+    store: &Store,
+    known: &provost_gate::Ledger,
+    refusals: &[Refusal],
+    person: Option<&Person>,
+) -> Result<()> {
+    let mut statements = Vec::new();
+    for refusal in refusals.iter().filter(|refusal| refusal.answer == Answer::WaitUntil) {
+        if let Some(of) = refusal.binding.clone().filter(|of| known.first_seen(of).is_none()) {
+            let of = ReceiptKind::Proposal { of };
+            let receipt = Receipt { of, received_on: clock::now(), from: person.map(|person| person.name.clone()) };
+            statements.push(receipt.statement()?);
+        }
+    }
+    if !statements.is_empty() {
+        server.append(store, &statements)?;
+    }
+    Ok(())
 }
 
 /// A ref that is not where whoever pushes saw it.

@@ -237,9 +237,20 @@ impl Team {
     /// A clone with the keys and name of a person.
     pub(crate) fn clone(&self, who: &str) -> PathBuf {
         let path = self.clone_of(who);
-        let url = self.bare().display().to_string();
-        let output = self.git_at(self.root(), who, &["clone", "-q", &url, &path.display().to_string()]);
-        assert!(output.status.success(), "{}", super::text_of(&output));
+        let (url, folder) = (self.bare().display().to_string(), path.display().to_string());
+        // Older clients take the hash of an empty repository for SHA-1 when they clone it.
+        let steps: &[&[&str]] = if self.sha256 {
+            &[
+                &["init", "-q", "-b", "main", "--object-format=sha256", &folder],
+                &["-C", &folder, "remote", "add", "origin", &url],
+            ]
+        } else {
+            &[&["clone", "-q", &url, &folder]]
+        };
+        for step in steps {
+            let output = self.git_at(self.root(), who, step);
+            assert!(output.status.success(), "{}", super::text_of(&output));
+        }
         self.configure(&path, who);
         path
     }
