@@ -338,7 +338,6 @@ pub(crate) fn pre_commit(context: &Context) -> Result<Exit> {
     let binding = Binding { target, base: None, head, tree: Some(tree.clone()), policy: knowable.digest };
     let proposal = Proposal { binding, merge_base: None, commits: Vec::new(), changes, conflict: false };
     let circumstances = Circumstances {
-        past: None,
         now: (clock::now(), TimeSource::Log),
         past: None,
         first_seen: None,
