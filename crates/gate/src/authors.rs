@@ -63,7 +63,7 @@ impl CommitSignature {
 /// A commit with what its signature is worth.
 #[derive(Debug, Clone)]
 pub struct CommitRecord {
-    /// The commit.
+    /// The commit: its subject for a message, and without its bytes.
     pub commit: CommitFacts,
     /// Its signature.
     pub signature: CommitSignature,
@@ -76,8 +76,12 @@ pub struct CommitRecord {
 pub fn records(view: &View, access: &Access, ids: &[String], at: Timestamp) -> Result<Vec<CommitRecord>, GateError> {
     ids.iter()
         .map(|id| {
-            let commit = view.commit(id)?;
+            let mut commit = view.commit(id)?;
             let signature = judge(access, signature::of_commit(&commit.bytes, hash_of(view)), at);
+            // What was signed has been verified; many commits with long messages would fill the memory.
+            commit.bytes = Vec::new();
+            commit.message = commit.subject().chars().take(256).collect();
+            commit.message.shrink_to_fit();
             Ok(CommitRecord { commit, signature })
         })
         .collect()

@@ -226,9 +226,12 @@ impl Judge<'_> {
         Decision { answer, until, rules, stale, broken_glass }
     }
 
-    /// No implicit allow: each changed path needs a rule.
+    /// No implicit allow: each changed path needs a rule that speaks of this change of it.
     fn uncovered(&self, matching: &[&ProtectRule], rules: &mut Vec<RuleReport>) {
-        let open = |change: &ChangeRecord| !matching.iter().any(|rule| rule.paths.matches_bytes(&change.change.path));
+        let classes = self.circumstances.contributors.classes();
+        let by_class =
+            |rule: &ProtectRule| rule.authors.is_empty() || rule.authors.iter().any(|class| classes.contains(class));
+        let open = |change: &ChangeRecord| !matching.iter().any(|rule| touches(rule, change) && by_class(rule));
         let paths = self.proposal.named(open);
         if paths.is_empty() && (!matching.is_empty() || !self.proposal.changes.is_empty()) {
             return;
@@ -283,7 +286,8 @@ impl Judge<'_> {
             let here = seen.approval.of.target == self.proposal.binding.target
                 && (!matches!(relation, Relation::Other(_)) || seen.approval.of.head == self.proposal.binding.head);
             let counts = !seen.review || self.policy.access.gate.count_reviews;
-            if live && here && counts && !self.circumstances.contributors.excluded.contains_key(&seen.person) {
+            // Whoever is named as a contributor may have been named to keep them quiet: everybody may reject.
+            if live && here && counts {
                 let comment = if seen.approval.comment.is_empty() {
                     String::new()
                 } else {
@@ -589,7 +593,7 @@ pub fn rules_that_speak<'p>(
         let hit: Vec<&ChangeRecord> = proposal.changes.iter().filter(|change| touches(rule, change)).collect();
         // A step or a ref that is only moved has no paths: the rule speaks of it as a whole.
         let step = proposal.binding.target.step.is_some();
-        let whole = step || (proposal.changes.is_empty() && rule.kinds.is_empty());
+        let whole = (step || (proposal.changes.is_empty() && rule.kinds.is_empty())) && !rule.delegated;
         let by_class = rule.authors.is_empty() || rule.authors.iter().any(|class| classes.contains(class));
         if (!hit.is_empty() || whole) && by_class {
             found.push((rule, hit));

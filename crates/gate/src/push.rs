@@ -12,7 +12,7 @@ use crate::checks::CheckStatement;
 use crate::decide::{Answer, Circumstances, Decision, RuleReport, decide, short};
 use crate::log::RefChange;
 use crate::proposal::Moved;
-use crate::{Binding, GateError, Proposal, Target};
+use crate::{Binding, GateError, Limits, Proposal, Target};
 
 /// One ref of a push, as git tells a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -237,7 +237,8 @@ impl Judge<'_> {
     /// What rules say of the move itself.
     fn moved(&self, operation: Operation, rules: &[&ProtectRule]) -> Option<Refusal> {
         let reference = &self.update.reference;
-        for rule in rules {
+        // What is delegated rules paths, and not the ref itself.
+        for rule in rules.iter().filter(|rule| !rule.delegated) {
             if rule.immutable && operation != Operation::Create {
                 let reason = format!("{reference} stays what it is");
                 return Some(self.refuse(&rule.name, reason, "make another one under another name"));
@@ -263,7 +264,7 @@ impl Judge<'_> {
     fn tag(&self, new: &str, rules: &[&ProtectRule]) -> Result<Vec<RuleReport>, GateError> {
         let mut against = Vec::new();
         let access = &self.policy.access;
-        for rule in rules.iter().filter(|rule| rule.signed_tags) {
+        for rule in rules.iter().filter(|rule| rule.signed_tags && !rule.delegated) {
             let refuse = |reason: String| {
                 let hint = "make it with `git tag -s` and a key of the policy";
                 self.refuse(&rule.name, reason, hint).rules
@@ -312,10 +313,7 @@ impl Judge<'_> {
         let access = &self.policy.access;
         let mut contributors = contributors(access, &proposal.commits, self.facts.pusher, self.facts.now.0);
         contributors.add_pushers(access, &proposal.commits, &|id| self.facts.history.pushers_of(id));
-        let mut approvals = Vec::new();
-        for seen in self.facts.approvals.iter().filter(|seen| seen.approval.of.target == proposal.binding.target) {
-            approvals.push((seen.clone(), relate(self.view, &seen.approval, proposal)?));
-        }
+        let approvals = self.approvals(proposal, &contributors)?;
         let circumstances = Circumstances {
             now: self.facts.now,
             past: None,
@@ -328,5 +326,44 @@ impl Judge<'_> {
             operation: Some(operation),
         };
         Ok(decide(self.policy, proposal, &circumstances))
+    }
+
+    /// The approvals that could bear on it, each with how it relates to it: of each person the newest few. To relate one may
+    /// take a merge, and anybody can leave any number of them here.
+    fn approvals(
+        &self,
+        proposal: &Proposal,
+        contributors: &crate::Contributors,
+    ) -> Result<Vec<(Seen, crate::Relation)>, GateError> {
+        let access = &self.policy.access;
+        let target = &proposal.binding.target;
+        let rules: Vec<&ProtectRule> = access.rules_for(&target.reference).filter(|rule| rule.approvals > 0).collect();
+        let could_count = |seen: &Seen| {
+            let Some(person) = access.person(&seen.person) else { return false };
+            let eligible = |rule: &&ProtectRule| rule.by.is_empty() || rule.by.iter().any(|who| person.is(who));
+            !contributors.excluded.contains_key(&person.name) && !person.bot && rules.iter().any(eligible)
+        };
+        let keeps = rules.iter().any(|rule| !rule.keep.is_empty());
+        let mut taken: std::collections::BTreeMap<(&str, bool), usize> = std::collections::BTreeMap::new();
+        let mut found = Vec::new();
+        for seen in self.facts.approvals.iter().rev().filter(|seen| seen.approval.of.target == *target) {
+            let approves = seen.approval.decision == crate::ApprovalDecision::Approve;
+            let number = taken.entry((&seen.person, approves)).or_default();
+            *number += 1;
+            if *number > Limits::EACH || (approves && !could_count(seen)) {
+                // Kept all the same, so that whoever pushes is told why it does not count.
+                if *number <= Limits::EACH {
+                    found.push((seen.clone(), crate::Relation::Other("it could not count here".into())));
+                }
+                continue;
+            }
+            let relation = if keeps || seen.approval.of.base == proposal.binding.base {
+                relate(self.view, &seen.approval, proposal)?
+            } else {
+                crate::Relation::Other("the target has changed since".into())
+            };
+            found.push((seen.clone(), relation));
+        }
+        Ok(found)
     }
 }

@@ -163,7 +163,7 @@ pub struct Controls {
 impl Controls {
     /// By a policy.
     pub fn of(policy: &Policy, reference: &str) -> Self {
-        let rules: Vec<_> = policy.access.rules_for(reference).collect();
+        let rules: Vec<_> = policy.access.rules_for(reference).filter(|rule| !rule.delegated).collect();
         // A rule that is about some kinds, authors or paths sees to those alone.
         let whole = |rule: &&&provost_policy::ProtectRule| {
             rule.kinds.is_empty() && rule.authors.is_empty() && rule.paths.texts() == ["**"]
