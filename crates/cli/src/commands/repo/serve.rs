@@ -407,7 +407,8 @@ impl Admitted {
             command.env("PROVOST_HIDES", "1");
         }
         // What everybody who clones gets is what is really there.
-        command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_GRAFT_FILE", "/dev/null");
+        let no_grafts = self.server.folder().join("sessions/no-grafts");
+        command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_GRAFT_FILE", no_grafts);
         if let [forced, usual] = session.0.as_slice() {
             command.env("GIT_CONFIG_GLOBAL", usual);
             // The command line's configuration is the last that git reads: no repository overrides it.

@@ -319,7 +319,7 @@ fn grafts_and_replaced_objects_change_nothing() {
     // On the server: the unsigned commit looks like the signed one, to git.
     team.server_git(&["replace", &planted, &signed]);
     let replace = format!("bypass refs/replace/{planted}");
-    assert_eq!(team.anomalies(), [replace.clone()]);
+    assert_eq!(team.anomalies(), std::slice::from_ref(&replace));
     team.git("ada", &["fetch", "-q", "origin", "+refs/replace/*:refs/replace/*"]);
     team.git("ada", &["fetch", "-q", &team.bare().display().to_string(), &format!("refs/replace/{planted}")]);
     team.server_git(&["update-ref", "refs/heads/main", &planted]);
