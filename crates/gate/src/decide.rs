@@ -121,6 +121,8 @@ pub struct Decision {
     pub rules: Vec<RuleReport>,
     /// Approvals that do not count.
     pub stale: Vec<StaleApproval>,
+    /// An approval of an earlier state counted, by a condition of the policy.
+    pub kept_approvals: bool,
     /// Who broke the glass, where that is why it goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broken_glass: Option<Vec<String>>,
@@ -190,11 +192,13 @@ impl Judge<'_> {
             let reason = format!("no rule lets this step run for {}", target.reference);
             rules.push(report("step", Answer::Deny, reason));
         }
+        let mut kept_approvals = false;
         let mut counted: BTreeSet<(Digest, String)> = BTreeSet::new();
         let mut why: BTreeMap<(Digest, String), String> = BTreeMap::new();
         for (rule, hit) in rules_that_speak(self.policy, self.proposal, self.circumstances.contributors) {
             let standings = self.standings(rule);
             for standing in &standings {
+                kept_approvals |= standing.why_not.is_none() && matches!(standing.kept, Some(KeptBy::Condition(_)));
                 match &standing.why_not {
                     None => _ = counted.insert((standing.envelope, standing.person.clone())),
                     Some(reason) => {
@@ -223,7 +227,7 @@ impl Judge<'_> {
             broken_glass = Some(persons);
         }
         let until = rules.iter().filter_map(|rule| rule.until).max();
-        Decision { answer, until, rules, stale, broken_glass }
+        Decision { answer, until, rules, stale, kept_approvals, broken_glass }
     }
 
     /// No implicit allow: each changed path needs a rule that speaks of this change of it.

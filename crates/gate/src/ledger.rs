@@ -54,7 +54,7 @@ pub struct Ledger {
     pub first_seen: BTreeMap<String, Timestamp>,
     /// The refs that held a commit at some time.
     pub tips: BTreeMap<String, BTreeSet<String>>,
-    /// Who pushed a commit as the tip of a ref.
+    /// Who pushed a commit first, or as the tip of a ref.
     pub pushers: BTreeMap<String, BTreeSet<String>>,
     /// Approvals, withdrawals, rejections.
     pub approvals: Vec<Seen>,
@@ -125,7 +125,9 @@ impl Ledger {
                     self.first_seen.entry(to.clone()).or_insert(entry.time);
                     self.tips.entry(to.clone()).or_default().insert(change.reference.clone());
                     if let Some(pusher) = &entry.pusher {
-                        self.pushers.entry(to.clone()).or_default().insert(pusher.clone());
+                        for id in change.commits.iter().chain([to]) {
+                            self.pushers.entry(id.clone()).or_default().insert(pusher.clone());
+                        }
                     }
                     self.refs.insert(change.reference.clone(), to.clone())
                 }

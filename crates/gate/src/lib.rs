@@ -42,6 +42,8 @@ impl Limits {
     pub const CONTENT: u64 = 8 << 20;
     /// Approvals that are considered for one proposal.
     pub const APPROVALS: usize = 10_000;
+    /// Commits that an entry of the log names for one ref.
+    pub const LOGGED: usize = 1000;
     /// Approvals of one person that are considered for one proposal.
     pub const EACH: usize = 16;
     /// A comment or reason, in bytes.

@@ -30,9 +30,15 @@ pub struct RefChange {
     /// Envelopes of the approvals that counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Digest>,
+    /// An approval of an earlier state counted, by a condition of the policy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept_approvals: bool,
     /// The glass was broken for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub broken_glass: bool,
+    /// Commits that were new with it, newest first: the first thousand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commits: Vec<String>,
 }
 
 /// What became of a push.

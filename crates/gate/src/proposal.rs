@@ -68,6 +68,9 @@ pub struct Proposal {
     pub merge_base: Option<String>,
     /// The commits that the target does not have, newest first.
     pub commits: Vec<CommitRecord>,
+    /// Of a new ref: the commits since the tree that was judged last, where these are more. Their rules have judged them, and
+    /// their authors have a hand in what is proposed all the same.
+    pub since_judged: Option<Vec<CommitRecord>>,
     /// Paths in which the resulting tree differs from the target's.
     pub changes: Vec<ChangeRecord>,
     /// A merge is needed and would not go without conflicts.
@@ -117,6 +120,7 @@ impl Proposal {
             binding: Binding { target, base, head, tree, policy: policy.digest },
             merge_base,
             commits,
+            since_judged: None,
             changes,
             conflict,
         })
@@ -147,9 +151,22 @@ impl Proposal {
         };
         let tree = view.tree_of(&head)?;
         let changes = classify(view, &policy.access, &view.changes(parted.as_deref(), &tree)?)?;
+        let since_judged = match &base {
+            Some(_) => None,
+            None => {
+                let hidden: Vec<String> = parted.iter().cloned().collect();
+                let ids = view.new_commits(std::slice::from_ref(&head), &hidden)?;
+                if ids.len() == commits.len() { None } else { Some(records(view, &policy.access, &ids, at)?) }
+            }
+        };
         let merge_base = parted.filter(|_| base.is_none());
         let binding = Binding { target, base, head, tree: Some(tree), policy: policy.digest };
-        Ok(Self { binding, merge_base, commits, changes, conflict: false })
+        Ok(Self { binding, merge_base, commits, since_judged, changes, conflict: false })
+    }
+
+    /// The commits whose authors have a hand in it.
+    pub fn concerned(&self) -> &[CommitRecord] {
+        self.since_judged.as_deref().unwrap_or(&self.commits)
     }
 
     /// The first few paths for which something holds, for people.

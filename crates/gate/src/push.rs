@@ -173,7 +173,9 @@ impl Judge<'_> {
             tree: None,
             rules: rules.iter().map(|rule| rule.name.clone()).collect(),
             approvals: Vec::new(),
+            kept_approvals: false,
             broken_glass: false,
+            commits: Vec::new(),
         };
         let Some(new) = &update.new else { return Ok(Ok(change)) };
         let mut extra = Vec::new();
@@ -203,6 +205,8 @@ impl Judge<'_> {
         change.tree.clone_from(&proposal.binding.tree);
         change.approvals = decision.approvals();
         change.broken_glass = decision.broken_glass.is_some();
+        change.kept_approvals = decision.kept_approvals;
+        change.commits = proposal.commits.iter().take(Limits::LOGGED).map(|record| record.commit.id.clone()).collect();
         if decision.answer > Answer::RunSandboxed || !extra.is_empty() {
             let mut against: Vec<RuleReport> = extra;
             against.extend(decision.against().cloned());
@@ -311,8 +315,9 @@ impl Judge<'_> {
 
     fn decide(&self, proposal: &Proposal, operation: Operation) -> Result<Decision, GateError> {
         let access = &self.policy.access;
-        let mut contributors = contributors(access, &proposal.commits, self.facts.pusher, self.facts.now.0);
-        contributors.add_pushers(access, &proposal.commits, &|id| self.facts.history.pushers_of(id));
+        let concerned = proposal.concerned();
+        let mut contributors = contributors(access, concerned, self.facts.pusher, self.facts.now.0);
+        contributors.add_pushers(access, concerned, &|id| self.facts.history.pushers_of(id));
         let approvals = self.approvals(proposal, &contributors)?;
         let circumstances = Circumstances {
             now: self.facts.now,

@@ -124,6 +124,9 @@ pub struct ReplayState {
     /// The entries of these pushes.
     #[serde(default)]
     pub pushes: BTreeMap<String, u64>,
+    /// A push was accepted.
+    #[serde(default)]
+    pub pushed: bool,
     /// What was wrong.
     pub anomalies: Vec<Anomaly>,
 }
@@ -213,7 +216,10 @@ impl<'a> Replay<'a> {
         }
         self.state.time = Some(self.state.time.map_or(entry.time, |time| time.max(entry.time)));
         match entry.state {
-            UpdateState::Accepted => self.accepted(index, entry, known)?,
+            UpdateState::Accepted => {
+                self.state.pushed = true;
+                self.accepted(index, entry, known)?;
+            }
             UpdateState::Aborted => self.aborted(index, entry),
             UpdateState::Adopted => {
                 for change in &entry.changes {
@@ -225,6 +231,10 @@ impl<'a> Replay<'a> {
                     let controls = Controls::of(known.policy, &change.reference);
                     let kind = match was {
                         Some(was) if controls.forward && Some(&was) != change.to.as_ref() => AnomalyKind::TakenOver,
+                        // Once pushes were accepted, nothing that a rule speaks of comes in another way.
+                        _ if self.state.pushed && known.policy.access.rules_for(&change.reference).next().is_some() => {
+                            AnomalyKind::TakenOver
+                        }
                         _ => AnomalyKind::Adopted,
                     };
                     self.anomaly(kind, &change.reference, Some(index), what);
@@ -329,9 +339,6 @@ impl<'a> Replay<'a> {
                 old: change.from.clone(),
                 new: change.to.clone(),
             });
-            if change.broken_glass {
-                self.anomaly(AnomalyKind::BrokenGlass, &change.reference, Some(index), "the glass was broken for it");
-            }
         }
         let pusher: Option<&Person> = entry.pusher.as_ref().and_then(|name| known.policy.access.person(name));
         let facts = PushFacts {
@@ -348,7 +355,14 @@ impl<'a> Replay<'a> {
         for update in &updates {
             match judge_push(known.policy, self.view, std::slice::from_ref(update), &facts) {
                 Ok((allowed, refused)) => {
-                    judged.extend(allowed);
+                    for own in allowed {
+                        // Whatever the entry says of it.
+                        if own.broken_glass {
+                            let what = "the glass was broken for it";
+                            self.anomaly(AnomalyKind::BrokenGlass, &own.reference, Some(index), what);
+                        }
+                        judged.push(own);
+                    }
                     for refusal in refused {
                         let why = refusal.rules.first().map_or("", |rule| &rule.reason);
                         let rule = refusal.rules.first().map_or("", |rule| &rule.rule);
@@ -371,7 +385,8 @@ impl<'a> Replay<'a> {
             // What the entry says of approvals is the server's word; what counts is what holds up here.
             controls.reviewed &= judged
                 .iter()
-                .any(|own| own.reference == change.reference && !own.approvals.is_empty() && !own.broken_glass);
+                .find(|own| own.reference == change.reference)
+                .is_some_and(|own| !own.approvals.is_empty() && !own.broken_glass && !own.kept_approvals);
             self.set(index, entry, change, controls);
         }
         self.state.before.insert(entry.push.clone(), before);

@@ -336,7 +336,8 @@ pub(crate) fn pre_commit(context: &Context) -> Result<Exit> {
     let target = Target { repository, reference: branch.clone(), step: None };
     let head = head.unwrap_or_else(|| view.null_id());
     let binding = Binding { target, base: None, head, tree: Some(tree.clone()), policy: knowable.digest };
-    let proposal = Proposal { binding, merge_base: None, commits: Vec::new(), changes, conflict: false };
+    let proposal =
+        Proposal { binding, merge_base: None, commits: Vec::new(), since_judged: None, changes, conflict: false };
     let circumstances = Circumstances {
         now: (clock::now(), TimeSource::Log),
         past: None,

@@ -356,11 +356,11 @@ fn left(
     let envelope = Envelope::parse(&bytes)?;
     // A policy is put into force once git has taken the file.
     if envelope.payload_type() == gate_policy::DELEGATED_PAYLOAD {
-        gate_policy::delegated_of(&policy.access, &envelope)?;
+        init::check_delegated(server, &envelope)?;
         return Ok(None);
     }
     if envelope.payload_type() == POLICY_PAYLOAD {
-        gate_policy::following(policy, &envelope, &server.anchors()?)?;
+        init::check(server, &envelope)?;
         return Ok(None);
     }
     let statement = Statement::parse(envelope.unverified_payload())?;
@@ -462,18 +462,27 @@ fn after(server: &Server) -> Result<()> {
     let view = View::open(&server.git_dir)?;
     for update in updates.iter().filter(|update| update.reference.starts_with(INBOX)) {
         let Some(id) = view.reference(&update.reference)? else { continue };
-        let envelope = Envelope::parse(&view.read(&id, crate::input::SMALL)?)?;
-        if envelope.payload_type() == gate_policy::DELEGATED_PAYLOAD {
-            let name = init::install_delegated(server, &envelope)?;
-            anstream::eprintln!("provost: in force: the rules that are delegated to {}", printable(&name));
-        } else if envelope.payload_type() == POLICY_PAYLOAD {
-            let policy = init::install(server, &envelope)?;
-            anstream::eprintln!("provost: in force: {} serial {}", printable(&policy.name), policy.serial);
+        // One that cannot be put into force after all keeps nothing else from being published.
+        if let Err(error) = put_into_force(server, &view, &id) {
+            anstream::eprintln!("provost: not put into force: {}", printable(&format!("{error:#}")));
         }
     }
     server.publish(&store)?;
     provost_evidence::fault::point("log published");
     clear_inbox(&server.git_dir, &updates)
+}
+
+/// Puts a policy, or delegated rules, that were left here into force; whatever else it is, it is in the log.
+fn put_into_force(server: &Server, view: &View, id: &str) -> Result<()> {
+    let envelope = Envelope::parse(&view.read(id, crate::input::SMALL)?)?;
+    if envelope.payload_type() == gate_policy::DELEGATED_PAYLOAD {
+        let name = init::install_delegated(server, &envelope)?;
+        anstream::eprintln!("provost: in force: the rules that are delegated to {}", printable(&name));
+    } else if envelope.payload_type() == POLICY_PAYLOAD {
+        let policy = init::install(server, &envelope)?;
+        anstream::eprintln!("provost: in force: {} serial {}", printable(&policy.name), policy.serial);
+    }
+    Ok(())
 }
 
 /// What was left is in the log now.
@@ -514,7 +523,7 @@ fn tell(refusals: &[Refusal], others: &[(String, String)]) {
                 anstream::eprintln!("    do: {}", printable(&rule.hint));
             }
         }
-        for stale in &refusal.stale {
+        for stale in refusal.stale.iter().take(20) {
             anstream::eprintln!(
                 "  the approval of {} does not count: {}",
                 printable(&stale.person),

@@ -10,7 +10,7 @@ use provost_evidence::Store;
 use provost_gate::{RefChange, UpdateState};
 use provost_keys::PublicKey;
 use provost_model::printable;
-use provost_policy::Policy;
+use provost_policy::{Delegated, Delegation, Policy};
 use provost_repo::View;
 
 use super::Where;
@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::gate::server::{Server, is_own};
 use crate::gate::{ledger, policy as gate_policy};
 use crate::home::{CONFIG_FILE, Project};
-use crate::judge;
+use crate::judge::{self, TrustedPolicy};
 use crate::signing::{self, Role};
 use crate::{clock, render, setup};
 
@@ -232,18 +232,18 @@ pub(crate) fn policy(args: &PolicyArgs, context: &Context) -> Result<Exit> {
     Ok(Exit::Pass)
 }
 
-/// Checks a policy against the one in force, puts it into the log and into force.
+/// Whether a policy may be put into force here. `None`: it is in force already.
 ///
 /// # Errors
-/// It may not follow, or something cannot be written.
-pub(crate) fn install(server: &Server, envelope: &Envelope) -> Result<Policy> {
+/// Why not.
+pub(crate) fn check(server: &Server, envelope: &Envelope) -> Result<Option<TrustedPolicy>> {
     let anchors = server.anchors()?;
     let path = server.policy_path();
     let next = if path.exists() {
         let now = server.policy()?;
         let same = now.policy.digest == provost_model::sha256(envelope.unverified_payload());
         if same {
-            return Ok(now.policy);
+            return Ok(None);
         }
         gate_policy::following(&now.policy, envelope, &anchors)?
     } else {
@@ -268,6 +268,16 @@ pub(crate) fn install(server: &Server, envelope: &Envelope) -> Result<Policy> {
     if !next.policy.log_keys().iter().any(|key| key.full_id() == store.log_key().full_id()) {
         bail!("the policy does not name this server's log: add its `[[log]]`. `provost repo init` printed it");
     }
+    Ok(Some(next))
+}
+
+/// Checks a policy against the one in force, puts it into the log and into force.
+///
+/// # Errors
+/// It may not follow, or something cannot be written.
+pub(crate) fn install(server: &Server, envelope: &Envelope) -> Result<Policy> {
+    let Some(next) = check(server, envelope)? else { return Ok(server.policy()?.policy) };
+    let (anchors, path, store) = (server.anchors()?, server.policy_path(), server.store()?);
     // Into the log first: a policy that was in force and is not in the log could not be replayed.
     let key = signing_key(envelope, next.policy.access.root.iter().flat_map(|r| &r.keys).chain(&anchors.keys))?;
     let mut logged = envelope.clone();
@@ -289,21 +299,37 @@ fn signing_key<'k>(envelope: &Envelope, keys: impl Iterator<Item = &'k PublicKey
     keys.next().cloned().context("no known key signed it")
 }
 
-/// Puts the rules of a delegation into the log and into force.
+/// Whether the rules of a delegation may be put into force here.
 ///
 /// # Errors
-/// Too few of its keys signed them, they are not newer, or something cannot be written.
-pub(crate) fn install_delegated(server: &Server, envelope: &Envelope) -> Result<String> {
+/// Too few of its keys signed them, or they are not newer.
+pub(crate) fn check_delegated(server: &Server, envelope: &Envelope) -> Result<(Delegation, Delegated)> {
     let policy = server.policy()?.policy;
     let (delegation, document) = gate_policy::delegated_of(&policy.access, envelope)?;
-    let path = server.policy_path().with_file_name("delegated").join(format!("{}.dsse.json", document.name));
+    let path = delegated_path(server, &document.name);
     if path.exists() {
         let before = Envelope::parse(&crate::input::read(&path, crate::input::SMALL)?)?;
-        let (_, before) = gate_policy::delegated_of(&policy.access, &before)?;
-        if document.serial <= before.serial {
+        // Rules of a delegation that has other keys now are nothing that newer ones have to follow.
+        if let Ok((_, before)) = gate_policy::delegated_of(&policy.access, &before)
+            && document.serial <= before.serial
+        {
             bail!("its serial {} is not above {}", document.serial, before.serial);
         }
     }
+    Ok((delegation, document))
+}
+
+fn delegated_path(server: &Server, name: &str) -> PathBuf {
+    server.policy_path().with_file_name("delegated").join(format!("{name}.dsse.json"))
+}
+
+/// Puts the rules of a delegation into the log and into force.
+///
+/// # Errors
+/// They may not, or something cannot be written.
+pub(crate) fn install_delegated(server: &Server, envelope: &Envelope) -> Result<String> {
+    let (delegation, document) = check_delegated(server, envelope)?;
+    let path = delegated_path(server, &document.name);
     let key = signing_key(envelope, delegation.keys.iter())?;
     let mut logged = envelope.clone();
     logged.put_first(&key);
@@ -351,7 +377,9 @@ fn adopt_refs(server: &Server, store: &Store, policy: &Policy, only: &[String], 
             tree,
             rules: Vec::new(),
             approvals: Vec::new(),
+            kept_approvals: false,
             broken_glass: false,
+            commits: Vec::new(),
         });
     }
     let count = changes.len();
