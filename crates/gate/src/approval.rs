@@ -103,7 +103,7 @@ pub(crate) fn subject_of(binding: &Binding) -> provost_attest::ResourceDescripto
 pub struct Seen {
     /// The approval.
     pub approval: Approval,
-    /// Digest of its envelope.
+    /// SHA-256 of what was signed, so that nothing unsigned makes another approval of it. Persons who sign the same bytes share it.
     pub envelope: Digest,
     /// Who signed it.
     pub person: String,
@@ -178,7 +178,7 @@ pub fn verify_approval(access: &Access, envelope: &Envelope) -> Result<Seen, Gat
     match (persons.next(), persons.next()) {
         (Some((person, key)), None) => Ok(Seen {
             approval,
-            envelope: verified.envelope(),
+            envelope: provost_model::sha256(&envelope.signed_bytes()),
             person: person.name.clone(),
             key,
             received: None,

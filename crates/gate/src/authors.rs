@@ -63,7 +63,7 @@ impl CommitSignature {
 /// A commit with what its signature is worth.
 #[derive(Debug, Clone)]
 pub struct CommitRecord {
-    /// The commit.
+    /// The commit: its subject for a message, and without its bytes.
     pub commit: CommitFacts,
     /// Its signature.
     pub signature: CommitSignature,
@@ -76,8 +76,12 @@ pub struct CommitRecord {
 pub fn records(view: &View, access: &Access, ids: &[String], at: Timestamp) -> Result<Vec<CommitRecord>, GateError> {
     ids.iter()
         .map(|id| {
-            let commit = view.commit(id)?;
+            let mut commit = view.commit(id)?;
             let signature = judge(access, signature::of_commit(&commit.bytes, hash_of(view)), at);
+            // What was signed has been verified; many commits with long messages would fill the memory.
+            commit.bytes = Vec::new();
+            commit.message = commit.subject().chars().take(256).collect();
+            commit.message.shrink_to_fit();
             Ok(CommitRecord { commit, signature })
         })
         .collect()
@@ -217,6 +221,16 @@ impl Contributors {
         };
         let name = person.map_or_else(|| account.to_owned(), |person| person.name.clone());
         self.add(Contributor { name, via: Via::Actor, class, proved: false });
+    }
+
+    /// Adds those who pushed commits of the change to the server before, by its log: whoever put a change there does not approve
+    /// it, under whatever name it was written.
+    pub fn add_pushers(&mut self, access: &Access, commits: &[CommitRecord], pushers: &dyn Fn(&str) -> Vec<String>) {
+        for name in commits.iter().flat_map(|record| pushers(&record.commit.id)) {
+            let Some(person) = access.person(&name) else { continue };
+            self.excluded.entry(name.clone()).or_insert(Via::Pusher);
+            self.add(Contributor { name, via: Via::Pusher, class: class_of(person), proved: true });
+        }
     }
 
     fn add(&mut self, contributor: Contributor) {

@@ -190,15 +190,15 @@ impl Judge<'_> {
             let reason = format!("no rule lets this step run for {}", target.reference);
             rules.push(report("step", Answer::Deny, reason));
         }
-        let mut counted: BTreeMap<Digest, ()> = BTreeMap::new();
-        let mut why: BTreeMap<Digest, (String, String)> = BTreeMap::new();
+        let mut counted: BTreeSet<(Digest, String)> = BTreeSet::new();
+        let mut why: BTreeMap<(Digest, String), String> = BTreeMap::new();
         for (rule, hit) in rules_that_speak(self.policy, self.proposal, self.circumstances.contributors) {
             let standings = self.standings(rule);
             for standing in &standings {
                 match &standing.why_not {
-                    None => _ = counted.insert(standing.envelope, ()),
+                    None => _ = counted.insert((standing.envelope, standing.person.clone())),
                     Some(reason) => {
-                        why.entry(standing.envelope).or_insert_with(|| (standing.person.clone(), reason.clone()));
+                        why.entry((standing.envelope, standing.person.clone())).or_insert_with(|| reason.clone());
                     }
                 }
             }
@@ -208,8 +208,8 @@ impl Judge<'_> {
         self.freezes(&mut rules);
         let stale = why
             .into_iter()
-            .filter(|(envelope, _)| !counted.contains_key(envelope))
-            .map(|(envelope, (person, why))| StaleApproval { person, envelope, why })
+            .filter(|(approval, _)| !counted.contains(approval))
+            .map(|((envelope, person), why)| StaleApproval { person, envelope, why })
             .collect();
         let mut answer = rules.iter().map(|rule| rule.answer).max().unwrap_or(Answer::Allow);
         let mut broken_glass = None;
@@ -226,9 +226,12 @@ impl Judge<'_> {
         Decision { answer, until, rules, stale, broken_glass }
     }
 
-    /// No implicit allow: each changed path needs a rule.
+    /// No implicit allow: each changed path needs a rule that speaks of this change of it.
     fn uncovered(&self, matching: &[&ProtectRule], rules: &mut Vec<RuleReport>) {
-        let open = |change: &ChangeRecord| !matching.iter().any(|rule| rule.paths.matches_bytes(&change.change.path));
+        let classes = self.circumstances.contributors.classes();
+        let by_class =
+            |rule: &ProtectRule| rule.authors.is_empty() || rule.authors.iter().any(|class| classes.contains(class));
+        let open = |change: &ChangeRecord| !matching.iter().any(|rule| touches(rule, change) && by_class(rule));
         let paths = self.proposal.named(open);
         if paths.is_empty() && (!matching.is_empty() || !self.proposal.changes.is_empty()) {
             return;
@@ -246,7 +249,7 @@ impl Judge<'_> {
     }
 
     fn standings(&self, rule: &ProtectRule) -> Vec<Standing> {
-        let withdrawn: BTreeSet<Digest> = self.withdrawn();
+        let withdrawn = self.withdrawn();
         self.circumstances
             .approvals
             .iter()
@@ -256,7 +259,7 @@ impl Judge<'_> {
                 let access = &self.policy.access;
                 let contributors = self.circumstances.contributors;
                 let mut standing = standing(access, seen, relation, contributors, &rule.by, &rule.keep, self.now());
-                if withdrawn.contains(&seen.envelope) {
+                if withdrawn.contains(&(seen.envelope, seen.person.as_str())) {
                     standing.why_not = Some("it was withdrawn".into());
                 }
                 standing
@@ -264,27 +267,27 @@ impl Judge<'_> {
             .collect()
     }
 
-    /// Approvals that their own signer took back.
-    fn withdrawn(&self) -> BTreeSet<Digest> {
-        let approvals = self.circumstances.approvals;
-        let signer =
-            |envelope: Digest| approvals.iter().find(|(seen, _)| seen.envelope == envelope).map(|(s, _)| &s.person);
-        approvals
+    /// Approvals that their own signer took back, with the signer.
+    fn withdrawn(&self) -> BTreeSet<(Digest, &str)> {
+        self.circumstances
+            .approvals
             .iter()
             .filter(|(seen, _)| seen.approval.decision == ApprovalDecision::Withdraw)
-            .filter_map(|(seen, _)| seen.approval.withdraws.filter(|of| signer(*of) == Some(&seen.person)))
+            .filter_map(|(seen, _)| Some((seen.approval.withdraws?, seen.person.as_str())))
             .collect()
     }
 
     fn rejections(&self, rules: &mut Vec<RuleReport>) {
         let withdrawn = self.withdrawn();
         for (seen, relation) in self.circumstances.approvals {
-            let live = seen.approval.decision == ApprovalDecision::Reject && !withdrawn.contains(&seen.envelope);
+            let live = seen.approval.decision == ApprovalDecision::Reject
+                && !withdrawn.contains(&(seen.envelope, seen.person.as_str()));
             // A rejection of an earlier state stands until its author looks again, as long as it is of this target.
             let here = seen.approval.of.target == self.proposal.binding.target
                 && (!matches!(relation, Relation::Other(_)) || seen.approval.of.head == self.proposal.binding.head);
             let counts = !seen.review || self.policy.access.gate.count_reviews;
-            if live && here && counts && !self.circumstances.contributors.excluded.contains_key(&seen.person) {
+            // Whoever is named as a contributor may have been named to keep them quiet: everybody may reject.
+            if live && here && counts {
                 let comment = if seen.approval.comment.is_empty() {
                     String::new()
                 } else {
@@ -559,7 +562,7 @@ impl Judge<'_> {
                 && !seen.review
                 && !person.bot
                 && person.valid_at(received)
-                && !withdrawn.contains(&seen.envelope)
+                && !withdrawn.contains(&(seen.envelope, seen.person.as_str()))
                 && rule.by.iter().any(|who| person.is(who));
             if counts {
                 persons.insert(person.name.clone());
@@ -590,7 +593,7 @@ pub fn rules_that_speak<'p>(
         let hit: Vec<&ChangeRecord> = proposal.changes.iter().filter(|change| touches(rule, change)).collect();
         // A step or a ref that is only moved has no paths: the rule speaks of it as a whole.
         let step = proposal.binding.target.step.is_some();
-        let whole = step || (proposal.changes.is_empty() && rule.kinds.is_empty());
+        let whole = (step || (proposal.changes.is_empty() && rule.kinds.is_empty())) && !rule.delegated;
         let by_class = rule.authors.is_empty() || rule.authors.iter().any(|class| classes.contains(class));
         if (!hit.is_empty() || whole) && by_class {
             found.push((rule, hit));

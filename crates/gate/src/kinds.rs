@@ -54,6 +54,9 @@ fn classify_one(view: &View, access: &Access, change: &Change) -> Result<ChangeR
     }
     if size > Limits::CONTENT {
         record.kinds.insert(ChangeKind::Large);
+        if matches!(base(&name.to_lowercase()), "package.json" | "composer.json" | "cargo.toml") {
+            record.kinds.insert(ChangeKind::BuildScript);
+        }
         record.notes.push(format!("{size} bytes: its text was not looked at"));
         return Ok(record);
     }
@@ -80,6 +83,10 @@ const CI: &[&str] = &[
     ".travis.yml",
     ".drone.yml",
     ".drone.yaml",
+    ".drone.star",
+    ".drone.jsonnet",
+    "zuul.yaml",
+    ".zuul.yaml",
     ".cirrus.yml",
     "appveyor.yml",
     ".appveyor.yml",
@@ -121,6 +128,10 @@ const CI_FOLDERS: &[&str] = &[
     ".builds/",
     ".ci/",
     "zuul.d/",
+    "bamboo-specs/",
+    ".harness/",
+    ".jenkins/",
+    ".dagger/",
     ".zuul.d/",
 ];
 
@@ -173,6 +184,11 @@ const BUILD: &[&str] = &[
     "build.xml",
     "tox.ini",
     "noxfile.py",
+    "pyproject.toml",
+    "hatch.toml",
+    "pixi.toml",
+    "mise.toml",
+    ".mise.toml",
     "conanfile.py",
     "earthfile",
     ".npmrc",
@@ -214,6 +230,8 @@ const BUILD_ENDINGS: &[&str] = &[
     ".bzl",
     ".podspec",
     ".dockerfile",
+    ".gradle.kts",
+    ".targets",
     ".csproj",
     ".vbproj",
     ".fsproj",
@@ -281,8 +299,10 @@ const LOCK: &[&str] = &[
 fn by_name(name: &str) -> BTreeSet<ChangeKind> {
     let lower = name.to_lowercase();
     let file = base(&lower);
+    // A link or submodule in the place of a folder brings all that is in it.
+    let as_folder = format!("{lower}/");
     let below = |folders: &[&str]| {
-        folders.iter().any(|folder| lower.starts_with(folder) || lower.contains(&format!("/{folder}")))
+        folders.iter().any(|folder| as_folder.starts_with(folder) || as_folder.contains(&format!("/{folder}")))
     };
     let mut kinds = BTreeSet::new();
     let mut add = |kind, holds: bool| {
@@ -293,7 +313,13 @@ fn by_name(name: &str) -> BTreeSet<ChangeKind> {
     let action = matches!(file, "action.yml" | "action.yaml");
     add(
         ChangeKind::CiConfiguration,
-        CI.contains(&file) || below(CI_FOLDERS) || action || file.starts_with("jenkinsfile"),
+        CI.contains(&file)
+            || below(CI_FOLDERS)
+            || action
+            || file.starts_with("jenkinsfile")
+            || file.ends_with(".jenkinsfile")
+            || file.ends_with(".gitlab-ci.yml")
+            || file.ends_with(".gitlab-ci.yaml"),
     );
     let build = BUILD.contains(&file)
         || BUILD_ENDINGS.iter().any(|ending| file.ends_with(ending))
@@ -358,17 +384,33 @@ fn by_content(name: &str, old: &[u8], new: &[u8], record: &mut ChangeRecord) {
     if marked || (code && longest > 5000) {
         record.kinds.insert(ChangeKind::Generated);
     }
-    if matches!(base(name), "package.json" | "composer.json") && scripts(old) != scripts(new) {
+    let manifest = matches!(base(&name.to_lowercase()), "package.json" | "composer.json");
+    // What cannot be read here may be read by the tool that it is for.
+    if manifest && (scripts(new).is_none() || scripts(old) != scripts(new)) {
         record.kinds.insert(ChangeKind::BuildScript);
-        record.notes.push("its scripts differ".into());
+        record.notes.push("its scripts differ, or cannot be read".into());
+    }
+    if base(&name.to_lowercase()) == "cargo.toml" && cargo_build(&before) != cargo_build(&text) {
+        record.kinds.insert(ChangeKind::BuildScript);
+        record.notes.push("what it has run differs".into());
     }
 }
 
 /// What a manifest has run when it is installed or built.
 fn scripts(bytes: &[u8]) -> Option<serde_json::Value> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let manifest: serde_json::Value = serde_json::from_slice(bytes).ok()?;
     let part = |name: &str| manifest.get(name).cloned().unwrap_or_default();
     Some(serde_json::json!([part("scripts"), part("gypfile"), part("bin"), part("config")]))
+}
+
+/// The lines of a Cargo manifest that decide what is run by a build.
+fn cargo_build(text: &str) -> Vec<&str> {
+    let decides = |line: &&str| {
+        let key = line.split(['=', ' ', '\t']).next().unwrap_or_default().trim_matches(['"', '\'']);
+        matches!(key, "build" | "links" | "proc-macro" | "proc_macro" | "runner" | "linker" | "rustc-wrapper")
+    };
+    text.lines().map(str::trim).filter(decides).collect()
 }
 
 /// Characters that change the order in which text is shown (Unicode Standard Annex 9; CVE-2021-42574).
@@ -403,6 +445,16 @@ fn look_alike(text: &str) -> Option<String> {
     if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
         return Some(format!("U+{:04X}, which is not shown,", c as u32));
     }
+    // Joiners are part of emojis and of other scripts; within a Latin word they make another word that looks the same.
+    let joined = text.char_indices().find(|(at, c)| {
+        let latin = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+        matches!(c, '\u{200c}' | '\u{200d}' | '\u{ad}' | '\u{feff}')
+            && latin(text[..*at].chars().next_back())
+            && latin(text[*at + c.len_utf8()..].chars().next())
+    });
+    if let Some((_, c)) = joined {
+        return Some(format!("U+{:04X}, which is not shown,", c as u32));
+    }
     text.split(|c: char| !c.is_alphanumeric() && c != '_').find_map(|word| {
         let foreign = word.chars().find(|c| is_look_alike(*c))?;
         word.chars().any(|c| c.is_ascii_alphabetic()).then(|| format!("U+{:04X} among Latin letters", foreign as u32))
@@ -429,6 +481,9 @@ mod tests {
         assert_eq!(kinds(".provost/policy.toml"), ["policy"]);
         assert_eq!(kinds("src/main.rs"), Vec::<&str>::new());
         assert_eq!(kinds(".gitmodules"), ["submodule"]);
+        assert_eq!(kinds(".github/workflows"), ["ci-configuration"], "a link in the place of the folder");
+        assert_eq!(kinds("ci/build.gitlab-ci.yml"), ["ci-configuration"]);
+        assert_eq!(kinds("a/conventions.gradle.kts"), ["build-script"]);
     }
 
     fn content(old: &str, new: &str) -> Vec<&'static str> {
@@ -445,6 +500,7 @@ mod tests {
         assert_eq!(content("", "x = \"\u{e0141}\u{e0142}\"\n"), ["homoglyph"], "variation selectors that carry data");
         assert_eq!(content("", "# Привет, мир\n"), Vec::<&str>::new(), "another script is no attack");
         assert_eq!(content("", "# done ✔\u{fe0f} 👩\u{200d}💻\n"), Vec::<&str>::new(), "nor is an emoji");
+        assert_eq!(content("", "is\u{200d}Admin = 1\n"), ["homoglyph"], "a joiner within a Latin word");
         let old = "# x\u{202e}y\n";
         assert_eq!(content(old, "# x\u{202e}y\nnew\n"), Vec::<&str>::new(), "what was there is not this change's");
     }
@@ -452,6 +508,10 @@ mod tests {
     #[test]
     fn content_tells_kinds() {
         assert_eq!(content("", "a\0b"), ["binary"]);
+        let change = Change { path: b"package.json".to_vec(), old: None, new: None };
+        let mut record = ChangeRecord { change, kinds: BTreeSet::new(), size: None, notes: Vec::new() };
+        by_content("package.json", b"{}", b"\xef\xbb\xbf{\"scripts\": {\"postinstall\": \"x\"}}", &mut record);
+        assert!(record.kinds.contains(&ChangeKind::BuildScript), "a byte order mark hides no script");
         assert_eq!(content("", &"x".repeat(6000)), ["generated"]);
         assert_eq!(content("", "# Code generated by x. DO NOT EDIT.\n"), ["generated"]);
     }

@@ -1,7 +1,7 @@
 //! What the log says so far: where each ref stands, what was approved, what was proposed when. Entry by entry, so that the
 //! next decision reads only what is new.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use provost_attest::{Envelope, Statement, TrustedSigner, verify_envelope};
 use provost_model::Timestamp;
@@ -52,6 +52,10 @@ pub struct Ledger {
     pub refs: BTreeMap<String, String>,
     /// When a commit was first proposed or pushed.
     pub first_seen: BTreeMap<String, Timestamp>,
+    /// The refs that held a commit at some time.
+    pub tips: BTreeMap<String, BTreeSet<String>>,
+    /// Who pushed a commit as the tip of a ref.
+    pub pushers: BTreeMap<String, BTreeSet<String>>,
     /// Approvals, withdrawals, rejections.
     pub approvals: Vec<Seen>,
     /// Scans and tests.
@@ -119,6 +123,10 @@ impl Ledger {
             let old = match &change.to {
                 Some(to) => {
                     self.first_seen.entry(to.clone()).or_insert(entry.time);
+                    self.tips.entry(to.clone()).or_default().insert(change.reference.clone());
+                    if let Some(pusher) = &entry.pusher {
+                        self.pushers.entry(to.clone()).or_default().insert(pusher.clone());
+                    }
                     self.refs.insert(change.reference.clone(), to.clone())
                 }
                 None => self.refs.remove(&change.reference),
@@ -207,5 +215,15 @@ impl Ledger {
     /// When something was first proposed.
     pub fn first_seen(&self, binding: &Binding) -> Option<(Timestamp, TimeSource)> {
         self.first_seen.get(&binding.head).map(|at| (*at, TimeSource::Log))
+    }
+}
+
+impl crate::push::History for Ledger {
+    fn refs_of(&self, commit: &str) -> Vec<String> {
+        self.tips.get(commit).into_iter().flatten().cloned().collect()
+    }
+
+    fn pushers_of(&self, commit: &str) -> Vec<String> {
+        self.pushers.get(commit).into_iter().flatten().cloned().collect()
     }
 }

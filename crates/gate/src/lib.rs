@@ -29,9 +29,9 @@ pub use error::GateError;
 pub use kinds::{ChangeRecord, classify};
 pub use ledger::{Ledger, LoggedCheck, LoggedVerdict};
 pub use log::{RECEIPT, REFERENCE_UPDATE, Receipt, ReceiptKind, RefChange, ReferenceUpdate, UpdateState};
-pub use proposal::{Binding, Proposal, Target};
-pub use push::{PushFacts, RefUpdate, Refusal, judge_push};
-pub use replay::{Anomaly, AnomalyKind, Known, RefState, Replay, ReplayState};
+pub use proposal::{Binding, Moved, Proposal, Target};
+pub use push::{History, PushFacts, RefUpdate, Refusal, judge_push};
+pub use replay::{Anomaly, AnomalyKind, Controls, Known, RefState, Replay, ReplayState};
 pub use verdict::{GATE_VERDICT, GateVerdict};
 
 /// Limits on what the gate takes. What lies beyond is refused, never passed over.
@@ -42,6 +42,8 @@ impl Limits {
     pub const CONTENT: u64 = 8 << 20;
     /// Approvals that are considered for one proposal.
     pub const APPROVALS: usize = 10_000;
+    /// Approvals of one person that are considered for one proposal.
+    pub const EACH: usize = 16;
     /// A comment or reason, in bytes.
     pub const COMMENT: usize = 4096;
     /// Paths that a report names for one rule.

@@ -122,8 +122,7 @@ impl Proposal {
         })
     }
 
-    /// Reads what a push makes of a ref: no merge is to come, the resulting tree is that of the new commit. `known` are tips
-    /// whose history was judged by the same rules at least; what they reach is not looked at again when a ref is new.
+    /// Reads what a push makes of a ref: no merge is to come, the resulting tree is that of the new commit.
     ///
     /// # Errors
     /// An object is missing or malformed, or a limit.
@@ -131,22 +130,20 @@ impl Proposal {
         view: &View,
         policy: &Policy,
         target: Target,
-        old: Option<&str>,
-        new: &str,
-        known: &[String],
+        update: &Moved<'_>,
         at: Timestamp,
     ) -> Result<Self, GateError> {
-        let head = view.peel(new)?;
-        let base = old.map(|old| view.peel(old)).transpose()?;
+        let head = view.peel(update.new)?;
+        let base = update.old.map(|old| view.peel(old)).transpose()?;
         let hidden: Vec<String> = match &base {
             Some(base) => vec![base.clone()],
-            None => known.to_vec(),
+            None => update.known.to_vec(),
         };
         let ids = view.new_commits(std::slice::from_ref(&head), &hidden)?;
         let commits = records(view, &policy.access, &ids, at)?;
         let parted = match &base {
             Some(base) => Some(base.clone()),
-            None => parted_from(&commits, &head),
+            None => parted_from(view, &head, update.judged)?,
         };
         let tree = view.tree_of(&head)?;
         let changes = classify(view, &policy.access, &view.changes(parted.as_deref(), &tree)?)?;
@@ -161,13 +158,30 @@ impl Proposal {
     }
 }
 
-/// Where a new ref leaves what is known: along first parents. `None` where it shares nothing with it.
-fn parted_from(new: &[CommitRecord], head: &str) -> Option<String> {
-    let by_id: std::collections::HashMap<&str, &CommitRecord> =
-        new.iter().map(|record| (record.commit.id.as_str(), record)).collect();
+/// What a push does to one ref.
+pub struct Moved<'a> {
+    /// What it holds; `None` for a new one.
+    pub old: Option<&'a str>,
+    /// What it is to hold.
+    pub new: &'a str,
+    /// Tips whose commits were judged by the same rules at least, for a new ref.
+    pub known: &'a [String],
+    /// Whether a commit was once the tip of a ref that the same rules judge: then its tree was judged, and only then. That a
+    /// commit is reached from such a tip says nothing of its tree.
+    pub judged: &'a dyn Fn(&str) -> bool,
+}
+
+/// The newest commit along first parents whose tree was judged by the rules of a new ref. `None`: all of it is to be judged.
+fn parted_from(view: &View, head: &str, judged: &dyn Fn(&str) -> bool) -> Result<Option<String>, GateError> {
     let mut at = head.to_owned();
-    while let Some(record) = by_id.get(at.as_str()) {
-        at = record.commit.parents.first()?.clone();
+    for _ in 0..provost_repo::Limits::COMMITS {
+        if judged(&at) {
+            return Ok(Some(at));
+        }
+        match view.commit(&at)?.parents.first() {
+            Some(parent) => at = parent.clone(),
+            None => return Ok(None),
+        }
     }
-    Some(at)
+    Ok(None)
 }

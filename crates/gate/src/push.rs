@@ -11,7 +11,8 @@ use crate::authors::{contributors, tag_signature};
 use crate::checks::CheckStatement;
 use crate::decide::{Answer, Circumstances, Decision, RuleReport, decide, short};
 use crate::log::RefChange;
-use crate::{Binding, GateError, Proposal, Target};
+use crate::proposal::Moved;
+use crate::{Binding, GateError, Limits, Proposal, Target};
 
 /// One ref of a push, as git tells a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,28 @@ pub struct PushFacts<'a> {
     pub checks: &'a [CheckStatement],
     /// When something was first proposed.
     pub first_seen: &'a dyn Fn(&Binding) -> Option<(Timestamp, TimeSource)>,
+    /// What the log says of earlier pushes.
+    pub history: &'a dyn History,
+}
+
+/// What the log says of earlier pushes.
+pub trait History {
+    /// The refs that held this commit at some time.
+    fn refs_of(&self, commit: &str) -> Vec<String>;
+
+    /// Who pushed this commit as the tip of a ref.
+    fn pushers_of(&self, commit: &str) -> Vec<String>;
+}
+
+/// No log: everything is new.
+impl History for () {
+    fn refs_of(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn pushers_of(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A ref that is refused, with every rule that stands against it.
@@ -170,15 +193,12 @@ impl Judge<'_> {
         }
         let target = Target { repository: self.repository.to_owned(), reference: reference.clone(), step: None };
         let known = self.known(&rules);
-        let proposal = Proposal::of_update(
-            self.view,
-            self.policy,
-            target,
-            update.old.as_deref(),
-            &commit,
-            &known,
-            self.facts.now.0,
-        )?;
+        let judged = |id: &str| {
+            let held = self.facts.history.refs_of(id);
+            held.iter().any(|other| rules.iter().all(|rule| rule.refs.matches(other)))
+        };
+        let moved = Moved { old: update.old.as_deref(), new: &commit, known: &known, judged: &judged };
+        let proposal = Proposal::of_update(self.view, self.policy, target, &moved, self.facts.now.0)?;
         let decision = self.decide(&proposal, operation)?;
         change.tree.clone_from(&proposal.binding.tree);
         change.approvals = decision.approvals();
@@ -217,7 +237,8 @@ impl Judge<'_> {
     /// What rules say of the move itself.
     fn moved(&self, operation: Operation, rules: &[&ProtectRule]) -> Option<Refusal> {
         let reference = &self.update.reference;
-        for rule in rules {
+        // What is delegated rules paths, and not the ref itself.
+        for rule in rules.iter().filter(|rule| !rule.delegated) {
             if rule.immutable && operation != Operation::Create {
                 let reason = format!("{reference} stays what it is");
                 return Some(self.refuse(&rule.name, reason, "make another one under another name"));
@@ -243,7 +264,7 @@ impl Judge<'_> {
     fn tag(&self, new: &str, rules: &[&ProtectRule]) -> Result<Vec<RuleReport>, GateError> {
         let mut against = Vec::new();
         let access = &self.policy.access;
-        for rule in rules.iter().filter(|rule| rule.signed_tags) {
+        for rule in rules.iter().filter(|rule| rule.signed_tags && !rule.delegated) {
             let refuse = |reason: String| {
                 let hint = "make it with `git tag -s` and a key of the policy";
                 self.refuse(&rule.name, reason, hint).rules
@@ -290,11 +311,9 @@ impl Judge<'_> {
 
     fn decide(&self, proposal: &Proposal, operation: Operation) -> Result<Decision, GateError> {
         let access = &self.policy.access;
-        let contributors = contributors(access, &proposal.commits, self.facts.pusher, self.facts.now.0);
-        let mut approvals = Vec::new();
-        for seen in self.facts.approvals.iter().filter(|seen| seen.approval.of.target == proposal.binding.target) {
-            approvals.push((seen.clone(), relate(self.view, &seen.approval, proposal)?));
-        }
+        let mut contributors = contributors(access, &proposal.commits, self.facts.pusher, self.facts.now.0);
+        contributors.add_pushers(access, &proposal.commits, &|id| self.facts.history.pushers_of(id));
+        let approvals = self.approvals(proposal, &contributors)?;
         let circumstances = Circumstances {
             now: self.facts.now,
             past: None,
@@ -307,5 +326,44 @@ impl Judge<'_> {
             operation: Some(operation),
         };
         Ok(decide(self.policy, proposal, &circumstances))
+    }
+
+    /// The approvals that could bear on it, each with how it relates to it: of each person the newest few. To relate one may
+    /// take a merge, and anybody can leave any number of them here.
+    fn approvals(
+        &self,
+        proposal: &Proposal,
+        contributors: &crate::Contributors,
+    ) -> Result<Vec<(Seen, crate::Relation)>, GateError> {
+        let access = &self.policy.access;
+        let target = &proposal.binding.target;
+        let rules: Vec<&ProtectRule> = access.rules_for(&target.reference).filter(|rule| rule.approvals > 0).collect();
+        let could_count = |seen: &Seen| {
+            let Some(person) = access.person(&seen.person) else { return false };
+            let eligible = |rule: &&ProtectRule| rule.by.is_empty() || rule.by.iter().any(|who| person.is(who));
+            !contributors.excluded.contains_key(&person.name) && !person.bot && rules.iter().any(eligible)
+        };
+        let keeps = rules.iter().any(|rule| !rule.keep.is_empty());
+        let mut taken: std::collections::BTreeMap<(&str, bool), usize> = std::collections::BTreeMap::new();
+        let mut found = Vec::new();
+        for seen in self.facts.approvals.iter().rev().filter(|seen| seen.approval.of.target == *target) {
+            let approves = seen.approval.decision == crate::ApprovalDecision::Approve;
+            let number = taken.entry((&seen.person, approves)).or_default();
+            *number += 1;
+            if *number > Limits::EACH || (approves && !could_count(seen)) {
+                // Kept all the same, so that whoever pushes is told why it does not count.
+                if *number <= Limits::EACH {
+                    found.push((seen.clone(), crate::Relation::Other("it could not count here".into())));
+                }
+                continue;
+            }
+            let relation = if keeps || seen.approval.of.base == proposal.binding.base {
+                relate(self.view, &seen.approval, proposal)?
+            } else {
+                crate::Relation::Other("the target has changed since".into())
+            };
+            found.push((seen.clone(), relation));
+        }
+        Ok(found)
     }
 }

@@ -42,6 +42,8 @@ pub enum AnomalyKind {
     Gone,
     /// The glass was broken.
     BrokenGlass,
+    /// A protected ref that the log knew at another place was taken over by hand: whatever that was, no rule judged it.
+    TakenOver,
     /// A state was taken over by hand.
     Adopted,
 }
@@ -67,6 +69,7 @@ impl AnomalyKind {
             Self::NotVerifiable => "not-verifiable",
             Self::Gone => "gone",
             Self::BrokenGlass => "broken-glass",
+            Self::TakenOver => "taken-over",
             Self::Adopted => "adopted",
         }
     }
@@ -96,10 +99,14 @@ pub struct RefState {
     pub since: u64,
     /// And since when.
     pub since_time: Timestamp,
-    /// Every change since then was approved by someone who had no hand in it.
-    pub reviewed: bool,
-    /// Every change since then was under a rule that keeps the ref moving forward.
+    /// Since then it was under a rule that keeps it from being moved back.
     pub forward: bool,
+    /// Each change since then was under a rule that asks for a signature, a check or an approval of everything.
+    pub technical: bool,
+    /// Each change since then was signed commit by commit, and approved by someone who had no hand in it.
+    pub reviewed: bool,
+    /// It was taken over, and nothing was pushed since.
+    pub adopted: bool,
 }
 
 /// What a verification leaves behind for the next.
@@ -138,6 +145,38 @@ pub struct Known<'a> {
     pub checks: &'a [CheckStatement],
     /// When something was first proposed.
     pub first_seen: &'a dyn Fn(&Binding) -> Option<(Timestamp, TimeSource)>,
+    /// What the log says of earlier pushes.
+    pub history: &'a dyn crate::push::History,
+}
+
+/// What the rules of a ref see to, for every change of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Controls {
+    /// It is not moved back.
+    pub forward: bool,
+    /// A signature, a check or an approval of everything.
+    pub technical: bool,
+    /// Signatures of every commit, and an approval of everything.
+    pub reviewed: bool,
+}
+
+impl Controls {
+    /// By a policy.
+    pub fn of(policy: &Policy, reference: &str) -> Self {
+        let rules: Vec<_> = policy.access.rules_for(reference).filter(|rule| !rule.delegated).collect();
+        // A rule that is about some kinds, authors or paths sees to those alone.
+        let whole = |rule: &&&provost_policy::ProtectRule| {
+            rule.kinds.is_empty() && rule.authors.is_empty() && rule.paths.texts() == ["**"]
+        };
+        let all: Vec<_> = rules.iter().filter(whole).collect();
+        let signed = all.iter().any(|rule| rule.signed_commits || rule.signed_tags);
+        let approved = all.iter().any(|rule| rule.approvals > 0);
+        Self {
+            forward: rules.iter().any(|rule| rule.fast_forward || rule.immutable),
+            technical: signed || approved || all.iter().any(|rule| !rule.checks.is_empty()),
+            reviewed: signed && approved,
+        }
+    }
 }
 
 impl<'a> Replay<'a> {
@@ -182,8 +221,15 @@ impl<'a> Replay<'a> {
                         Some(to) => format!("taken over as it was found, at {to}"),
                         None => "its absence was taken over".to_owned(),
                     };
-                    self.anomaly(AnomalyKind::Adopted, &change.reference, Some(index), what);
-                    self.set(index, entry, change, false, false);
+                    let was = self.state.refs.get(&change.reference).map(|state| state.id.clone());
+                    let controls = Controls::of(known.policy, &change.reference);
+                    let kind = match was {
+                        Some(was) if controls.forward && Some(&was) != change.to.as_ref() => AnomalyKind::TakenOver,
+                        _ => AnomalyKind::Adopted,
+                    };
+                    self.anomaly(kind, &change.reference, Some(index), what);
+                    self.over(&change.reference);
+                    self.set(index, entry, change, Controls { reviewed: false, ..controls });
                 }
             }
         }
@@ -240,19 +286,23 @@ impl<'a> Replay<'a> {
         self.state.before.retain(|_, refs| !refs.is_empty());
     }
 
-    fn set(&mut self, index: u64, entry: &ReferenceUpdate, change: &RefChange, reviewed: bool, forward: bool) {
+    fn set(&mut self, index: u64, entry: &ReferenceUpdate, change: &RefChange, controls: Controls) {
         let old = self.state.refs.get(&change.reference);
         let Some(id) = change.to.clone() else {
             self.state.refs.remove(&change.reference);
             return;
         };
-        let continues = old.filter(|_| entry.state == UpdateState::Accepted && change.from.is_some());
+        let adopted = entry.state == UpdateState::Adopted;
+        // What was taken over was judged by nobody: control begins with what was pushed onto it.
+        let continues = old.filter(|old| !adopted && !old.adopted && change.from.is_some());
         let state = RefState {
             id,
             since: continues.map_or(index, |old| old.since),
             since_time: continues.map_or(entry.time, |old| old.since_time),
-            reviewed: reviewed && continues.is_none_or(|old| old.reviewed),
-            forward: forward && continues.is_none_or(|old| old.forward),
+            forward: controls.forward && continues.is_none_or(|old| old.forward),
+            technical: controls.technical && continues.is_none_or(|old| old.technical),
+            reviewed: controls.reviewed && continues.is_none_or(|old| old.reviewed),
+            adopted,
         };
         self.state.refs.insert(change.reference.clone(), state);
     }
@@ -291,41 +341,38 @@ impl<'a> Replay<'a> {
             approvals: known.approvals,
             checks: known.checks,
             first_seen: known.first_seen,
+            history: known.history,
         };
+        // Each ref by itself: an object that one of them lacks hides nothing of the others.
         let mut judged = Vec::new();
-        match judge_push(known.policy, self.view, &updates, &facts) {
-            Ok((allowed, refused)) => {
-                judged = allowed;
-                for refusal in refused {
-                    let why = refusal.rules.first().map_or("", |rule| &rule.reason);
-                    let rule = refusal.rules.first().map_or("", |rule| &rule.rule);
-                    let what = format!("it was accepted, and {rule} refuses it: {why}");
-                    self.anomaly(AnomalyKind::AgainstPolicy, &refusal.reference, Some(index), what);
-                }
-            }
-            // A ref that may be moved back or deleted leaves objects behind; one that only moves forward does not.
-            Err(GateError::Repository(error)) => {
-                for update in &updates {
-                    let rules: Vec<_> = known.policy.access.rules_for(&update.reference).collect();
-                    let kept = rules.iter().any(|rule| rule.fast_forward || rule.immutable);
-                    let here = update.new.as_ref().is_none_or(|id| self.view.contains(id));
-                    if here && updates.len() > 1 {
-                        continue;
+        for update in &updates {
+            match judge_push(known.policy, self.view, std::slice::from_ref(update), &facts) {
+                Ok((allowed, refused)) => {
+                    judged.extend(allowed);
+                    for refusal in refused {
+                        let why = refusal.rules.first().map_or("", |rule| &rule.reason);
+                        let rule = refusal.rules.first().map_or("", |rule| &rule.rule);
+                        let what = format!("it was accepted, and {rule} refuses it: {why}");
+                        self.anomaly(AnomalyKind::AgainstPolicy, &refusal.reference, Some(index), what);
                     }
+                }
+                // A ref that may be moved back or deleted leaves objects behind; one that only moves forward does not.
+                Err(GateError::Repository(error)) => {
+                    let kept = Controls::of(known.policy, &update.reference).forward;
                     let kind = if kept { AnomalyKind::NotVerifiable } else { AnomalyKind::Gone };
                     self.anomaly(kind, &update.reference, Some(index), error.to_string());
                 }
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
         }
         for change in &entry.changes {
-            let rules: Vec<_> = known.policy.access.rules_for(&change.reference).collect();
-            let forward = rules.iter().any(|rule| rule.fast_forward || rule.immutable);
+            let mut controls = Controls::of(known.policy, &change.reference);
+            controls.forward &= !gaps.contains(&change.reference);
             // What the entry says of approvals is the server's word; what counts is what holds up here.
-            let reviewed = judged
+            controls.reviewed &= judged
                 .iter()
                 .any(|own| own.reference == change.reference && !own.approvals.is_empty() && !own.broken_glass);
-            self.set(index, entry, change, reviewed, forward && !gaps.contains(&change.reference));
+            self.set(index, entry, change, controls);
         }
         self.state.before.insert(entry.push.clone(), before);
         self.state.pushes.insert(entry.push.clone(), index);
@@ -340,18 +387,24 @@ impl<'a> Replay<'a> {
     }
 
     /// Holds the end of the log against the refs that are really there. `theirs` are refs of the server, in its names; `whole`
-    /// says that they are all that it has.
+    /// says that they are all that it has, `kept` which of them cannot have been deleted by the policy.
     ///
     /// # Errors
     /// The repository cannot be read.
-    pub fn finish(&mut self, theirs: &[(String, String)], whole: bool) -> Result<(), GateError> {
+    pub fn finish(
+        &mut self,
+        theirs: &[(String, String)],
+        whole: bool,
+        kept: &dyn Fn(&str) -> bool,
+    ) -> Result<(), GateError> {
         let actual: BTreeMap<&str, &str> = theirs.iter().map(|(name, id)| (name.as_str(), id.as_str())).collect();
         let logged: Vec<(String, String)> =
             self.state.refs.iter().map(|(name, state)| (name.clone(), state.id.clone())).collect();
         for (name, id) in &logged {
             match actual.get(name.as_str()) {
                 Some(now) if now == id => {}
-                None if !whole => {}
+                // A clone need not have every ref; one that is kept from vanishing is looked for all the same.
+                None if !whole && !kept(name) => {}
                 None => self.anomaly(
                     AnomalyKind::Missing,
                     name,

@@ -57,6 +57,13 @@ impl Change {
 
 type Entry = (u32, Vec<u8>, ObjectId);
 
+/// What a comparison found so far, and how much it looked at.
+#[derive(Default)]
+struct Found {
+    changes: Vec<Change>,
+    trees: usize,
+}
+
 impl View {
     /// The paths in which two trees (or commits) differ, in order of names.
     ///
@@ -65,9 +72,9 @@ impl View {
     pub fn changes(&self, old: Option<&str>, new: &str) -> Result<Vec<Change>, RepoError> {
         let old = old.map(|id| self.tree_id(id)).transpose()?;
         let new = self.tree_id(new)?;
-        let mut found = Vec::new();
+        let mut found = Found::default();
         self.compare(old, Some(new), &mut Vec::new(), 0, &mut found)?;
-        Ok(found)
+        Ok(found.changes)
     }
 
     /// All paths of a commit or tree, each as a change from nothing.
@@ -123,6 +130,12 @@ impl View {
         let mut used = 0;
         for (mode, name, id) in entries(&bytes, length) {
             used += format!("{mode:o}").len() + 1 + name.len() + 1 + length;
+            // Other modes are files to one reader and submodules to another.
+            if !matches!(mode, 0o100_644 | 0o100_755 | 0o100_664 | 0o120_000 | 0o160_000 | DIRECTORY) {
+                return Err(self.wrong()(&format!(
+                    "the tree {id} holds an entry of the mode {mode:o}, which git does not make"
+                )));
+            }
             if let Some(why) = bad_name(name) {
                 let name = String::from_utf8_lossy(name).escape_debug().to_string();
                 return Err(self.wrong()(&format!("a tree holds the name `{name}`: {why}")));
@@ -149,13 +162,18 @@ impl View {
         new: Option<ObjectId>,
         path: &mut Vec<u8>,
         depth: usize,
-        found: &mut Vec<Change>,
+        found: &mut Found,
     ) -> Result<(), RepoError> {
         if old == new {
             return Ok(());
         }
         if depth > Limits::DEPTH {
             return Err(self.wrong()(&format!("directories within one another beyond {}", Limits::DEPTH)));
+        }
+        // Few objects can make more directories than anybody can walk.
+        found.trees += 1;
+        if found.trees > Limits::TREES {
+            return Err(self.wrong()(&format!("more than {} directories to compare", Limits::TREES)));
         }
         let read = |id: Option<ObjectId>| id.map_or(Ok(Vec::new()), |id| self.tree_entries(id));
         let (old, new) = (read(old)?, read(new)?);
@@ -192,10 +210,10 @@ impl View {
             }
             let (side_x, side_y) = (side(x), side(y));
             if side_x != side_y {
-                if found.len() >= Limits::CHANGES {
+                if found.changes.len() >= Limits::CHANGES {
                     return Err(self.wrong()(&format!("more than {} changed paths", Limits::CHANGES)));
                 }
-                found.push(Change { path: path.clone(), old: side_x, new: side_y });
+                found.changes.push(Change { path: path.clone(), old: side_x, new: side_y });
             }
             path.truncate(length);
         }

@@ -18,11 +18,13 @@ pub struct Limits;
 
 impl Limits {
     /// A commit or tag, in bytes.
-    pub const COMMIT: u64 = 4 << 20;
+    pub const COMMIT: u64 = 1 << 20;
     /// A tree, in bytes.
     pub const TREE: u64 = 64 << 20;
     /// Commits of one proposal or push.
     pub const COMMITS: usize = 1_000_000;
+    /// Directories that one comparison looks at.
+    pub const TREES: usize = 500_000;
     /// Changed paths of one proposal or push.
     pub const CHANGES: usize = 200_000;
     /// Directories within directories.

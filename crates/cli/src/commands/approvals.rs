@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::gate::Heard;
 use crate::gate::approvals::{Known, Places};
 use crate::gate::case::Case;
-use crate::gate::record::Recorder;
+use crate::gate::record;
 use crate::gate::text;
 use crate::{clock, gate, render};
 
@@ -44,9 +44,9 @@ pub struct ApprovalsArgs {
 /// Something cannot be read.
 pub fn run(args: &ApprovalsArgs, context: &Context) -> Result<Exit> {
     let case = Case::open(&context.home, args.which.wish(None), clock::now())?;
-    let recorder = Recorder::open(context, &case)?;
+    let store = record::store(context, &case)?;
     let places = Places { paths: &args.approvals, reviews: args.reviews.as_deref() };
-    let heard = gate::hear(context, &case, recorder.as_ref(), &places, &[])?;
+    let heard = gate::hear(context, &case, store.as_ref(), false, &places, &[])?;
     let rules: Vec<&ProtectRule> = rules_that_speak(case.policy(), &case.proposal, &case.contributors)
         .into_iter()
         .map(|(rule, _)| rule)

@@ -15,7 +15,7 @@ use crate::gate::approvals::Places;
 use crate::gate::case::{Case, Wish};
 use crate::gate::deliver::{Ways, deliver};
 use crate::gate::person::Signer;
-use crate::gate::record::Recorder;
+use crate::gate::record;
 use crate::gate::text;
 use crate::{clock, gate, render};
 
@@ -131,8 +131,8 @@ pub fn run(args: &ApproveArgs, context: &Context) -> Result<Exit> {
         anstream::eprintln!("{} {}", render::error("not signed:"), printable(&why));
         return Ok(Exit::Denied);
     }
-    let recorder = Recorder::open(context, &case).ok().flatten();
-    let heard = gate::hear(context, &case, recorder.as_ref(), &Places::default(), &[])?;
+    let store = record::store(context, &case)?;
+    let heard = gate::hear(context, &case, store.as_ref(), false, &Places::default(), &[])?;
     let word = match decision {
         ApprovalDecision::Approve => render::bold("approve"),
         ApprovalDecision::Reject => render::error("reject"),

@@ -17,7 +17,7 @@ use crate::commands::verify::Format;
 use crate::exit::Exit;
 use crate::gate::approvals::{Approvals, Places};
 use crate::gate::case::{Case, Wish};
-use crate::gate::record::Recorder;
+use crate::gate::record::{self, Recorder};
 use crate::gate::{Heard, event, ledger, text};
 use crate::summary::Platform;
 use crate::{clock, gate, render};
@@ -187,7 +187,16 @@ fn decide(args: &GateArgs, context: &Context) -> Result<Decided> {
     } else {
         case.notes.push("nothing was put on record: there is no store here, or --no-attest was given".into());
     }
-    let heard = gate::hear(context, &case, recorder.as_ref(), &places, &args.timestamp)?;
+    let read;
+    let store = match &recorder {
+        Some(recorder) => Some(&recorder.store),
+        None => {
+            read = record::store(context, &case)?;
+            read.as_ref()
+        }
+    };
+    let vouched = recorder.as_ref().is_some_and(|recorder| recorder.is_trusted(case.policy()));
+    let heard = gate::hear(context, &case, store, vouched, &places, &args.timestamp)?;
     let verdict = match &recorder {
         Some(recorder) => {
             let of = case.proposal.binding.clone();

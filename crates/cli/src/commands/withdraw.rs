@@ -15,7 +15,7 @@ use crate::gate::approvals::Places;
 use crate::gate::case::{Case, Wish};
 use crate::gate::deliver::{Ways, deliver};
 use crate::gate::person::Signer;
-use crate::gate::record::Recorder;
+use crate::gate::record;
 use crate::{clock, gate, render};
 
 /// Arguments of `withdraw`.
@@ -96,9 +96,9 @@ pub fn run(args: &WithdrawArgs, context: &Context) -> Result<Exit> {
     let case = Case::open(&context.home, wish, now)?;
     let access = &case.policy().access;
     let signer = Signer::open(access, args.key.as_deref(), &case.clone.directory)?;
-    let recorder = Recorder::open(context, &case)?;
+    let store = record::store(context, &case)?;
     let places = Places { paths: &args.approvals, reviews: None };
-    let heard = gate::hear(context, &case, recorder.as_ref(), &places, &[])?;
+    let heard = gate::hear(context, &case, store.as_ref(), false, &places, &[])?;
     let known: Vec<&Seen> = heard
         .approvals
         .list

@@ -111,6 +111,10 @@ impl Case {
         let proposal =
             Proposal::read(&clone.view, &found.trusted.policy, target, base.as_deref(), &head, crate::clock::now());
         let mut proposal = proposal.map_err(|error| clone.explain(error.into()))?;
+        if wish.step.is_none() && proposal.commits.is_empty() && base.is_some() {
+            let reference = &proposal.binding.target.reference;
+            notes.push(format!("{} is in {reference} already: nothing would change", &head[..10]));
+        }
         let no_successor = super::policy::successor(&clone.view, &found.trusted, &proposal, &anchors)?;
         notes.extend(dependencies::mark(&clone.view, &mut proposal)?);
         let mut people = contributors(access, &proposal.commits, None, now);
@@ -222,10 +226,14 @@ fn base_of_change(
         }
         (Some(told), None) => Ok((Some(clone.commit(&told)?), "the event".into())),
         (None, Some((tip, name))) => Ok((Some(tip), name)),
-        (None, None) => bail!(
-            "where {reference} stands is not known here: fetch it (`git fetch origin {}`), or give --base",
-            reference.strip_prefix("refs/heads/").unwrap_or(reference)
-        ),
+        (None, None) => {
+            // Nothing is taken for judged: every commit of the head is new then.
+            notes.push(format!(
+                "{reference} is not known here, and is taken for a new ref: fetch it (`git fetch origin {}`) if it is none",
+                reference.strip_prefix("refs/heads/").unwrap_or(reference)
+            ));
+            Ok((None, "a new ref".into()))
+        }
     }
 }
 

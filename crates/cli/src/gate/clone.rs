@@ -60,7 +60,7 @@ impl Clone {
         Ok(full)
     }
 
-    /// Where a target stands, by this clone, and by which of its refs: the remote's word goes before a branch of one's own.
+    /// Where a target stands, by this clone, and by which of its refs; `None` where it is not there yet.
     ///
     /// # Errors
     /// The refs cannot be read.
@@ -72,7 +72,11 @@ impl Clone {
                 _ => names.extend([format!("refs/remotes/origin/{branch}"), format!("refs/remotes/upstream/{branch}")]),
             }
         }
-        names.push(reference.to_owned());
+        // A branch of one's own says nothing of where the remote's stands; where there is no remote, it is the branch.
+        let branch = reference.starts_with("refs/heads/");
+        if !branch || !self.view.refs()?.iter().any(|(name, _)| name.starts_with("refs/remotes/")) {
+            names.push(reference.to_owned());
+        }
         for name in names.into_iter().filter(|name| valid_ref_name(name)) {
             if let Some(id) = self.view.reference(&name)? {
                 return Ok(Some((self.view.peel(&id)?, name)));

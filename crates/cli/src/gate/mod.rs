@@ -11,6 +11,7 @@ pub(crate) mod ledger;
 pub(crate) mod person;
 pub(crate) mod policy;
 pub(crate) mod publish;
+mod published;
 pub(crate) mod record;
 pub(crate) mod requirements;
 pub(crate) mod scans;
@@ -20,11 +21,11 @@ pub(crate) mod text;
 pub(crate) mod time;
 
 use anyhow::Result;
-use provost_gate::{Circumstances, Decision, Ledger, decide};
+use provost_evidence::Store;
+use provost_gate::{Circumstances, Decision, History as _, Ledger, decide};
 
 use self::approvals::{Approvals, Places};
 use self::case::Case;
-use self::record::Recorder;
 use self::time::Times;
 use crate::clock;
 use crate::commands::Context;
@@ -36,24 +37,27 @@ pub(crate) struct Heard {
     pub(crate) decision: Decision,
 }
 
-/// Reads the log, gathers what else is known, and decides.
+/// Reads the log, gathers what else is known, and decides. `vouched` says that what is decided is put on record by someone whose
+/// word on the time counts.
 ///
 /// # Errors
 /// Something cannot be read: there is no decision then.
 pub(crate) fn hear(
     context: &Context,
     case: &Case,
-    recorder: Option<&Recorder>,
+    store: Option<&Store>,
+    vouched: bool,
     places: &Places<'_>,
     tokens: &[std::path::PathBuf],
 ) -> Result<Heard> {
     let policy = case.policy();
-    let ledger = match recorder {
-        Some(recorder) => ledger::read(&context.home, &recorder.store, policy)?,
+    let mut ledger = match store {
+        Some(store) => ledger::read(&context.home, store, policy)?,
         None => Ledger::default(),
     };
-    let vouched = recorder.is_some_and(|recorder| recorder.is_trusted(policy));
-    let store = recorder.map(|recorder| &recorder.store);
+    if let Some(other) = published::read(&context.home, &case.clone.directory, policy)? {
+        published::add(&mut ledger, other);
+    }
     let times = time::find(policy, &case.proposal.binding, &ledger, store, vouched, tokens)?;
     let approvals = Approvals::gather(case, &ledger, places, clock::now())?;
     let binding = &case.proposal.binding;
@@ -63,11 +67,13 @@ pub(crate) fn hear(
         checks.extend(scans::in_store(store, policy, &case.proposal, &ids)?);
     }
     let pairs = approvals.pairs();
+    let mut contributors = case.contributors.clone();
+    contributors.add_pushers(&policy.access, &case.proposal.commits, &|id| ledger.pushers_of(id));
     let circumstances = Circumstances {
         now: times.now,
         past: times.past,
         first_seen: times.first_seen,
-        contributors: &case.contributors,
+        contributors: &contributors,
         approvals: &pairs,
         checks: &checks,
         head_tree: &case.head_tree,

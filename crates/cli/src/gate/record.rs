@@ -21,6 +21,17 @@ pub(crate) struct Recorder {
     log_key: Box<dyn Signer + Send>,
 }
 
+/// The store of the case's project, to read; `None` where there is none.
+///
+/// # Errors
+/// There is one, and it cannot be used.
+pub(crate) fn store(context: &Context, case: &Case) -> Result<Option<Store>> {
+    match &case.project {
+        Some(project) => judge::store_if_there(&context.home, &project.store(&context.home)),
+        None => Ok(None),
+    }
+}
+
 impl Recorder {
     /// The store and keys of the case's project; `None` where there is no store.
     ///
@@ -28,8 +39,7 @@ impl Recorder {
     /// There is one, and it or the keys cannot be used.
     pub(crate) fn open(context: &Context, case: &Case) -> Result<Option<Self>> {
         let Some(project) = &case.project else { return Ok(None) };
-        let path = project.store(&context.home);
-        let Some(store) = judge::store_if_there(&context.home, &path)? else { return Ok(None) };
+        let Some(store) = store(context, case)? else { return Ok(None) };
         crate::pin::check(&context.home, project)?;
         let signer = signing::load(Role::Builder, &context.home, project)?;
         let log_key = signing::load(Role::Log, &context.home, project)?;

@@ -137,7 +137,7 @@ fn two_accounts_of_one_person() {
     std::fs::write(&policy, &text).expect("written");
     // Two accounts of one person are one approval, and so are two signatures.
     court.change_policy(|text| {
-        text.replace("[gate]\n", "[gate]\ncount-reviews = true\n").replace("approvals = 1", "approvals = 2")
+        text.replace("\n[gate]\n", "\n[gate]\ncount-reviews = true\n").replace("approvals = 1", "approvals = 2")
     });
     court.fetch("bob");
     let head = court.topic("bob", "a.c", "int a;\n");
@@ -184,7 +184,7 @@ fn reviews_count_only_where_the_policy_says_so() {
     assert_eq!(judged["answer"], "needs-approval");
     assert!(stale(&judged, "ada").contains("counts signatures only"), "{judged:#}");
     assert_eq!(judged["forge"]["author"]["name"], "bob");
-    court.change_policy(|text| text.replace("[gate]\n", "[gate]\ncount-reviews = true\n"));
+    court.change_policy(|text| text.replace("\n[gate]\n", "\n[gate]\ncount-reviews = true\n"));
     court.fetch("ci");
     court.expect("ci", 0, &["gate", "--event", file.to_str().expect("path")]);
 }
@@ -459,7 +459,7 @@ by = ["maintainer"]
 fn breaking_the_glass_takes_two_and_ends() {
     let court = Court::new(CODE);
     court.change_policy(|text| {
-        text.replace("[gate]\n", "[gate]\nbreak-glass = { persons = 2, by = [\"maintainer\"], max-hours = 4 }\n")
+        text.replace("\n[gate]\n", "\n[gate]\nbreak-glass = { persons = 2, by = [\"maintainer\"], max-hours = 4 }\n")
     });
     court.fetch("bob");
     court.topic("bob", "a.c", "int a;\n");

@@ -9,6 +9,7 @@ mod deps_supply;
 mod faults;
 mod gate;
 mod gate_rules;
+mod gate_server;
 mod gate_steps;
 mod learn;
 mod machines;

@@ -309,6 +309,8 @@ pub struct ProtectRule {
     pub name: String,
     /// Why, and what to do: part of the message when it refuses.
     pub message: String,
+    /// It comes from a delegated document: it speaks of its paths, and not of refs as such.
+    pub delegated: bool,
     /// Target refs.
     pub refs: Globs,
     /// Paths.
@@ -554,6 +556,7 @@ impl Access {
             let Some(delegation) = self.delegations.iter().find(|d| d.name == name) else { continue };
             for mut rule in rules {
                 rule.name = format!("{name}/{}", rule.name);
+                rule.delegated = true;
                 rule.refs = rule.refs.within(&delegation.refs);
                 rule.paths = rule.paths.within(&delegation.paths);
                 self.protect.push(rule);

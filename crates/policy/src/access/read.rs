@@ -492,6 +492,7 @@ impl Reader<'_, '_> {
             rules.push(ProtectRule {
                 name: raw.name,
                 message: raw.message,
+                delegated: false,
                 refs: self.refs(at, raw.refs.unwrap_or_else(everything)),
                 paths: self.globs(at, raw.paths.unwrap_or_else(everything)),
                 kinds: self.words(at, &raw.kinds, ChangeKind::ALL, "kind of change"),

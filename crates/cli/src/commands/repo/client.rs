@@ -246,6 +246,7 @@ pub(crate) fn pre_push(arguments: &[String], context: &Context) -> Result<Exit> 
             approvals: &[],
             checks: &[],
             first_seen: &|_| None,
+            history: &(),
         };
         judge_push(policy, &clone.view, &known, &facts)
     };

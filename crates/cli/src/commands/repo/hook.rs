@@ -227,6 +227,7 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
         checks: &checks,
         // A push that has to wait is itself the first proposal: it is written down below.
         first_seen: &|binding| Some(known.first_seen(binding).unwrap_or((now, TimeSource::Log))),
+        history: &known,
     };
     let (allowed, refusals) = judge_push(policy, &view, &others, &facts)?;
     if !refusals.is_empty() || !refused.is_empty() {

@@ -1,14 +1,16 @@
 //! `provost repo verify`: the reference log and the policy, replayed on any clone.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use provost_attest::{Envelope, verify_envelope};
-use provost_gate::{Anomaly, AnomalyKind, Known, Ledger, REFERENCE_UPDATE, ReferenceUpdate, Replay, ReplayState};
+use provost_gate::{
+    Anomaly, AnomalyKind, Controls, Known, Ledger, REFERENCE_UPDATE, ReferenceUpdate, Replay, ReplayState,
+};
 use provost_model::{Timestamp, count, printable};
 use provost_policy::{Delegated, POLICY_PAYLOAD, Policy};
 use provost_repo::{Published, View};
@@ -44,6 +46,9 @@ pub(crate) struct VerifyArgs {
     /// Forget what was verified before, and begin at the first entry.
     #[arg(long)]
     from_start: bool,
+    /// What this entry of the log shows was looked into, and is accepted from now on: a takeover after an incident.
+    #[arg(long, value_name = "ENTRY")]
+    accept: Vec<u64>,
     /// Write a verification summary (SLSA VSA) for each ref into this directory, signed with this project's key.
     #[arg(long, value_name = "DIRECTORY")]
     vsa: Option<PathBuf>,
@@ -75,6 +80,9 @@ struct Verified {
     delegated: BTreeMap<String, String>,
     /// The refs, and what was wrong.
     replay: ReplayState,
+    /// Entries that were looked into.
+    #[serde(default)]
+    accepted: BTreeSet<u64>,
     /// Approvals, checks, times.
     ledger: Ledger,
 }
@@ -129,6 +137,8 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
     let origin = provost_model::sha256(checkpoint.unverified().origin.as_bytes());
     let memory = context.home.memory_path().join("repositories").join(format!("{origin}.json"));
     let before = if args.from_start { None } else { remembered(&memory, &anchors)? };
+    let mut accepted: BTreeSet<u64> = before.as_ref().map(|(before, _)| before.accepted.clone()).unwrap_or_default();
+    accepted.extend(&args.accept);
     let from = before.as_ref().map_or(0, |(before, _)| before.frontier.size());
     let size = checkpoint.unverified().size;
     let seen = newest_seen(&memory)?;
@@ -193,7 +203,8 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
     replay.seen_in_place(&theirs);
     // What was found at the end is found anew each time; what the log itself shows stays.
     let logged = replay.state.clone();
-    replay.finish(&theirs, bare)?;
+    let kept_by_rules = |name: &str| Controls::of(&policy.policy, name).forward;
+    replay.finish(&theirs, bare, &kept_by_rules)?;
     if shallow {
         let what = "the clone is shallow: its history cannot be judged whole (`git fetch --unshallow`)".to_owned();
         replay.state.anomalies.push(Anomaly {
@@ -209,7 +220,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
         log: checkpoint.unverified().origin.clone(),
         policy: policy.policy.name.clone(),
         policy_serial: policy.policy.serial,
-        refs: levels(policy, &replay.state),
+        refs: levels(&replay.state, &theirs, &accepted),
         anomalies: replay.state.anomalies.clone(),
     };
     let kept = Verified {
@@ -219,6 +230,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
         policy: policy.json.clone(),
         delegated: rules.delegated.iter().map(|(name, (json, _))| (name.clone(), json.clone())).collect(),
         replay: logged,
+        accepted: accepted.clone(),
         ledger: known,
     };
     keep(&memory, &kept)?;
@@ -227,11 +239,11 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
     }
     match args.format {
         Format::Json => anstream::println!("{}", serde_json::to_string_pretty(&outcome)?),
-        Format::Text => print(&outcome),
+        Format::Text => print(&outcome, &accepted),
     }
-    let wrong = outcome.anomalies.iter().any(|anomaly| anomaly.kind.is_wrong());
-    let unverifiable =
-        outcome.anomalies.iter().filter(|a| a.kind.is_wrong()).all(|a| a.kind == AnomalyKind::NotVerifiable);
+    let mut wrongs = outcome.anomalies.iter().filter(|anomaly| is_wrong(anomaly, &accepted)).peekable();
+    let wrong = wrongs.peek().is_some();
+    let unverifiable = wrongs.all(|anomaly| anomaly.kind == AnomalyKind::NotVerifiable);
     Ok(match (wrong, unverifiable) {
         (false, _) => Exit::Pass,
         (true, true) => Exit::Undecided,
@@ -304,7 +316,8 @@ fn one(index: u64, envelope: &Envelope, rules: &Rules, replay: &mut Replay<'_>, 
             let checks = known.checks_of(&policy, &trees);
             let first_seen = |binding: &provost_gate::Binding| known.first_seen(binding);
             let approvals = &known.approvals;
-            let so_far = Known { policy: &policy, approvals, checks: &checks, first_seen: &first_seen };
+            let so_far =
+                Known { policy: &policy, approvals, checks: &checks, first_seen: &first_seen, history: &*known };
             replay.entry(index, &entry, &so_far)?;
         }
     }
@@ -410,23 +423,28 @@ fn fetch(directory: &Path, remote: &str) -> Result<()> {
 
 /// What the log supports of SLSA's source track (v1.2), and why not more. Only what was under control at the time counts:
 /// nothing is earned after the fact.
-fn levels(policy: &TrustedPolicy, state: &ReplayState) -> Vec<RefOutcome> {
+fn levels(state: &ReplayState, theirs: &[(String, String)], accepted: &BTreeSet<u64>) -> Vec<RefOutcome> {
     let bad = |name: &str| {
-        state.anomalies.iter().find(|a| a.kind.is_wrong() && (a.reference == name || a.reference.is_empty()))
+        let counts = |a: &&Anomaly| is_wrong(a, accepted) && (a.reference == name || a.reference.is_empty());
+        state.anomalies.iter().find(counts)
     };
+    let here = |name: &String, id: &String| theirs.iter().any(|(other, now)| other == name && now == id);
     state
         .refs
         .iter()
+        .filter(|(name, at)| here(name, &at.id))
         .map(|(name, at)| {
-            let rules: Vec<_> = policy.policy.access.rules_for(name).collect();
             let (level, why) = if let Some(anomaly) = bad(name) {
                 (None, format!("{}: {}", anomaly.kind.name(), anomaly.what))
-            } else if !at.forward || !rules.iter().any(|rule| rule.fast_forward || rule.immutable) {
+            } else if at.adopted {
+                (Some(1), "it was taken over as it was, and nothing was pushed since".to_owned())
+            } else if !at.forward {
                 (Some(1), "no rule kept its history from being rewritten all the time".to_owned())
-            } else if !rules.iter().any(|rule| rule.approvals > 0 || rule.signed_commits || !rule.checks.is_empty()) {
-                (Some(2), "no rule asks for a signature, check or approval".to_owned())
-            } else if !at.reviewed || !rules.iter().any(|rule| reviews_all(rule)) {
-                (Some(3), "not every change was approved by someone who had no hand in it".to_owned())
+            } else if !at.technical {
+                (Some(2), "not every change was under a rule that asks for a signature, check or approval".to_owned())
+            } else if !at.reviewed {
+                let why = "not every change was signed commit by commit and approved by someone who had no hand in it";
+                (Some(3), why.to_owned())
             } else {
                 (Some(4), String::new())
             };
@@ -441,9 +459,9 @@ fn levels(policy: &TrustedPolicy, state: &ReplayState) -> Vec<RefOutcome> {
         .collect()
 }
 
-/// Whether a rule has every change approved, whatever it is and whoever made it.
-fn reviews_all(rule: &provost_policy::ProtectRule) -> bool {
-    rule.approvals > 0 && rule.kinds.is_empty() && rule.authors.is_empty() && rule.paths.texts() == ["**"]
+/// What is wrong, and was not looked into and accepted.
+fn is_wrong(anomaly: &Anomaly, accepted: &BTreeSet<u64>) -> bool {
+    anomaly.kind.is_wrong() && !anomaly.entry.is_some_and(|entry| accepted.contains(&entry))
 }
 
 fn outcome_levels(outcome: &Outcome) -> Vec<(String, String, String)> {
@@ -451,9 +469,9 @@ fn outcome_levels(outcome: &Outcome) -> Vec<(String, String, String)> {
     outcome.refs.iter().filter_map(full).collect()
 }
 
-fn print(outcome: &Outcome) {
-    let wrong: Vec<&Anomaly> = outcome.anomalies.iter().filter(|a| a.kind.is_wrong()).collect();
-    let notes: Vec<&Anomaly> = outcome.anomalies.iter().filter(|a| !a.kind.is_wrong()).collect();
+fn print(outcome: &Outcome, accepted: &BTreeSet<u64>) {
+    let wrong: Vec<&Anomaly> = outcome.anomalies.iter().filter(|a| is_wrong(a, accepted)).collect();
+    let notes: Vec<&Anomaly> = outcome.anomalies.iter().filter(|a| !is_wrong(a, accepted)).collect();
     let head = if wrong.is_empty() { render::bold("as the log says") } else { render::error("not as the log says") };
     anstream::println!(
         "{head}  {}, {} of them new; policy {} serial {}",
