@@ -1,6 +1,7 @@
 //! `provost repo`: access control for a git repository, on the server and in any clone.
 
 mod client;
+mod hide;
 mod hook;
 mod init;
 mod serve;

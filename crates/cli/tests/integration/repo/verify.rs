@@ -114,6 +114,42 @@ fn a_ref_made_past_the_server() {
     team.sound();
 }
 
+/// Whoever runs the server cannot make a bypass good alone: everyone who verifies looks at it once.
+#[test]
+fn a_protected_ref_that_was_taken_over() {
+    let team = team();
+    let main = team.at("refs/heads/main").expect("main");
+    let planted = planted(&team, &main, &[]);
+    team.server_git(&["update-ref", "refs/heads/main", &planted]);
+    let bare = team.bare().display().to_string();
+    let adopted = team.provost(&[
+        "repo",
+        "adopt",
+        &bare,
+        "--ref",
+        "refs/heads/main",
+        "--reason",
+        "a fix at night, past the server",
+    ]);
+    assert!(adopted.status.success(), "{}", crate::text_of(&adopted));
+    assert_eq!(team.anomalies(), ["taken-over refs/heads/main"]);
+    let entry = {
+        let output = team.verify_with("judge", &team.bare(), &["--from-start", "--format", "json"]);
+        assert_eq!(output.status.code(), Some(1), "{}", crate::text_of(&output));
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("json");
+        let list = value["anomalies"].as_array().expect("anomalies");
+        let found = list.iter().find(|a| a["kind"] == "taken-over").expect("taken over");
+        found["entry"].as_u64().expect("entry").to_string()
+    };
+    let output = team.verify_with("judge", &team.bare(), &["--accept", &entry]);
+    assert!(output.status.success(), "{}", crate::text_of(&output));
+    // Accepted is that entry, and nothing that comes later.
+    let again = self::planted(&team, &planted, &[]);
+    team.server_git(&["update-ref", "refs/heads/main", &again]);
+    let output = team.verify_with("judge", &team.bare(), &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", crate::text_of(&output));
+}
+
 #[test]
 fn history_rewritten_past_the_server() {
     let team = team();
