@@ -178,6 +178,17 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
             &Anchors::load(Some(&context.home), &[], &[])?,
         )?;
     }
+    if let Some(why) =
+        gate::step::governed(&context.home, &store, &policy, &args.step, &[builder.as_ref(), log_key.as_ref()])?
+    {
+        anstream::eprintln!("{} {}", render::error("not started:"), printable(&why));
+        anstream::eprintln!(
+            "  {}",
+            render::dim("→ run it in a clone with that policy, or use another store and other keys")
+        );
+        platform.no_evidence(&args.step, &why, args.quiet);
+        return Ok(Exit::Undecided);
+    }
     let invocation = format!("urn:provost:run:{}", clock::random_id(16)?);
     let start = gate::step::Start {
         directory: &directory,
