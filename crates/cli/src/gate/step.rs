@@ -218,15 +218,14 @@ pub(crate) fn pass(
 pub(crate) fn governed(
     home: &Home,
     store: &Store,
-    own: &TrustedPolicy,
+    own: Option<&TrustedPolicy>,
     step: &str,
     keys: &[&dyn Signer],
 ) -> Result<Option<String>> {
-    let policy = &own.policy;
-    if policy.access.gates_step(step) {
+    if own.is_some_and(|own| own.policy.access.gates_step(step)) {
         return Ok(None);
     }
-    let own_envelope = Envelope::parse(own.json.as_bytes())?;
+    let own_envelope = own.map(|own| Envelope::parse(own.json.as_bytes())).transpose()?;
     let anchors = Anchors::load(Some(home), &[], &[])?;
     // A newer policy by the same signer takes the older one's place.
     let replaced = |other: &Policy, envelope: &Envelope| {
@@ -234,11 +233,13 @@ pub(crate) fn governed(
             let message = by.signed_bytes();
             by.signatures().iter().any(|s| key.verify(&message, &s.signature).is_ok())
         };
-        let roots = other.access.root.iter().flat_map(|root| &root.keys);
+        let (Some(own), Some(by)) = (own, &own_envelope) else { return false };
+        let policy = &own.policy;
+        let mut keys = anchors.keys.iter().chain(other.access.root.iter().flat_map(|root| &root.keys));
         other.digest == policy.digest
             || other.name == policy.name
                 && other.serial < policy.serial
-                && anchors.keys.iter().chain(roots).any(|key| signed(key, envelope) && signed(key, &own_envelope))
+                && keys.any(|key| signed(key, envelope) && signed(key, by))
     };
     let uses = |other: &Policy| {
         let signs = keys.iter().any(|signer| other.keys().iter().any(|key| key.id() == signer.public_key().id()));
@@ -259,13 +260,18 @@ pub(crate) fn governed(
     if let Some((other, _)) =
         others.iter().find(|(other, envelope)| other.access.gates_step(step) && !replaced(other, envelope))
     {
+        let here = own.map_or_else(
+            || "no policy is here".to_owned(),
+            |own| format!("the policy here (`{}` serial {}) does not", own.policy.name, own.policy.serial),
+        );
         return Ok(Some(format!(
-            "the policy `{}` serial {}, which this store or these keys belong to, gates `{step}`, and the policy here (`{}` serial {}) does not",
-            other.name, other.serial, policy.name, policy.serial
+            "the policy `{}` serial {}, which this store or these keys belong to, gates `{step}`, and {here}",
+            other.name, other.serial
         )));
     }
     // Where no policy is at hand, the verdicts of the log tell that there is one.
-    let here = policy.access.repository.as_ref().map(|repository| repository.name.as_str());
+    let repository = own.and_then(|own| own.policy.access.repository.as_ref());
+    let here = repository.map(|repository| repository.name.as_str());
     let mut first = 0;
     loop {
         let rows = store.records(first, 10_000)?;

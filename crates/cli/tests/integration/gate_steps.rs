@@ -260,12 +260,7 @@ fn a_step_beside_the_project_asks_as_well() {
         let text = crate::text_of(&output);
         assert_eq!(output.status.code(), Some(3), "{home}: {text}");
         assert!(text.contains("gates `release`") && !text.contains("released-42"), "{home}: {text}");
-        for envelope in (size..court.store().0.checkpoint().expect("checkpoint").unverified().size)
-            .map(|index| court.store().0.envelope(index).expect("envelope"))
-        {
-            let text = String::from_utf8_lossy(envelope.unverified_payload()).into_owned();
-            assert!(!text.contains("predicateType"), "{text}");
-        }
+        assert_eq!(court.store().0.checkpoint().expect("checkpoint").unverified().size, size, "{home}");
     }
 }
 

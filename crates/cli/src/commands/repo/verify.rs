@@ -204,7 +204,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
     }
     witnesses(policy, &checkpoint)?;
     let (bare, shallow) = view.shape()?;
-    let mut theirs = refs_of(&view, bare, &args.remote)?;
+    let mut theirs = refs_of(&view, bare, &args.remote, args.fetch)?;
     let mut notes = Vec::new();
     if !bare && !args.fetch {
         // A tag that the log does not know may be the user's own: the remote alone can tell.
@@ -379,14 +379,14 @@ const TAGS: &str = "refs/provost/remote-tags/";
 
 /// The server's refs, in its own names. Of tags, those that were fetched with `--fetch` count; a clone that never did so has only
 /// tags that may be the user's own.
-fn refs_of(view: &View, bare: bool, remote: &str) -> Result<Vec<(String, String)>> {
+fn refs_of(view: &View, bare: bool, remote: &str, fetched: bool) -> Result<Vec<(String, String)>> {
     let all = view.refs()?;
     if bare {
         return Ok(all.into_iter().filter(|(name, _)| !is_own(name)).collect());
     }
     let prefix = format!("refs/remotes/{remote}/");
     let kept = format!("{TAGS}{remote}/");
-    let fetched = all.iter().any(|(name, _)| name.starts_with(&kept));
+    let fetched = fetched || all.iter().any(|(name, _)| name.starts_with(&kept));
     let named = |(name, id): (String, String)| {
         if let Some(tag) = name.strip_prefix(&kept) {
             return Some((format!("refs/tags/{tag}"), id));

@@ -403,6 +403,14 @@ fn a_users_own_tags_stay_and_are_no_bypass() {
     assert!(output.status.success(), "{}", crate::text_of(&output));
     assert_eq!(team.git("ada", &["rev-parse", "wip"]), mine);
     assert_eq!(team.git("ada", &["rev-parse", "v1"]), own);
+    // Of a server without tags as well.
+    let none = Team::new(&format!("{ACCESS}{OPEN}{RULES}"));
+    none.clone("ada");
+    none.commit("ada", "a.txt", "a\n", &["-S"]);
+    none.pushed("ada", &["origin", "HEAD:refs/heads/main"]);
+    none.git("ada", &["tag", "wip"]);
+    let output = none.verify_with("reader", &none.clone_of("ada"), &["--fetch"]);
+    assert!(output.status.success(), "{}", crate::text_of(&output));
     // Before anything was fetched, a tag that the log does not know is a note.
     let fresh = team.clone("bob");
     team.git("bob", &["fetch", "-q", "origin", "+refs/provost/*:refs/provost/*"]);
