@@ -138,6 +138,26 @@ pub fn newer_policy(
     Ok(Some(trusted_policy(&envelope, anchors, offered)?))
 }
 
+/// Every policy that was seen and verified before, the newest of each name and signer.
+///
+/// # Errors
+/// The memory is damaged.
+pub(crate) fn seen_policies(home: &Home) -> Result<Vec<(Policy, Envelope)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(home.memory_path().join("policies")).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let damaged = || format!("{} is damaged", path.display());
+        let seen: SeenPolicy = serde_json::from_slice(&std::fs::read(&path)?).with_context(damaged)?;
+        let envelope = Envelope::parse(seen.envelope.as_bytes()).with_context(damaged)?;
+        let text = std::str::from_utf8(envelope.unverified_payload()).with_context(damaged)?;
+        found.push((Policy::parse(text).with_context(damaged)?, envelope));
+    }
+    Ok(found)
+}
+
 /// Refuses a policy older than the newest of the same name and signer that was seen, and remembers this one.
 ///
 /// # Errors

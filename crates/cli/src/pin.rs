@@ -55,6 +55,17 @@ pub fn check(home: &Home, project: &Project) -> Result<()> {
     Ok(())
 }
 
+/// Whether these very settings were accepted for this project before: `None` where nothing was. Remembers nothing.
+///
+/// # Errors
+/// Others were accepted, or the project's id is used from another place.
+pub fn accepted(home: &Home, project: &Project) -> Result<Option<()>> {
+    if !home.pin(&project.config.project_id).exists() {
+        return Ok(None);
+    }
+    check(home, project).map(Some)
+}
+
 /// Accepts the settings as they are now.
 ///
 /// # Errors

@@ -17,7 +17,11 @@ pub fn printable(text: &str) -> String {
             out.push(c);
         }
     }
-    out
+    // A CI system takes a line that begins so, or holds the older form anywhere, for a command of the workflow.
+    if out.trim_start().starts_with("::") {
+        out = out.replacen(':', "\\u{3a}", 1);
+    }
+    if out.contains("##[") { out.replace("##[", "\\u{23}#[") } else { out }
 }
 
 /// `1 file`, `2 files`: a number with its noun.
@@ -63,6 +67,14 @@ mod tests {
         assert_eq!(printable("safe\u{202e}txt.exe"), "safe\\u{202e}txt.exe");
         assert_eq!(printable("a\u{ad}b\u{3164}\u{e0041}"), "a\\u{ad}b\\u{3164}\\u{e0041}");
         assert_eq!(printable("Grüße 世界"), "Grüße 世界");
+    }
+
+    #[test]
+    fn no_line_is_a_command_of_the_workflow() {
+        assert_eq!(printable("::error::x"), "\\u{3a}:error::x");
+        assert_eq!(printable("  ::set-env name=A::b"), "  \\u{3a}:set-env name=A::b");
+        assert_eq!(printable("a ##[error]b"), "a \\u{23}#[error]b");
+        assert_eq!(printable("std::fs"), "std::fs");
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub mod signature;
 mod tree;
 mod view;
 
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use provost_model::FileName;
@@ -115,7 +117,12 @@ pub fn tracked(directory: &Path) -> Result<Option<std::collections::BTreeSet<Str
 pub fn look(directory: &Path) -> Result<Option<GitFacts>, RepoError> {
     let unreadable = |why: String| RepoError::Unreadable { path: directory.to_path_buf(), why };
     // Isolated: neither the user's nor the system's configuration, nor GIT_* variables, take part.
-    let options = gix::open::Options::isolated();
+    let options = gix::open::Options::isolated().config_overrides([
+        // A file whose size and time were made to fit is not taken for the one that was there.
+        "core.checkStat=default",
+        "core.trustctime=true",
+        "core.fsmonitor=false",
+    ]);
     let mapping = gix::sec::trust::Mapping { full: options.clone(), reduced: options };
     let found =
         gix::ThreadSafeRepository::discover_opts(directory, gix::discover::upwards::Options::default(), mapping);
@@ -238,7 +245,55 @@ fn changes(repository: &gix::Repository) -> Result<Vec<FileName>, String> {
             changed.push(name);
         }
     }
+    for name in marked(repository)? {
+        if changed.len() < CHANGED && !changed.contains(&name) {
+            changed.push(name);
+        }
+    }
     changed.sort();
+    Ok(changed)
+}
+
+/// Files that differ and that the index has been told not to look at (`git update-index --assume-unchanged`,
+/// `--skip-worktree`, a file system monitor): what such a mark says is not taken for the content. A file that is not there, as in
+/// a sparse checkout, differs. Content is compared as it is, so one that goes through a filter counts as changed.
+fn marked(repository: &gix::Repository) -> Result<Vec<FileName>, String> {
+    use gix::index::entry::{Flags, Mode};
+    let Some(root) = repository.workdir() else { return Ok(Vec::new()) };
+    let index = repository.index_or_empty().map_err(|e| e.to_string())?;
+    let marks = Flags::ASSUME_VALID | Flags::SKIP_WORKTREE | Flags::FSMONITOR_VALID;
+    let mut changed = Vec::new();
+    for entry in index.entries().iter().filter(|entry| entry.flags.intersects(marks)) {
+        let name = entry.path(&index);
+        let path = root.join(std::ffi::OsStr::from_bytes(name));
+        let same = || -> Option<bool> {
+            let metadata = std::fs::symlink_metadata(&path).ok()?;
+            let bytes = if metadata.is_symlink() {
+                (entry.mode == Mode::SYMLINK)
+                    .then(|| std::fs::read_link(&path).ok())
+                    .flatten()?
+                    .into_os_string()
+                    .into_encoded_bytes()
+            } else if metadata.is_file() {
+                let mode = if metadata.permissions().mode() & 0o100 == 0 { Mode::FILE } else { Mode::FILE_EXECUTABLE };
+                let size = repository.find_header(entry.id).ok()?.size();
+                if entry.mode != mode || size != metadata.len() {
+                    return None;
+                }
+                std::fs::read(&path).ok()?
+            } else {
+                return None;
+            };
+            let id = gix::objs::compute_hash(repository.object_hash(), gix::objs::Kind::Blob, &bytes).ok()?;
+            Some(id == entry.id)
+        };
+        if same() != Some(true) {
+            changed.push(FileName::from_bytes(name));
+        }
+        if changed.len() >= CHANGED {
+            break;
+        }
+    }
     Ok(changed)
 }
 

@@ -14,11 +14,13 @@ use serde_json::{Value, json};
 use crate::commands::Context;
 use crate::commands::approvals::known_json;
 use crate::commands::verify::Format;
+use crate::config::SignerChoice;
 use crate::exit::Exit;
 use crate::gate::approvals::{Approvals, Places};
 use crate::gate::case::{Case, Wish};
 use crate::gate::record::{self, Recorder};
 use crate::gate::{Heard, event, ledger, text};
+use crate::home::Project;
 use crate::summary::Platform;
 use crate::{clock, gate, render};
 
@@ -126,8 +128,8 @@ pub fn run(args: &GateArgs, context: &Context) -> Result<Exit> {
         return Ok(if answer == Answer::Allow { Exit::Pass } else { Exit::Denied });
     }
     match answer {
-        Answer::Allow => start(args, &case, false),
-        Answer::RunSandboxed => start(args, &case, true),
+        Answer::Allow => start(args, context, &case, false),
+        Answer::RunSandboxed => start(args, context, &case, true),
         _ => {
             anstream::eprintln!("{}", render::error("the command was not run"));
             Ok(Exit::Denied)
@@ -225,7 +227,7 @@ fn receive(context: &Context, case: &Case, recorder: &Recorder, places: &Places<
 }
 
 /// Runs the command in this process's place, under `provost run`.
-fn start(args: &GateArgs, case: &Case, sandboxed: bool) -> Result<Exit> {
+fn start(args: &GateArgs, context: &Context, case: &Case, sandboxed: bool) -> Result<Exit> {
     let facts = provost_repo::look(&case.clone.directory)?.context("there is no repository here")?;
     let tree = facts.tree.as_deref().unwrap_or_default();
     let judged = case.proposal.binding.tree.as_deref();
@@ -244,6 +246,7 @@ fn start(args: &GateArgs, case: &Case, sandboxed: bool) -> Result<Exit> {
     if sandboxed && case.proposal.changes.iter().any(|record| configures(&record.change.path)) {
         bail!("the change alters provost.toml, which says how it would be confined: nothing was run");
     }
+    may_start(context, case)?;
     let mut command = Command::new(std::env::current_exe().context("provost cannot find itself")?);
     command.arg("run");
     if let Some(step) = &args.step {
@@ -257,6 +260,19 @@ fn start(args: &GateArgs, case: &Case, sandboxed: bool) -> Result<Exit> {
     }
     command.arg("--").args(&args.command);
     Err(command.exec()).context("provost cannot start itself")
+}
+
+/// `provost run` would start the program that signs: one that only the tree names is nobody's that this user chose.
+fn may_start(context: &Context, case: &Case) -> Result<()> {
+    let project = Project::find(&case.clone.directory)?;
+    let foreign = matches!(project.config.signer, SignerChoice::Command { .. } | SignerChoice::Pkcs11 { .. });
+    if foreign && crate::pin::accepted(&context.home, &project)?.is_none() {
+        bail!(
+            "provost.toml names a program or module that signs, and nobody accepted that here: nothing was run. Review it, \
+             then `provost trust config`"
+        );
+    }
+    Ok(())
 }
 
 fn to_json(case: &Case, heard: &Heard, verdict: Option<&(GateVerdict, u64)>) -> Value {

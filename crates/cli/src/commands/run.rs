@@ -155,6 +155,13 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
     if project.root.is_none()
         || !project.signed_policy(&context.home).exists() && std::env::var_os("PROVOST_KEY").is_none()
     {
+        // Before anything is made and put into a store that is somebody else's.
+        if let Some(store) = judge::store_if_there(&context.home, &project.store(&context.home))?
+            && let Some(why) = gate::step::governed(&context.home, &store, None, &args.step, &[])?
+        {
+            let mut platform = Platform::find(&|name| std::env::var_os(name));
+            return Ok(governed_elsewhere(&mut platform, args, &why));
+        }
         let wish = setup::Wish { step: args.step.clone(), ..setup::Wish::default() };
         setup::set_up(&context.home, &project, &wish).context("a run needs keys, a policy and a store")?;
     }
@@ -177,6 +184,10 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
             &project.signed_policy(&context.home),
             &Anchors::load(Some(&context.home), &[], &[])?,
         )?;
+    }
+    let keys = [builder.as_ref() as &dyn Signer, log_key.as_ref()];
+    if let Some(why) = gate::step::governed(&context.home, &store, Some(&policy), &args.step, &keys)? {
+        return Ok(governed_elsewhere(&mut platform, args, &why));
     }
     let invocation = format!("urn:provost:run:{}", clock::random_id(16)?);
     let start = gate::step::Start {
@@ -250,6 +261,15 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
         Ending::Signalled(number) => Exit::Signal(number),
         Ending::TimedOut => Exit::Command(124),
     })
+}
+
+/// Says that the step is another policy's to let start.
+fn governed_elsewhere(platform: &mut Platform, args: &RunArgs, why: &str) -> Exit {
+    anstream::eprintln!("{} {}", render::error("not started:"), printable(why));
+    let hint = "→ run it in a clone with that policy, or use another store and other keys";
+    anstream::eprintln!("  {}", render::dim(hint));
+    platform.no_evidence(&args.step, why, args.quiet);
+    Exit::Undecided
 }
 
 /// Which run it is, and what let it start.

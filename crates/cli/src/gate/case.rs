@@ -48,6 +48,8 @@ pub(crate) struct Case {
     pub(crate) contribution: Option<Contribution>,
     /// The configuration that lies beside the policy, and not that of the proposal; `None` where there is none.
     pub(crate) project: Option<Project>,
+    /// Why that configuration may not say which store and keys are used.
+    pub(crate) not_accepted: Option<String>,
     /// Of a critical step: whether its commit is on the ref that it is for.
     pub(crate) on_target: bool,
     /// Why the policy that it brings could not take the place of the present one.
@@ -99,7 +101,10 @@ impl Case {
         let anchors = Anchors::load(Some(home), wish.policy_keys, &[])?;
         let found = super::policy::in_force(home, &clone.view, policy_at.as_deref(), wish.policy, &anchors)
             .map_err(|error| clone.explain(error))?;
-        let project = project(&clone, policy_at.as_deref())?;
+        let (project, not_accepted) = match project(&clone, policy_at.as_deref())? {
+            Some(project) => settled(home, project, &mut notes),
+            None => (None, None),
+        };
         let repository = repository(&found.trusted.policy, wish.repository)?;
         let access = &found.trusted.policy.access;
         let target = Target { repository, reference, step: wish.step.map(str::to_owned) };
@@ -135,6 +140,7 @@ impl Case {
             head_tree,
             contribution: wish.contribution,
             project,
+            not_accepted,
             on_target,
             no_successor,
             notes,
@@ -183,13 +189,51 @@ impl Case {
     }
 }
 
-/// What a step is held against: what the last commit brought, or everything since a base that is named.
+/// What a step is held against: the first parent of its commit, so that whoever made the commit is never left out. Another base
+/// is nobody's to choose: with the commit itself as the base nobody would have made it.
 fn base_of_step(clone: &Clone, wish: &Wish<'_>, head: &str) -> Result<(Option<String>, String)> {
-    if let Some(base) = wish.base {
-        return Ok((Some(clone.commit(base)?), base.to_owned()));
-    }
     let commit = clone.view.commit(head)?;
-    Ok((commit.parents.first().cloned(), "the first parent".into()))
+    let parent = commit.parents.first().cloned();
+    if let Some(base) = wish.base
+        && Some(clone.commit(base)?) != parent
+    {
+        bail!("a step is judged from the first parent of its commit on, and since its last run: leave --base out");
+    }
+    Ok((parent, "the first parent".into()))
+}
+
+impl Case {
+    /// Everyone who had a hand in what a step would run on and did not run on before: beside the last commit's, those of all
+    /// commits since the newest that the step ran on by a verdict.
+    ///
+    /// # Errors
+    /// The history cannot be read.
+    pub(crate) fn since_last_run(&self, ledger: &provost_gate::Ledger) -> Result<Vec<provost_gate::CommitRecord>> {
+        let binding = &self.proposal.binding;
+        if binding.target.step.is_none() {
+            return Ok(Vec::new());
+        }
+        let view = &self.clone.view;
+        for last in ledger.verdicts.iter().rev() {
+            let ran = last.of.target == binding.target && ledger.used.contains_key(&last.id);
+            if !ran || last.of.head == binding.head || !view.contains(&last.of.head) {
+                continue;
+            }
+            if view.is_ancestor(&last.of.head, &binding.head)? {
+                let target = binding.target.clone();
+                let all = Proposal::read(
+                    view,
+                    self.policy(),
+                    target,
+                    Some(&last.of.head),
+                    &binding.head,
+                    crate::clock::now(),
+                );
+                return Ok(all.map_err(|error| self.clone.explain(error.into()))?.commits);
+            }
+        }
+        Ok(Vec::new())
+    }
 }
 
 fn base_of_change(
@@ -249,6 +293,35 @@ fn project(clone: &Clone, at: Option<&str>) -> Result<Option<Project>> {
     let root = directory.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(&directory);
     let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
     Ok(Some(Project { root: Some(root), config, default_step: String::new() }))
+}
+
+/// What of a configuration in the repository counts. Whoever proposes may choose the base as well, so nothing in it names a
+/// store, a key or a program to start, unless the user accepted that before (`provost trust config`, or an own run): else the
+/// project's own place in the user's directory counts, and what the environment names.
+fn settled(home: &Home, mut project: Project, notes: &mut Vec<String>) -> (Option<Project>, Option<String>) {
+    match crate::pin::accepted(home, &project) {
+        Ok(Some(())) => (Some(project), None),
+        Ok(None) => {
+            let plain = Config::default();
+            let config = &mut project.config;
+            if config.signer != plain.signer || config.certificate.is_some() || config.store_path.is_some() {
+                notes.push(
+                    "provost.toml of the base names a store or a signer that was not accepted here, and is not followed: \
+                     review it, then `provost trust config`"
+                        .into(),
+                );
+            }
+            config.signer = plain.signer;
+            config.certificate = None;
+            config.store_path = None;
+            (Some(project), None)
+        }
+        Err(error) => {
+            let why = format!("{error:#}");
+            notes.push(format!("the store was not read: {why}"));
+            (None, Some(why))
+        }
+    }
 }
 
 fn repository(policy: &Policy, wanted: Option<&str>) -> Result<String> {

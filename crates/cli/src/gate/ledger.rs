@@ -4,13 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use provost_attest::{TrustedSigner, verify_envelope};
+use provost_attest::{Envelope, Statement, TrustedSigner, Verified, verify_envelope};
 use provost_evidence::Store;
 use provost_gate::Ledger;
-
-use provost_policy::{Functionary, Identity, Policy};
+use provost_keys::PublicKey;
+use provost_model::Timestamp;
+use provost_policy::{Functionary, Identity, POLICY_PAYLOAD, Policy};
 
 use crate::home::Home;
+use crate::judge::Anchors;
 
 /// The keys of functionaries that the policy names for something.
 pub(crate) fn signers(policy: &Policy, names: &[String]) -> Vec<TrustedSigner> {
@@ -21,11 +23,90 @@ pub(crate) fn signers(policy: &Policy, names: &[String]) -> Vec<TrustedSigner> {
     policy.functionaries.iter().filter(|f| names.contains(&f.name)).filter_map(key).collect()
 }
 
-/// Whose entries of the gate count: the servers of the repository, and those who sign verdicts.
-pub(crate) fn gate_signers(policy: &Policy) -> Vec<TrustedSigner> {
+/// Whether one of these functionaries signed it, and might do so at that time: neither before its time, nor after its end, nor
+/// since it was revoked.
+pub(crate) fn might(policy: &Policy, names: &[String], by: &Verified<Statement>, at: Timestamp) -> bool {
+    valid(policy, names, at).any(|key| by.signers().contains_key(&key.id()))
+}
+
+/// Whether what this key signs counts at a time, for one of these functionaries.
+pub(crate) fn takes(policy: &Policy, names: &[String], key: &PublicKey, at: Timestamp) -> bool {
+    valid(policy, names, at).any(|other| other.id() == key.id())
+}
+
+fn valid<'p>(policy: &'p Policy, names: &'p [String], at: Timestamp) -> impl Iterator<Item = &'p PublicKey> {
+    policy.functionaries.iter().filter(|f| names.contains(&f.name)).filter_map(move |f| {
+        let Identity::Key(key) = &f.identity else { return None };
+        let then = f.not_before.is_none_or(|from| at >= from)
+            && f.not_after.is_none_or(|until| at <= until)
+            && f.revoked_at.is_none_or(|revoked| at < revoked);
+        then.then_some(key)
+    })
+}
+
+/// When an entry of the gate says that it was made. Time in a log does not go back: an entry counts as no older than what was
+/// received before it.
+fn time_of(statement: &Statement, newest: Option<Timestamp>) -> Option<Timestamp> {
+    let said = match statement.predicate_type.as_str() {
+        provost_gate::REFERENCE_UPDATE => provost_gate::ReferenceUpdate::parse(statement).ok()?.time,
+        provost_gate::RECEIPT => provost_gate::Receipt::parse(statement).ok()?.received_on,
+        provost_gate::GATE_VERDICT => provost_gate::GateVerdict::parse(statement).ok()?.decided_on,
+        _ => return None,
+    };
+    Some(newest.map_or(said, |newest| said.max(newest)))
+}
+
+/// An entry of the gate, if it counts: signed by a functionary that might sign it then. `None` where it counts for nothing.
+pub(crate) fn entry(policy: &Policy, envelope: &Envelope, newest: Option<Timestamp>) -> Option<Verified<Statement>> {
+    let names = gate_names(policy);
+    let verified = verify_envelope(envelope, &signers(policy, &names), 1).ok()?;
+    match time_of(verified.value(), newest) {
+        Some(at) => might(policy, &names, &verified, at).then_some(verified),
+        // Malformed, or none of the gate's: whoever takes it says so.
+        None => Some(verified),
+    }
+}
+
+/// Those whose entries of the gate count: whoever gives verdicts, and the servers of the repository.
+pub(crate) fn gate_names(policy: &Policy) -> Vec<String> {
     let mut names = policy.access.gate.functionaries.clone();
     names.extend(policy.access.repository.iter().flat_map(|repository| repository.servers.iter().cloned()));
-    signers(policy, &names)
+    names
+}
+
+/// The policies that were in force before this one, each with the entry from which on it was: those of the log itself that
+/// lead to this one, each signed by whom this one's signer or root keys vouch for. A server whose key was changed is known by
+/// what it signed under the policy of that time.
+fn earlier(store: &Store, policy: &Policy, anchors: &[PublicKey]) -> Result<Vec<(u64, Policy)>> {
+    let mut found: Vec<(u64, Policy)> = Vec::new();
+    let keys: Vec<TrustedSigner> = anchors
+        .iter()
+        .chain(policy.access.root.iter().flat_map(|root| &root.keys))
+        .cloned()
+        .map(TrustedSigner::key)
+        .collect();
+    if keys.is_empty() {
+        return Ok(found);
+    }
+    for row in store.records_of_payload(POLICY_PAYLOAD)? {
+        let envelope = store.envelope(row.index)?;
+        let Ok(verified) = provost_attest::verify_payload(&envelope, POLICY_PAYLOAD, &keys, 1) else { continue };
+        let Some(text) = std::str::from_utf8(verified.value()).ok() else { continue };
+        let Ok(one) = Policy::parse(text) else { continue };
+        let newer = found.last().is_none_or(|(_, last)| last.serial < one.serial);
+        if one.name == policy.name
+            && newer
+            && one.serial <= policy.serial
+            && super::policy::first_root(&one, &envelope).is_ok()
+        {
+            found.push((row.index, one));
+        }
+    }
+    // Only a log that holds the policy in force itself tells what came before it.
+    if found.last().is_none_or(|(_, last)| last.digest != policy.digest) {
+        found.clear();
+    }
+    Ok(found)
 }
 
 /// What another policy made of the log is no use: other keys count, and other persons.
@@ -39,6 +120,15 @@ fn remembered(home: &Home, store: &Store, policy: &Policy) -> PathBuf {
 /// # Errors
 /// The store cannot be read.
 pub(crate) fn read(home: &Home, store: &Store, policy: &Policy) -> Result<Ledger> {
+    let anchors = Anchors::load(Some(home), &[], &[])?;
+    read_by(home, store, policy, &anchors.keys)
+}
+
+/// As [`read`], where others than the user's keys vouch for the policies of the log.
+///
+/// # Errors
+/// As there.
+pub(crate) fn read_by(home: &Home, store: &Store, policy: &Policy, anchors: &[PublicKey]) -> Result<Ledger> {
     let path = remembered(home, store, policy);
     let mut ledger: Ledger =
         std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
@@ -47,7 +137,8 @@ pub(crate) fn read(home: &Home, store: &Store, policy: &Policy) -> Result<Ledger
         ledger = Ledger::default();
     }
     let from = ledger.size;
-    let signers = gate_signers(policy);
+    // What is new since this policy is in force is this policy's to judge.
+    let earlier = if from == 0 { earlier(store, policy, anchors)? } else { Vec::new() };
     let anyone: Vec<TrustedSigner> = policy.keys().into_iter().map(TrustedSigner::key).collect();
     loop {
         let rows = store.records(ledger.size, 10_000)?;
@@ -58,7 +149,17 @@ pub(crate) fn read(home: &Home, store: &Store, policy: &Policy) -> Result<Ledger
                 continue;
             }
             let envelope = store.envelope(row.index)?;
-            if let Ok(verified) = verify_envelope(&envelope, &signers, 1) {
+            let then = earlier.iter().rev().find(|(index, _)| *index < row.index).map_or(policy, |(_, then)| then);
+            let counts = entry(policy, &envelope, ledger.newest).or_else(|| {
+                let verified = entry(then, &envelope, ledger.newest)?;
+                // A key that this policy still knows, and no longer takes, is not taken by an older one's word.
+                let known = policy.functionaries.iter().any(|f| match &f.identity {
+                    Identity::Key(key) => verified.signers().contains_key(&key.id()),
+                    Identity::Certificate { .. } => false,
+                });
+                (!known).then_some(verified)
+            });
+            if let Some(verified) = counts {
                 let applied = ledger.apply(&policy.access, row.index, verified.value());
                 applied.with_context(|| format!("entry {} of the log", row.index))?;
             } else if row.predicate_type.as_deref() == Some(provost_gate::RECEIPT)

@@ -68,6 +68,13 @@ pub(crate) fn hear(
     }
     let pairs = approvals.pairs();
     let mut contributors = case.contributors.clone();
+    let unreleased = case.since_last_run(&ledger)?;
+    let earlier = provost_gate::contributors(&policy.access, &unreleased, None, times.now.0);
+    contributors.list.extend(earlier.list);
+    for (name, via) in earlier.excluded {
+        contributors.excluded.entry(name).or_insert(via);
+    }
+    contributors.add_pushers(&policy.access, &unreleased, &|id| ledger.pushers_of(id));
     contributors.add_pushers(&policy.access, &case.proposal.commits, &|id| ledger.pushers_of(id));
     let circumstances = Circumstances {
         now: times.now,

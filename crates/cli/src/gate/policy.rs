@@ -25,6 +25,7 @@ pub(crate) fn load(home: &Home, path: &Path, anchors: &Anchors) -> Result<Truste
         bail!("{} is not there: sign a policy with `provost policy sign`", path.display());
     }
     let trusted = judge::read_policy(path, anchors, &[])?;
+    rooted(home, &trusted, anchors)?;
     judge::refuse_older_policy(home, &trusted)?;
     let folder = path.parent().unwrap_or(Path::new(".")).join("delegated");
     let read = |name: &str| {
@@ -155,6 +156,67 @@ pub(crate) fn first_root(policy: &Policy, envelope: &Envelope) -> Result<()> {
     }
 }
 
+/// A policy with root keys counts only where enough of them signed it; and where a policy of the same name or repository with root
+/// keys was seen before, only as one that may follow that.
+///
+/// # Errors
+/// Why it does not count.
+fn rooted(home: &Home, trusted: &TrustedPolicy, anchors: &Anchors) -> Result<()> {
+    let policy = &trusted.policy;
+    let envelope = Envelope::parse(trusted.json.as_bytes())?;
+    first_root(policy, &envelope).with_context(|| format!("the policy `{}` serial {}", policy.name, policy.serial))?;
+    let places = root_places(home, policy);
+    let mut before: Vec<(Policy, Envelope)> = Vec::new();
+    for path in &places {
+        let Ok(bytes) = std::fs::read(path) else { continue };
+        let damaged = || format!("{} is damaged", path.display());
+        let envelope = Envelope::parse(&bytes).with_context(damaged)?;
+        let text = std::str::from_utf8(envelope.unverified_payload()).with_context(damaged)?;
+        before.push((Policy::parse(text).with_context(damaged)?, envelope));
+    }
+    if before.is_empty() {
+        before = judge::seen_policies(home)?;
+        // What was remembered with too few signatures binds nobody.
+        before.retain(|(seen, envelope)| {
+            let here = root_places(home, seen).iter().any(|place| places.contains(place));
+            here && seen.access.root.is_some() && first_root(seen, envelope).is_ok()
+        });
+    }
+    let last = before.into_iter().max_by_key(|(seen, _)| seen.serial);
+    if let Some((last, _)) = last.filter(|(last, _)| last.digest != policy.digest) {
+        following(&last, &envelope, anchors).with_context(|| {
+            format!("the policy serial {} cannot follow serial {}, which was seen before", policy.serial, last.serial)
+        })?;
+    }
+    remember_root(home, trusted);
+    Ok(())
+}
+
+/// Remembers a policy with root keys whose place in the chain was verified.
+pub(crate) fn remember_root(home: &Home, trusted: &TrustedPolicy) {
+    if trusted.policy.access.root.is_some() {
+        for path in &root_places(home, &trusted.policy) {
+            // As with other memory: one that cannot be written stops nothing that holds by itself.
+            if std::fs::read(path).is_ok_and(|bytes| bytes == trusted.json.as_bytes()) {
+                continue;
+            }
+            let temporary = path.with_extension(format!("{}.new", std::process::id()));
+            let _ = std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))
+                .and_then(|()| std::fs::write(&temporary, &trusted.json))
+                .and_then(|()| std::fs::rename(&temporary, path));
+        }
+    }
+}
+
+/// Where the newest policy with root keys is remembered: by its name and by its repository, so that a change of one does not
+/// leave the other behind.
+fn root_places(home: &Home, policy: &Policy) -> Vec<std::path::PathBuf> {
+    let uri = policy.access.repository.as_ref().map(|repository| format!("repository {}", repository.uri));
+    let names = std::iter::once(format!("name {}", policy.name)).chain(uri);
+    let folder = home.memory_path().join("roots");
+    names.map(|name| folder.join(format!("{}.json", provost_model::sha256(name.as_bytes())))).collect()
+}
+
 /// The policy that judges, and where it was found.
 pub(crate) struct InForce {
     /// The policy.
@@ -220,8 +282,12 @@ pub(crate) fn in_force(
                 format!("serial {} that was seen before; {from} holds {}", newer.policy.serial, trusted.policy.serial);
             trusted = newer;
         }
-        None => judge::refuse_older_policy(home, &trusted)?,
+        None => {
+            rooted(home, &trusted, anchors)?;
+            judge::refuse_older_policy(home, &trusted)?;
+        }
     }
+    first_root(&trusted.policy, &Envelope::parse(trusted.json.as_bytes())?)?;
     let read = |name: &str| in_tree(view, &id, &format!("{folder}delegated/{name}.dsse.json")).transpose();
     Ok(InForce { trusted: with_delegated(trusted, &read)?, from })
 }

@@ -4,13 +4,11 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use provost_attest::verify_envelope;
 use provost_gate::Ledger;
 use provost_policy::Policy;
 use provost_repo::Published;
 use provost_tlog::{LeafNodes, SignedCheckpoint, consistency_proof, leaf_hash, root_of};
 
-use super::ledger::gate_signers;
 use super::publish::{FILE, LOG_REF, PublishedEntry, path_of};
 use crate::home::Home;
 
@@ -34,14 +32,13 @@ pub(crate) fn read(home: &Home, directory: &Path, policy: &Policy) -> Result<Opt
     if size > ENTRIES {
         bail!("the log in {LOG_REF} has more than {ENTRIES} entries");
     }
-    let signers = gate_signers(policy);
     let mut ledger = Ledger::default();
     let mut leaves = Vec::new();
     for index in 0..size {
         let bytes = published.read(&path_of(index), FILE)?.with_context(|| format!("{LOG_REF} lacks entry {index}"))?;
         let (entry, envelope) = PublishedEntry::open(&bytes).with_context(|| format!("entry {index} of {LOG_REF}"))?;
         leaves.push(leaf_hash(&entry));
-        if let Ok(verified) = verify_envelope(&envelope, &signers, 1) {
+        if let Some(verified) = super::ledger::entry(policy, &envelope, ledger.newest) {
             let applied = ledger.apply(&policy.access, index, verified.value());
             applied.with_context(|| format!("entry {index} of {LOG_REF}"))?;
         }

@@ -1,6 +1,6 @@
 //! What the gate puts into the log of the store: receipts, verdicts, the use of a verdict.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use provost_attest::Statement;
 use provost_evidence::{NewRecord, Store};
 use provost_gate::{GateVerdict, Receipt};
@@ -8,7 +8,7 @@ use provost_keys::Signer;
 use provost_policy::Policy;
 
 use super::case::Case;
-use super::ledger::{self, gate_signers};
+use super::ledger;
 use crate::commands::Context;
 use crate::home::Home;
 use crate::judge;
@@ -38,9 +38,11 @@ impl Recorder {
     /// # Errors
     /// There is one, and it or the keys cannot be used.
     pub(crate) fn open(context: &Context, case: &Case) -> Result<Option<Self>> {
+        if let Some(why) = &case.not_accepted {
+            bail!("{why}");
+        }
         let Some(project) = &case.project else { return Ok(None) };
         let Some(store) = store(context, case)? else { return Ok(None) };
-        crate::pin::check(&context.home, project)?;
         let signer = signing::load(Role::Builder, &context.home, project)?;
         let log_key = signing::load(Role::Log, &context.home, project)?;
         Ok(Some(Self { store, signer, log_key }))
@@ -48,14 +50,12 @@ impl Recorder {
 
     /// Whether the policy takes this signer's word for times: as a server of the repository, or for verdicts.
     pub(crate) fn is_trusted(&self, policy: &Policy) -> bool {
-        let id = self.signer.public_key().id();
-        gate_signers(policy).iter().any(|signer| signer.key.id() == id)
+        ledger::takes(policy, &ledger::gate_names(policy), self.signer.public_key(), crate::clock::now())
     }
 
     /// Whether the policy takes verdicts from this signer.
     pub(crate) fn gives_verdicts(&self, policy: &Policy) -> bool {
-        let id = self.signer.public_key().id();
-        ledger::signers(policy, &policy.access.gate.functionaries).iter().any(|signer| signer.key.id() == id)
+        ledger::takes(policy, &policy.access.gate.functionaries, self.signer.public_key(), crate::clock::now())
     }
 
     /// The signer's name for people.

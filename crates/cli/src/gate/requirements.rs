@@ -41,6 +41,9 @@ pub(crate) fn verdict(store: &Store, policy: &Policy, now: Timestamp) -> Result<
             let envelope = store.envelope(row.index)?;
             let Ok(verified) = provost_attest::verify_envelope(&envelope, &signers, 1) else { continue };
             let Ok(verdict) = GateVerdict::parse(verified.value()) else { continue };
+            if !ledger::might(policy, &policy.access.gate.functionaries, &verified, verdict.decided_on) {
+                continue;
+            }
             match verdict.of.target.step {
                 Some(_) => steps += 1,
                 None => contributions += 1,

@@ -123,6 +123,14 @@ impl Server {
         judge::open_store(&self.home, &self.project.store(&self.home))
     }
 
+    /// What the log says so far.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn ledger(&self, store: &Store, policy: &Policy) -> Result<Ledger> {
+        super::ledger::read_by(&self.home, store, policy, &self.anchors()?.keys)
+    }
+
     /// Signs statements with the server's key and appends them to the log.
     ///
     /// # Errors

@@ -1,19 +1,21 @@
 //! Critical steps: one that the policy gates does not start without a verdict for exactly what it would run on, and a verdict
 //! lets one run start.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use provost_attest::verify_envelope;
+use provost_attest::{Envelope, verify_envelope};
 use provost_evidence::Store;
 use provost_gate::{Answer, GateVerdict, LoggedVerdict, Receipt, ReceiptKind};
-use provost_keys::Signer;
+use provost_keys::{PublicKey, Signer};
 use provost_model::printable;
-use provost_policy::Policy;
+use provost_policy::{POLICY_PAYLOAD, Policy};
 
 use super::{ledger, record};
 use crate::clock;
 use crate::home::Home;
+use crate::judge::{self, Anchors, TrustedPolicy};
 
 /// Seconds by which a verdict may be ahead of this clock.
 const AHEAD: i64 = 300;
@@ -90,6 +92,13 @@ pub(crate) fn pass(
     }) else {
         return refused(format!("`{shown}` runs for a commit, and there is none here"), "run it in a clone");
     };
+    let root = facts.root.canonicalize().unwrap_or_else(|_| facts.root.clone());
+    let place = start.directory.canonicalize()?;
+    if !place.starts_with(&root) {
+        let why =
+            format!("the repository's working tree is {}, and the step runs in {}", root.display(), place.display());
+        return refused(why, "take `core.worktree` out of the repository's configuration");
+    }
     if facts.dirty != Some(false) {
         let first = facts.changed.first().map(|name| format!(" ({}…)", printable(&name.text))).unwrap_or_default();
         let why = format!("the working tree is not exactly the commit {}{first}", &commit[..10]);
@@ -128,6 +137,12 @@ pub(crate) fn pass(
             format!("the verdict for `{shown}` is for {}, and this runs for {reference}", other.of.target.reference);
         return refused(why, format!("{ask} --onto {reference}"));
     }
+    let view = provost_repo::View::open(start.directory)?;
+    let parent = view.commit(&commit)?.parents.first().cloned();
+    let here: Vec<_> = here.into_iter().filter(|v| v.of.base == parent).collect();
+    if here.is_empty() {
+        return refused(format!("the verdict for `{shown}` is held against another base than the first parent"), ask);
+    }
     let ours: Vec<_> = here.iter().filter(|v| v.of.policy == policy.digest).collect();
     let Some(newest) = ours.last() else {
         return refused(
@@ -142,6 +157,12 @@ pub(crate) fn pass(
         return refused(why, "the policy's `[gate]` names who gives verdicts");
     };
     let verdict = GateVerdict::parse(verified.value())?;
+    if !ledger::might(policy, &policy.access.gate.functionaries, &verified, verdict.decided_on)
+        || !ledger::might(policy, &policy.access.gate.functionaries, &verified, clock::now())
+    {
+        let why = format!("whoever gave the verdict in entry {} was revoked, or its time is over", newest.index);
+        return refused(why, "the policy's `[gate]` names who gives verdicts");
+    }
     match verdict.answer {
         Answer::Allow => {}
         Answer::RunSandboxed if start.sandboxed => {}
@@ -185,6 +206,90 @@ pub(crate) fn pass(
             "that the verdict is used could not be put on record: the policy does not name this run's key",
             "add the key as a `[[functionary]]`",
         ),
+    }
+}
+
+/// Why a step that the project's own policy leaves free may not start all the same: the store that its evidence goes into, or the
+/// keys that sign it, are of a policy that gates the step. Otherwise a run beside the project would get the same evidence without
+/// being asked.
+///
+/// # Errors
+/// The store or the memory cannot be read.
+pub(crate) fn governed(
+    home: &Home,
+    store: &Store,
+    own: Option<&TrustedPolicy>,
+    step: &str,
+    keys: &[&dyn Signer],
+) -> Result<Option<String>> {
+    if own.is_some_and(|own| own.policy.access.gates_step(step)) {
+        return Ok(None);
+    }
+    let own_envelope = own.map(|own| Envelope::parse(own.json.as_bytes())).transpose()?;
+    let anchors = Anchors::load(Some(home), &[], &[])?;
+    // A newer policy by the same signer takes the older one's place.
+    let replaced = |other: &Policy, envelope: &Envelope| {
+        let signed = |key: &PublicKey, by: &Envelope| {
+            let message = by.signed_bytes();
+            by.signatures().iter().any(|s| key.verify(&message, &s.signature).is_ok())
+        };
+        let (Some(own), Some(by)) = (own, &own_envelope) else { return false };
+        let policy = &own.policy;
+        let mut keys = anchors.keys.iter().chain(other.access.root.iter().flat_map(|root| &root.keys));
+        other.digest == policy.digest
+            || other.name == policy.name
+                && other.serial < policy.serial
+                && keys.any(|key| signed(key, envelope) && signed(key, by))
+    };
+    let uses = |other: &Policy| {
+        let signs = keys.iter().any(|signer| other.keys().iter().any(|key| key.id() == signer.public_key().id()));
+        signs || other.log_keys().iter().any(|key| key.full_id() == store.log_key().full_id())
+    };
+    let mut others = judge::seen_policies(home)?;
+    others.retain(|(other, _)| uses(other));
+    let mut newest: BTreeMap<String, (Policy, Envelope)> = BTreeMap::new();
+    for row in store.records_of_payload(POLICY_PAYLOAD)? {
+        let envelope = store.envelope(row.index)?;
+        let text = String::from_utf8_lossy(envelope.unverified_payload()).into_owned();
+        let Ok(one) = Policy::parse(&text) else { continue };
+        if newest.get(&one.name).is_none_or(|(before, _)| before.serial < one.serial) {
+            newest.insert(one.name.clone(), (one, envelope));
+        }
+    }
+    others.extend(newest.into_values());
+    if let Some((other, _)) =
+        others.iter().find(|(other, envelope)| other.access.gates_step(step) && !replaced(other, envelope))
+    {
+        let here = own.map_or_else(
+            || "no policy is here".to_owned(),
+            |own| format!("the policy here (`{}` serial {}) does not", own.policy.name, own.policy.serial),
+        );
+        return Ok(Some(format!(
+            "the policy `{}` serial {}, which this store or these keys belong to, gates `{step}`, and {here}",
+            other.name, other.serial
+        )));
+    }
+    // Where no policy is at hand, the verdicts of the log tell that there is one.
+    let repository = own.and_then(|own| own.policy.access.repository.as_ref());
+    let here = repository.map(|repository| repository.name.as_str());
+    let mut first = 0;
+    loop {
+        let rows = store.records(first, 10_000)?;
+        let Some(end) = rows.last().map(|row| row.index) else { return Ok(None) };
+        for row in rows.iter().filter(|row| row.predicate_type.as_deref() == Some(provost_gate::GATE_VERDICT)) {
+            let envelope = store.envelope(row.index)?;
+            let verdict = provost_attest::Statement::parse(envelope.unverified_payload())
+                .ok()
+                .and_then(|statement| GateVerdict::parse(&statement).ok());
+            let Some(target) = verdict.map(|verdict| verdict.of.target) else { continue };
+            if target.step.as_deref() == Some(step) && here != Some(target.repository.as_str()) {
+                return Ok(Some(format!(
+                    "the log holds verdicts on `{step}` of the repository `{}` (entry {}), and the policy here is not of it",
+                    target.repository, row.index
+                )));
+            }
+        }
+        first = end + 1;
     }
 }
 

@@ -506,3 +506,88 @@ fn breaking_the_glass_takes_two_and_ends() {
     let log = court.expect("ci", 0, &["log", "show"]);
     assert!(log.contains("gate-verdict"), "{log}");
 }
+
+#[test]
+fn a_base_that_the_proposer_chose_names_no_program_to_start() {
+    let court = Court::new(CODE);
+    court.git("mallory", &["switch", "-q", "-c", "base", "origin/main"]);
+    let mark = court.root().join("started");
+    let config = format!(
+        "[project]\nname = \"x\"\nid = \"never-seen\"\n[signer]\ncommand = [\"/bin/sh\", \"-c\", \"touch {}\"]\npublic-key = \".provost/keys/policy.pub\"\n",
+        mark.display()
+    );
+    court.commit("mallory", "provost.toml", &config);
+    court.git("mallory", &["push", "-q", "origin", "HEAD:refs/heads/topic/base"]);
+    court.commit("mallory", "x.c", "int x;\n");
+    court.git("mallory", &["push", "-q", "origin", "HEAD:refs/heads/topic/head"]);
+    court.fetch("ci");
+    court.git("ci", &["switch", "-q", "--detach", "origin/topic/head"]);
+    // As a CI machine has it: store and log key in the environment.
+    let files = provost_testkit::files_below(&court.home("ci").join("provost"));
+    let file = |name: &str| files.iter().find(|path| path.ends_with(name)).expect("file").clone();
+    for more in [&[][..], &["--", "true"]] {
+        for command in ["gate", "approvals"] {
+            let which = ["--onto", "topic/base", "origin/topic/head"];
+            let arguments = match command {
+                "gate" => [&["gate", "--head", which[2], "--no-event"], &which[..2], more].concat(),
+                _ => [&["approvals", which[2]], &which[..2]].concat(),
+            };
+            let mut command = court.command("ci", &arguments);
+            command.env("PROVOST_STORE", file("format").parent().expect("folder"));
+            command.env("PROVOST_LOG_KEY", file("log.key"));
+            let text = crate::text_of(&command.output().expect("runs"));
+            assert!(!mark.exists(), "{arguments:?}\n{text}");
+        }
+    }
+    let pins = provost_testkit::files_below(&court.home("ci").join("provost"));
+    assert!(pins.iter().all(|path| !path.ends_with("never-seen.json")), "nothing was accepted on the way");
+}
+
+#[test]
+fn a_policy_with_too_few_root_keys_judges_nothing() {
+    let court = Court::new(CODE);
+    let second = provost_keys::PrivateKey::generate(provost_keys::KeyAlgorithm::EcdsaP256).expect("key");
+    use provost_keys::Signer as _;
+    let path = court.root().join("second.key");
+    std::fs::write(&path, second.to_pem(None).expect("pem").as_bytes()).expect("written");
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode");
+    let first = std::fs::read_to_string(court.clone_of("ci").join(".provost/keys/policy.pub")).expect("key");
+    let root = format!(
+        "\n[root]\nkeys = [\"\"\"{first}\"\"\", \"\"\"{}\"\"\"]\nthreshold = 2\n",
+        second.public_key().to_pem()
+    );
+    court.topic("bob", "a.c", "int a;\n");
+    court.change_policy(|text| format!("{text}{root}"));
+    court.fetch("ci");
+    let gate = ["gate", "--head", "origin/topic", "--onto", "main", "--no-attest"];
+    let text = court.expect("ci", 3, &gate);
+    assert!(text.contains("fewer than 2 of its own root keys signed it"), "{text}");
+    court.fetch("ada");
+    court.expect("ada", 3, &["approvals", "origin/topic", "--onto", "main"]);
+    // By both it counts.
+    let path = path.display().to_string();
+    court.expect("ci", 0, &["policy", "sign", "--key", &path, "--add"]);
+    court.git("ci", &["commit", "-q", "-am", "Both"]);
+    court.git("ci", &["push", "-q", "origin", "main"]);
+    court.fetch("ci");
+    let text = court.expect("ci", 1, &gate);
+    assert!(text.contains("NEEDS APPROVAL"), "{text}");
+    // A next one that leaves the root keys out, or that one of them signed, does not follow.
+    court.change_policy(|text| text.replace(&root, "").replace("by = [\"maintainer\"]", ""));
+    court.fetch("ci");
+    let text = court.expect("ci", 3, &gate);
+    assert!(text.contains("cannot follow serial"), "{text}");
+}
+
+#[test]
+fn a_path_is_no_command_of_the_workflow() {
+    let court = Court::new(CODE);
+    court.topic("bob", "::set-output name=answer::allow", "x\n");
+    court.fetch("ci");
+    let mut command = court.command("ci", &["gate", "--head", "origin/topic", "--onto", "main", "--no-event"]);
+    command.env("GITHUB_ACTIONS", "true");
+    let text = crate::text_of(&command.output().expect("runs"));
+    assert!(text.contains("set-output"), "{text}");
+    assert!(text.lines().all(|line| !line.trim_start().starts_with("::set-output")), "{text}");
+}

@@ -234,3 +234,116 @@ fn two_runs_ask_at_once_and_one_starts() {
     court.log(&receipt.statement().expect("statement"), false);
     assert!(run(&court, 1).contains("let a run start already"));
 }
+
+#[test]
+fn a_step_beside_the_project_asks_as_well() {
+    let court = approved();
+    verdict(&court, 0);
+    let below = |name: &str| {
+        let files = provost_testkit::files_below(&court.home("ci").join("provost"));
+        files.into_iter().find(|path| path.ends_with(name)).unwrap_or_else(|| panic!("{name}"))
+    };
+    let (key, log, store) = (below("builder.key"), below("log.key"), below("format"));
+    let elsewhere = court.root().join("elsewhere");
+    std::fs::create_dir_all(&elsewhere).expect("folder");
+    for home in ["ci", "nobody"] {
+        let run = |step: &str| {
+            let mut command =
+                court.command("ci", &["run", "--step", step, "--", "sh", "-c", "echo released-$((40+2))"]);
+            command.current_dir(&elsewhere).env("PROVOST_HOME", court.root().join("homes").join(home).join("provost"));
+            command.env("PROVOST_KEY", &key).env("PROVOST_LOG_KEY", &log);
+            command.env("PROVOST_STORE", store.parent().expect("folder"));
+            command.output().expect("runs")
+        };
+        let size = court.store().0.checkpoint().expect("checkpoint").unverified().size;
+        let output = run("release");
+        let text = crate::text_of(&output);
+        assert_eq!(output.status.code(), Some(3), "{home}: {text}");
+        assert!(text.contains("gates `release`") && !text.contains("released-42"), "{home}: {text}");
+        assert_eq!(court.store().0.checkpoint().expect("checkpoint").unverified().size, size, "{home}");
+    }
+}
+
+#[test]
+fn the_commit_itself_is_no_base_of_a_step() {
+    let court = Court::new(RELEASE);
+    court.git("ada", &["switch", "-q", "main"]);
+    let head = court.commit("ada", "src/e.c", "int e;\n");
+    court.git("ada", &["push", "-q", "origin", "main"]);
+    court.fetch("ada");
+    court.git("ci", &["pull", "-q"]);
+    let step = ["--onto", "main", "--step", "release"];
+    for (code, command) in [(2, &["approve", "--yes"][..]), (3, &["gate"])] {
+        let text = court.expect("ada", code, &[command, &step, &["--base", "HEAD"]].concat());
+        assert!(text.contains("leave --base out"), "{text}");
+    }
+    // A verdict with such a base, from whoever may give verdicts, starts nothing.
+    let judged = verdict_without_log(&court);
+    craft(&court, &judged, false, |made| made.of.base = Some(head.clone()));
+    let text = run(&court, 1);
+    assert!(text.contains("another base than the first parent"), "{text}");
+}
+
+#[test]
+fn whoever_made_what_was_not_released_yet_does_not_approve_it() {
+    let court = approved();
+    verdict(&court, 0);
+    run(&court, 0);
+    // Ada's commit, and one of Bob's on top.
+    for who in ["ada", "bob"] {
+        court.fetch(who);
+        court.git(who, &["reset", "-q", "--hard", "origin/main"]);
+        court.commit(who, &format!("src/{who}.c"), "int x;\n");
+        court.git(who, &["push", "-q", "origin", "HEAD:main"]);
+    }
+    court.git("ci", &["pull", "-q"]);
+    let approve = |who: &str| {
+        court.fetch(who);
+        let arguments = ["approve", "origin/main", "--onto", "main", "--step", "release", "--yes", "--push", "origin"];
+        court.expect(who, 0, &arguments);
+        court.fetch("ci");
+    };
+    approve("ada");
+    let judged = verdict(&court, 1);
+    assert_eq!(judged["answer"], "needs-approval", "{judged:#}");
+    approve("cyd");
+    assert_eq!(verdict(&court, 0)["answer"], "allow");
+}
+
+#[test]
+fn marks_of_the_index_hide_no_change_from_a_step() {
+    let court = approved();
+    verdict(&court, 0);
+    let file = court.clone_of("ci").join("src/main.c");
+    let good = std::fs::read_to_string(&file).expect("read");
+    for (set, unset) in [("--assume-unchanged", "--no-assume-unchanged"), ("--skip-worktree", "--no-skip-worktree")] {
+        court.git("ci", &["update-index", set, "src/main.c"]);
+        std::fs::write(&file, "int main(void) { return 1; }\n").expect("written");
+        assert_eq!(court.git("ci", &["status", "--porcelain"]), "");
+        let text = run(&court, 1);
+        assert!(text.contains("is not exactly the commit") && text.contains("src/main.c"), "{set}: {text}");
+        std::fs::write(&file, &good).expect("written");
+        court.git("ci", &["update-index", unset, "src/main.c"]);
+    }
+    // A mark on a file that is as it should be is no difference.
+    court.git("ci", &["update-index", "--assume-unchanged", "src/main.c"]);
+    run(&court, 0);
+}
+
+#[test]
+fn a_verdict_of_a_revoked_functionary() {
+    let court = approved();
+    let text = verdict(&court, 0).to_string();
+    assert!(text.contains("\"allow\""), "{text}");
+    court.change_policy(|text| {
+        text.replacen(
+            "name = \"builder\"\npublic-key",
+            "name = \"builder\"\nrevoked-at = \"2020-01-01T00:00:00Z\"\npublic-key",
+            1,
+        )
+    });
+    let text = court.expect("ci", 1, &["gate", "--step", "release", "--onto", "main"]);
+    assert!(text.contains("no step will take this verdict"), "{text}");
+    let text = run(&court, 1);
+    assert!(text.contains("the log holds no verdict for it"), "{text}");
+}

@@ -21,9 +21,9 @@ use super::init::{self, Identity};
 use crate::clock;
 use crate::commands::Context;
 use crate::exit::Exit;
+use crate::gate::policy as gate_policy;
 use crate::gate::publish::LOG_REF;
 use crate::gate::server::{Server, Ticket, git_process, is_own, process_started};
-use crate::gate::{ledger, policy as gate_policy};
 
 /// Where signed statements are left for the server: `refs/provost/inbox/<SHA-256 of the file>`.
 pub(crate) const INBOX: &str = "refs/provost/inbox/";
@@ -159,7 +159,9 @@ fn quarantine() -> Quarantine {
 fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result<Exit> {
     let trusted = server.policy()?;
     let policy = &trusted.policy;
-    if policy.expires < clock::now() {
+    // The one thing that may still come in is what renews it; `left` holds it against the policy.
+    let renews = |update: &RefUpdate| update.reference.starts_with(INBOX) && brings_policy(server, update);
+    if policy.expires < clock::now() && !updates.iter().all(renews) {
         bail!("the policy expired on {}: nothing is accepted until its signers renew it", policy.expires);
     }
     let who = pusher(policy, identity)?;
@@ -167,7 +169,7 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
     let (_lock, under_way) = turn(server, &store, policy, updates)?;
     let view = View::open_with(&server.git_dir, &quarantine())?;
     let refs = view.refs()?;
-    let known = ledger::read(&server.home, &store, policy)?;
+    let known = server.ledger(&store, policy)?;
     let strays = server.strays(&known, &refs, &under_way);
     if let Some((name, logged, now)) = strays.iter().find(|(name, _, _)| updates.iter().any(|u| u.reference == *name)) {
         let place = |id: &Option<String>| id.clone().unwrap_or_else(|| "nothing".into());
@@ -243,6 +245,16 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
     }
     accept(server, &store, policy, who.as_ref().map(|(p, how)| (p.name.as_str(), how.as_str())), allowed, statements)?;
     Ok(Exit::Pass)
+}
+
+/// Whether what is left in the inbox is a policy.
+fn brings_policy(server: &Server, update: &RefUpdate) -> bool {
+    let Some(new) = &update.new else { return false };
+    let policy = || -> Result<bool> {
+        let bytes = View::open_with(&server.git_dir, &quarantine())?.read(new, crate::input::SMALL)?;
+        Ok(Envelope::parse(&bytes)?.payload_type() == POLICY_PAYLOAD)
+    };
+    policy().unwrap_or(false)
 }
 
 /// Whoever does not see every ref brings what they push: a ref onto a hidden commit, or a commit on top of one, would make it
@@ -533,7 +545,7 @@ fn tell(refusals: &[Refusal], others: &[(String, String)]) {
         if let Some(binding) = refusal.binding.as_ref().filter(|_| refusal.answer == Answer::NeedsApproval) {
             anstream::eprintln!(
                 "    do: provost approve {} --onto {} --push origin",
-                binding.head.get(..12).unwrap_or(&binding.head),
+                binding.head,
                 printable(&binding.target.reference)
             );
         }

@@ -221,7 +221,7 @@ pub(crate) fn policy(args: &PolicyArgs, context: &Context) -> Result<Exit> {
     let policy = installed?;
     anstream::eprintln!("{} {} serial {}", render::bold("in force:"), printable(&policy.name), policy.serial);
     let store = server.store()?;
-    let ledger = ledger::read(&server.home, &store, &policy)?;
+    let ledger = server.ledger(&store, &policy)?;
     if first && ledger.refs.is_empty() {
         let count = adopt_refs(&server, &store, &policy, &[], "the repository as it was found")?;
         if count > 0 {
@@ -259,7 +259,7 @@ pub(crate) fn check(server: &Server, envelope: &Envelope) -> Result<Option<Trust
     }
     let store = server.store()?;
     let own = signing::load(Role::Builder, &server.home, &server.project)?;
-    let signs = ledger::gate_signers(&next.policy).iter().any(|signer| signer.key.id() == own.public_key().id());
+    let signs = ledger::takes(&next.policy, &ledger::gate_names(&next.policy), own.public_key(), clock::now());
     if !signs {
         bail!(
             "the policy does not name this server's key: no entry of its log would count. `provost repo init` printed it"
@@ -362,7 +362,7 @@ pub(crate) fn adopt(args: &AdoptArgs, context: &Context) -> Result<Exit> {
 
 fn adopt_refs(server: &Server, store: &Store, policy: &Policy, only: &[String], reason: &str) -> Result<usize> {
     let view = View::open(&server.git_dir)?;
-    let ledger = ledger::read(&server.home, store, policy)?;
+    let ledger = server.ledger(store, policy)?;
     let refs = view.refs()?;
     let mut changes = Vec::new();
     for (name, logged, now) in server.strays(&ledger, &refs, &server.tickets()?) {

@@ -7,9 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
-use provost_attest::{Envelope, verify_envelope};
+use provost_attest::Envelope;
 use provost_gate::{
-    Anomaly, AnomalyKind, Controls, Known, Ledger, REFERENCE_UPDATE, ReferenceUpdate, Replay, ReplayState,
+    Anomaly, AnomalyKind, Controls, Known, Ledger, REFERENCE_UPDATE, ReferenceUpdate, Replay, ReplayState, UpdateState,
 };
 use provost_model::{Timestamp, count, printable};
 use provost_policy::{Delegated, POLICY_PAYLOAD, Policy};
@@ -105,6 +105,8 @@ struct Outcome {
     refs: Vec<RefOutcome>,
     /// What is not as it should be.
     anomalies: Vec<Anomaly>,
+    /// What is good to know.
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -182,6 +184,9 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
             known.size = index + 1;
             continue;
         }
+        if let Some(anomaly) = too_late(index, &envelope, &rules.policy.policy) {
+            replay.state.anomalies.push(anomaly);
+        }
         one(index, &envelope, rules, &mut replay, &mut known)?;
     }
     let Some(rules) = rules else { bail!("the log holds no policy") };
@@ -199,7 +204,20 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
     }
     witnesses(policy, &checkpoint)?;
     let (bare, shallow) = view.shape()?;
-    let theirs = refs_of(&view, bare, &args.remote)?;
+    let mut theirs = refs_of(&view, bare, &args.remote, args.fetch)?;
+    let mut notes = Vec::new();
+    if !bare && !args.fetch {
+        // A tag that the log does not know may be the user's own: the remote alone can tell.
+        let logged = &replay.state.refs;
+        let own = |name: &str| name.starts_with("refs/tags/") && !logged.contains_key(name);
+        let unknown: Vec<String> = theirs.iter().filter(|(name, _)| own(name)).map(|(name, _)| name.clone()).collect();
+        if view.refs()?.iter().all(|(name, _)| !name.starts_with(TAGS)) {
+            theirs.retain(|(name, _)| !unknown.contains(name));
+            notes.extend(unknown.iter().take(20).map(|name| {
+                format!("{name} is here and not in the log: one of yours, or ask the remote with `--fetch`")
+            }));
+        }
+    }
     replay.seen_in_place(&theirs);
     // What was found at the end is found anew each time; what the log itself shows stays.
     let logged = replay.state.clone();
@@ -214,7 +232,14 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
             what,
         });
     }
+    if policy.policy.expires < crate::clock::now() {
+        notes.push(format!(
+            "the policy expired on {}: nothing is accepted until its signers renew it (`provost repo policy`)",
+            policy.policy.expires
+        ));
+    }
     let outcome = Outcome {
+        notes,
         entries: size,
         read: size - from,
         log: checkpoint.unverified().origin.clone(),
@@ -234,6 +259,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
         ledger: known,
     };
     keep(&memory, &kept)?;
+    gate_policy::remember_root(&context.home, policy);
     if let Some(directory) = &args.vsa {
         super::vsa::write(context, directory, policy, &view, &outcome_levels(&outcome))?;
     }
@@ -248,6 +274,19 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
         (false, _) => Exit::Pass,
         (true, true) => Exit::Undecided,
         (true, false) => Exit::Denied,
+    })
+}
+
+/// An update of refs that was accepted after the policy had expired.
+fn too_late(index: u64, envelope: &Envelope, policy: &Policy) -> Option<Anomaly> {
+    let verified = ledger::entry(policy, envelope, None)?;
+    let entry = ReferenceUpdate::parse(verified.value()).ok()?;
+    let late = entry.state == UpdateState::Accepted && entry.time > policy.expires;
+    late.then(|| Anomaly {
+        kind: AnomalyKind::AgainstPolicy,
+        reference: entry.changes.first().map(|change| change.reference.clone()).unwrap_or_default(),
+        entry: Some(index),
+        what: format!("it was accepted on {}, and the policy had expired on {}", entry.time, policy.expires),
     })
 }
 
@@ -299,8 +338,7 @@ impl Rules {
 
 /// One entry that is no policy.
 fn one(index: u64, envelope: &Envelope, rules: &Rules, replay: &mut Replay<'_>, known: &mut Ledger) -> Result<()> {
-    let signers = ledger::gate_signers(&rules.policy.policy);
-    let Ok(verified) = verify_envelope(envelope, &signers, 1) else {
+    let Some(verified) = ledger::entry(&rules.policy.policy, envelope, known.newest) else {
         // Other evidence may share the log; an entry of the gate that a stranger signed is one that counts for nothing.
         known.size = index + 1;
         return Ok(());
@@ -336,16 +374,25 @@ fn witnesses(policy: &TrustedPolicy, checkpoint: &SignedCheckpoint) -> Result<()
     Ok(())
 }
 
-/// The server's refs, in its own names.
-fn refs_of(view: &View, bare: bool, remote: &str) -> Result<Vec<(String, String)>> {
+/// Where a clone keeps a remote's tags as they were fetched: `refs/provost/remote-tags/<remote>/<tag>`.
+const TAGS: &str = "refs/provost/remote-tags/";
+
+/// The server's refs, in its own names. Of tags, those that were fetched with `--fetch` count; a clone that never did so has only
+/// tags that may be the user's own.
+fn refs_of(view: &View, bare: bool, remote: &str, fetched: bool) -> Result<Vec<(String, String)>> {
     let all = view.refs()?;
     if bare {
         return Ok(all.into_iter().filter(|(name, _)| !is_own(name)).collect());
     }
     let prefix = format!("refs/remotes/{remote}/");
+    let kept = format!("{TAGS}{remote}/");
+    let fetched = fetched || all.iter().any(|(name, _)| name.starts_with(&kept));
     let named = |(name, id): (String, String)| {
+        if let Some(tag) = name.strip_prefix(&kept) {
+            return Some((format!("refs/tags/{tag}"), id));
+        }
         if name.starts_with("refs/tags/") {
-            return Some((name, id));
+            return (!fetched).then_some((name, id));
         }
         let branch = name.strip_prefix(&prefix)?;
         (branch != "HEAD").then(|| (format!("refs/heads/{branch}"), id))
@@ -411,7 +458,9 @@ fn fetch(directory: &Path, remote: &str) -> Result<()> {
     if bare {
         command.args(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]);
     } else {
-        command.arg(format!("+refs/heads/*:refs/remotes/{remote}/*")).arg("+refs/tags/*:refs/tags/*");
+        // The user's own tags stay as they are: the remote's are kept beside them.
+        command.arg(format!("+refs/heads/*:refs/remotes/{remote}/*"));
+        command.arg(format!("+refs/tags/*:{TAGS}{remote}/*"));
     }
     command.args(["+refs/provost/log:refs/provost/log", "+refs/provost/policy:refs/provost/policy"]);
     let status = command.status().context("git cannot be run")?;
@@ -502,6 +551,9 @@ fn print(outcome: &Outcome, accepted: &BTreeSet<u64>) {
     }
     if notes.len() > 20 {
         anstream::println!("  … and {} more to know", notes.len() - 20);
+    }
+    for note in &outcome.notes {
+        anstream::println!("  {} {}", render::warning("note:"), printable(note));
     }
     for one in outcome.refs.iter().filter(|r| !r.reference.starts_with("refs/tags/")).take(50) {
         let level = one.level.as_deref().unwrap_or("no level");

@@ -429,3 +429,111 @@ fn objects_that_are_missing_are_not_passed_over() {
     let output = team.verify_with("judge", &team.bare(), &["--from-start"]);
     assert_ne!(output.status.code(), Some(0), "{}", crate::text_of(&output));
 }
+
+#[test]
+fn a_users_own_tags_stay_and_are_no_bypass() {
+    let team = team();
+    let clone = team.clone_of("ada");
+    let mine = team.git("ada", &["rev-parse", "HEAD"]);
+    team.git("ada", &["tag", "wip"]);
+    team.git("ada", &["tag", "-f", "v1", "HEAD~1"]);
+    let own = team.git("ada", &["rev-parse", "v1"]);
+    let output = team.verify_with("reader", &clone, &["--fetch"]);
+    assert!(output.status.success(), "{}", crate::text_of(&output));
+    assert_eq!(team.git("ada", &["rev-parse", "wip"]), mine);
+    assert_eq!(team.git("ada", &["rev-parse", "v1"]), own);
+    // Of a server without tags as well.
+    let none = Team::new(&format!("{ACCESS}{OPEN}{RULES}"));
+    none.clone("ada");
+    none.commit("ada", "a.txt", "a\n", &["-S"]);
+    none.pushed("ada", &["origin", "HEAD:refs/heads/main"]);
+    none.git("ada", &["tag", "wip"]);
+    let output = none.verify_with("reader", &none.clone_of("ada"), &["--fetch"]);
+    assert!(output.status.success(), "{}", crate::text_of(&output));
+    // Before anything was fetched, a tag that the log does not know is a note.
+    let fresh = team.clone("bob");
+    team.git("bob", &["fetch", "-q", "origin", "+refs/provost/*:refs/provost/*"]);
+    team.git("bob", &["tag", "wip"]);
+    let output = team.verify_with("other", &fresh, &[]);
+    let text = crate::text_of(&output);
+    assert!(output.status.success() && text.contains("refs/tags/wip is here and not in the log"), "{text}");
+    // A tag that was moved on the server still shows.
+    team.server_git(&["update-ref", "refs/tags/v1", "refs/heads/main~1"]);
+    let text = crate::text_of(&team.verify_with("reader", &clone, &["--fetch"]));
+    assert!(text.contains("moved-tag"), "{text}");
+}
+
+#[test]
+fn a_server_whose_key_was_changed() {
+    let team = team();
+    let files = provost_testkit::files_below(&team.home());
+    let path = files.iter().find(|path| path.ends_with("builder.key")).expect("server key");
+    let old = loaded(path).public_key().to_pem();
+    let new = PrivateKey::generate(KeyAlgorithm::EcdsaP256).expect("key");
+    std::fs::write(path, new.to_pem(None).expect("pem").as_bytes()).expect("written");
+    let text = team.next_text(&format!("{ACCESS}{OPEN}{RULES}")).replace(old.trim(), new.public_key().to_pem().trim());
+    assert!(!text.contains(old.trim()));
+    let signed = team.sign(&text, &team.root().join("policy.key"));
+    let installed =
+        team.provost(&["repo", "policy", &team.bare().display().to_string(), &signed.display().to_string()]);
+    assert!(installed.status.success(), "{}", crate::text_of(&installed));
+    team.commit("ada", "a.txt", "under the new key\n", &["-S"]);
+    team.pushed("ada", &["origin", "HEAD:refs/heads/main"]);
+    team.sound();
+}
+
+#[test]
+fn a_policy_that_expired_is_named_and_can_be_renewed() {
+    let team = team();
+    let soon = now().plus_milliseconds(4_000);
+    let text = team.next_text(&format!("{ACCESS}{OPEN}{RULES}")).replace("2999-01-01T00:00:00Z", &soon.to_string());
+    let signed = team.sign(&text, &team.root().join("policy.key"));
+    let bare = team.bare().display().to_string();
+    let installed = team.provost(&["repo", "policy", &bare, &signed.display().to_string()]);
+    assert!(installed.status.success(), "{}", crate::text_of(&installed));
+    while now() < soon.plus_milliseconds(1_500) {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    team.commit("ada", "a.txt", "late\n", &["-S"]);
+    team.refused("ada", &["origin", "HEAD:refs/heads/main"], "the policy expired on");
+    let clone = team.clone_of("ada");
+    let output = team.verify_with("reader", &clone, &["--fetch"]);
+    let text = crate::text_of(&output);
+    assert!(output.status.success() && text.contains("the policy expired on"), "{text}");
+    // Renewed through the inbox, and then all is well again.
+    let text = team.next_text(&format!("{ACCESS}{OPEN}{RULES}"));
+    let signed = team.sign(&text, &team.root().join("policy.key"));
+    let left = team.leave("ada", "ada", &std::fs::read_to_string(signed).expect("read"));
+    assert!(left.status.success(), "{}", crate::text_of(&left));
+    team.pushed("ada", &["origin", "HEAD:refs/heads/main"]);
+    team.sound();
+}
+
+#[test]
+fn an_update_accepted_after_the_policy_expired_is_wrong() {
+    let team = team();
+    let soon = now().plus_milliseconds(3_000);
+    let text = team.next_text(&format!("{ACCESS}{OPEN}{RULES}")).replace("2999-01-01T00:00:00Z", &soon.to_string());
+    let signed = team.sign(&text, &team.root().join("policy.key"));
+    let digest = sha256(text.as_bytes());
+    let bare = team.bare().display().to_string();
+    let installed = team.provost(&["repo", "policy", &bare, &signed.display().to_string()]);
+    assert!(installed.status.success(), "{}", crate::text_of(&installed));
+    while now() < soon.plus_milliseconds(1_500) {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    let main = team.at("refs/heads/main").expect("main");
+    let mut late = entry(&team, "refs/heads/topic/late", &main);
+    late.policy = digest;
+    late.policy_serial = 2;
+    let key = server_key(&team);
+    append(&team, late.statement().expect("statement").sign(&key).expect("signed"), key.public_key().clone());
+    team.server_git(&["update-ref", "refs/heads/topic/late", &main]);
+    // Any hook publishes what is in the log.
+    let text = team.next_text(&format!("{ACCESS}{OPEN}{RULES}"));
+    let signed = team.sign(&text, &team.root().join("policy.key"));
+    let installed = team.provost(&["repo", "policy", &bare, &signed.display().to_string()]);
+    assert!(installed.status.success(), "{}", crate::text_of(&installed));
+    let found = team.anomalies();
+    assert!(found.iter().any(|one| one.starts_with("against-policy refs/heads/topic/late")), "{found:?}");
+}
