@@ -74,31 +74,52 @@ pub(crate) fn gate_names(policy: &Policy) -> Vec<String> {
     names
 }
 
+/// Whose signature makes a policy one that came before this one.
+pub(crate) fn vouching(policy: &Policy, anchors: &[PublicKey]) -> Vec<TrustedSigner> {
+    let roots = policy.access.root.iter().flat_map(|root| &root.keys);
+    anchors.iter().chain(roots).cloned().map(TrustedSigner::key).collect()
+}
+
+/// A policy of the log that was in force before this one, or is this one, if it is newer than the last.
+pub(crate) fn past(
+    policy: &Policy,
+    keys: &[TrustedSigner],
+    envelope: &Envelope,
+    last: Option<&Policy>,
+) -> Option<Policy> {
+    let verified = provost_attest::verify_payload(envelope, POLICY_PAYLOAD, keys, 1).ok()?;
+    let one = Policy::parse(std::str::from_utf8(verified.value()).ok()?).ok()?;
+    let newer = last.is_none_or(|last| last.serial < one.serial);
+    let counts = one.name == policy.name && newer && one.serial <= policy.serial;
+    (counts && super::policy::first_root(&one, envelope).is_ok()).then_some(one)
+}
+
+/// An entry that counts by this policy, or by the one that was in force then.
+pub(crate) fn counted(
+    policy: &Policy,
+    then: &Policy,
+    envelope: &Envelope,
+    newest: Option<Timestamp>,
+) -> Option<Verified<Statement>> {
+    entry(policy, envelope, newest).or_else(|| {
+        let verified = entry(then, envelope, newest)?;
+        // A key that this policy still knows, and no longer takes, is not taken by an older one's word.
+        let known = policy.functionaries.iter().any(|f| match &f.identity {
+            Identity::Key(key) => verified.signers().contains_key(&key.id()),
+            Identity::Certificate { .. } => false,
+        });
+        (!known).then_some(verified)
+    })
+}
+
 /// The policies that were in force before this one, each with the entry from which on it was: those of the log itself that
 /// lead to this one, each signed by whom this one's signer or root keys vouch for. A server whose key was changed is known by
 /// what it signed under the policy of that time.
 fn earlier(store: &Store, policy: &Policy, anchors: &[PublicKey]) -> Result<Vec<(u64, Policy)>> {
     let mut found: Vec<(u64, Policy)> = Vec::new();
-    let keys: Vec<TrustedSigner> = anchors
-        .iter()
-        .chain(policy.access.root.iter().flat_map(|root| &root.keys))
-        .cloned()
-        .map(TrustedSigner::key)
-        .collect();
-    if keys.is_empty() {
-        return Ok(found);
-    }
+    let keys = vouching(policy, anchors);
     for row in store.records_of_payload(POLICY_PAYLOAD)? {
-        let envelope = store.envelope(row.index)?;
-        let Ok(verified) = provost_attest::verify_payload(&envelope, POLICY_PAYLOAD, &keys, 1) else { continue };
-        let Some(text) = std::str::from_utf8(verified.value()).ok() else { continue };
-        let Ok(one) = Policy::parse(text) else { continue };
-        let newer = found.last().is_none_or(|(_, last)| last.serial < one.serial);
-        if one.name == policy.name
-            && newer
-            && one.serial <= policy.serial
-            && super::policy::first_root(&one, &envelope).is_ok()
-        {
+        if let Some(one) = past(policy, &keys, &store.envelope(row.index)?, found.last().map(|(_, last)| last)) {
             found.push((row.index, one));
         }
     }
@@ -150,15 +171,7 @@ pub(crate) fn read_by(home: &Home, store: &Store, policy: &Policy, anchors: &[Pu
             }
             let envelope = store.envelope(row.index)?;
             let then = earlier.iter().rev().find(|(index, _)| *index < row.index).map_or(policy, |(_, then)| then);
-            let counts = entry(policy, &envelope, ledger.newest).or_else(|| {
-                let verified = entry(then, &envelope, ledger.newest)?;
-                // A key that this policy still knows, and no longer takes, is not taken by an older one's word.
-                let known = policy.functionaries.iter().any(|f| match &f.identity {
-                    Identity::Key(key) => verified.signers().contains_key(&key.id()),
-                    Identity::Certificate { .. } => false,
-                });
-                (!known).then_some(verified)
-            });
+            let counts = counted(policy, then, &envelope, ledger.newest);
             if let Some(verified) = counts {
                 let applied = ledger.apply(&policy.access, row.index, verified.value());
                 applied.with_context(|| format!("entry {} of the log", row.index))?;

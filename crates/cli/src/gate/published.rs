@@ -5,12 +5,14 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use provost_gate::Ledger;
-use provost_policy::Policy;
+use provost_policy::{POLICY_PAYLOAD, Policy};
 use provost_repo::Published;
 use provost_tlog::{LeafNodes, SignedCheckpoint, consistency_proof, leaf_hash, root_of};
 
+use super::ledger::{counted, past, vouching};
 use super::publish::{FILE, LOG_REF, PublishedEntry, path_of};
 use crate::home::Home;
+use crate::judge::Anchors;
 
 /// Entries of a published log that are read.
 const ENTRIES: u64 = 1_000_000;
@@ -32,13 +34,18 @@ pub(crate) fn read(home: &Home, directory: &Path, policy: &Policy) -> Result<Opt
     if size > ENTRIES {
         bail!("the log in {LOG_REF} has more than {ENTRIES} entries");
     }
+    let vouching = vouching(policy, &Anchors::load(Some(home), &[], &[])?.keys);
+    let mut then: Option<Policy> = None;
     let mut ledger = Ledger::default();
     let mut leaves = Vec::new();
     for index in 0..size {
         let bytes = published.read(&path_of(index), FILE)?.with_context(|| format!("{LOG_REF} lacks entry {index}"))?;
         let (entry, envelope) = PublishedEntry::open(&bytes).with_context(|| format!("entry {index} of {LOG_REF}"))?;
         leaves.push(leaf_hash(&entry));
-        if let Some(verified) = super::ledger::entry(policy, &envelope, ledger.newest) {
+        // A server whose key was changed is known by what it signed under the policy of that time.
+        if envelope.payload_type() == POLICY_PAYLOAD {
+            then = past(policy, &vouching, &envelope, then.as_ref()).or(then);
+        } else if let Some(verified) = counted(policy, then.as_ref().unwrap_or(policy), &envelope, ledger.newest) {
             let applied = ledger.apply(&policy.access, index, verified.value());
             applied.with_context(|| format!("entry {index} of {LOG_REF}"))?;
         }
