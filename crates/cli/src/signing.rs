@@ -117,6 +117,12 @@ fn load_key(role: Role, home: &Home, project: &Project) -> Result<Box<dyn Signer
     if role != Role::Builder {
         return Ok(Box::new(read_key(&default)?));
     }
+    // The tree may be anybody's: what signs, and which program is started for it, is not its to choose.
+    if project.config.signer != SignerChoice::Default && crate::pin::accepted(home, project)?.is_none() {
+        bail!(
+            "provost.toml names what signs (`[signer]`), and nobody accepted that here: review it, then `provost trust config`"
+        );
+    }
     let root = project.root.as_deref().unwrap_or(Path::new("/"));
     Ok(match &project.config.signer {
         SignerChoice::Default => Box::new(read_key(&default)?),

@@ -458,3 +458,29 @@ fn a_directory_that_looks_like_gits_is_scanned() {
     write(&world, "assets/objects/sub/c.env", &format!("API_TOKEN={}\n", secret()));
     json(&world, 1, &["assets"]);
 }
+
+/// A tree that somebody else wrote names a program that signs: scanning it starts nothing.
+#[test]
+fn a_tree_that_names_its_own_signer_starts_nothing() {
+    let world = World::new();
+    let marker = world.root().join("started");
+    let program = world.project().join("sign.sh");
+    std::fs::write(&program, format!("#!/bin/sh\ntouch {}\n", marker.display())).expect("written");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
+    let key = provost_keys::PrivateKey::generate(provost_keys::KeyAlgorithm::EcdsaP256).expect("key");
+    std::fs::write(world.project().join("key.pub"), provost_keys::Signer::public_key(&key).to_pem()).expect("written");
+    let config = format!(
+        "[project]\nname = \"x\"\nid = \"foreign\"\n[signer]\ncommand = [\"{}\"]\npublic-key = \"key.pub\"\n",
+        program.display()
+    );
+    std::fs::write(world.project().join("provost.toml"), config).expect("written");
+    // A store that is the user's own, so that nothing but the signature is missing.
+    let other = World::new();
+    other.expect(0, &["init"]);
+    let stores = std::fs::read_dir(other.root().join("home/stores")).expect("stores");
+    let store = stores.flatten().next().expect("a store").path();
+    let output = world.command(&["scan", "secrets", "--attest"]).env("PROVOST_STORE", store).output().expect("runs");
+    let text = text_of(&output);
+    assert!(!marker.exists(), "{text}");
+    assert!(text.contains("provost trust config"), "{text}");
+}
