@@ -62,6 +62,8 @@ type Entry = (u32, Vec<u8>, ObjectId);
 struct Found {
     changes: Vec<Change>,
     trees: usize,
+    /// Pairs of directories without a difference below them: empty ones within one another are many ways to nothing.
+    same: std::collections::HashSet<(Option<ObjectId>, Option<ObjectId>)>,
 }
 
 impl View {
@@ -164,9 +166,25 @@ impl View {
         depth: usize,
         found: &mut Found,
     ) -> Result<(), RepoError> {
-        if old == new {
+        if old == new || found.same.contains(&(old, new)) {
             return Ok(());
         }
+        let before = found.changes.len();
+        self.compare_entries(old, new, path, depth, found)?;
+        if found.changes.len() == before {
+            found.same.insert((old, new));
+        }
+        Ok(())
+    }
+
+    fn compare_entries(
+        &self,
+        old: Option<ObjectId>,
+        new: Option<ObjectId>,
+        path: &mut Vec<u8>,
+        depth: usize,
+        found: &mut Found,
+    ) -> Result<(), RepoError> {
         if depth > Limits::DEPTH {
             return Err(self.wrong()(&format!("directories within one another beyond {}", Limits::DEPTH)));
         }

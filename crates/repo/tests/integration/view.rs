@@ -210,6 +210,49 @@ fn trees_that_write_outside_are_refused() {
     }
 }
 
+/// Modes that git reads as submodules, and directories that are more ways than anybody can walk.
+#[test]
+fn odd_modes_and_empty_directories_within_one_another() {
+    if !there() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    ok(at, &["init", "-q", "-b", "main"]);
+    write(at, "a", "x\n");
+    let blob = ok(at, &["hash-object", "-w", "a"]);
+    let raw = |id: &str| -> Vec<u8> {
+        (0..id.len() / 2).map(|i| u8::from_str_radix(&id[2 * i..2 * i + 2], 16).expect("hex")).collect()
+    };
+    let tree = |entries: &[(&str, String, &str)]| {
+        let mut bytes = Vec::new();
+        for (mode, name, id) in entries {
+            bytes.extend(format!("{mode} {name}\0").into_bytes());
+            bytes.extend(raw(id));
+        }
+        std::fs::write(at.join("tree.bin"), bytes).expect("file");
+        ok(at, &["hash-object", "-w", "-t", "tree", "--literally", "tree.bin"])
+    };
+    let view = View::open(at).expect("a view");
+    for mode in ["1", "10644", "50000", "130000", "170000", "20644", "60000", "100600"] {
+        let error = view.changes(None, &tree(&[(mode, "a".into(), &blob)])).expect_err("refused").to_string();
+        assert!(error.contains(&format!("mode {mode}")), "{mode}: {error}");
+    }
+    assert!(
+        view.changes(None, &tree(&[("040000", "a".into(), &tree(&[]))])).is_err(),
+        "a mode that is written otherwise"
+    );
+    // 20 directories in each of 20, seven times: more than a thousand million ways to nothing.
+    let mut inner = tree(&[]);
+    for _ in 0..7 {
+        let entries: Vec<(&str, String, &str)> = (10..30).map(|n| ("40000", format!("d{n}"), inner.as_str())).collect();
+        inner = tree(&entries);
+    }
+    assert_eq!(view.changes(None, &inner).expect("no changes"), []);
+    let with_file = tree(&[("100644", "a".into(), &blob), ("40000", "b".into(), &inner)]);
+    assert_eq!(view.changes(Some(&inner), &with_file).expect("changes").len(), 1);
+}
+
 /// On a history that somebody else wrote: `PROVOST_TEST_REPOSITORY=path cargo test -p provost-repo -- --ignored real_merges`.
 #[test]
 #[ignore = "needs a repository with merges"]
