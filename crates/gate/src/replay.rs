@@ -127,6 +127,9 @@ pub struct ReplayState {
     /// A push was accepted.
     #[serde(default)]
     pub pushed: bool,
+    /// The newest entry that took something over.
+    #[serde(default)]
+    pub taken_over: Option<u64>,
     /// What was wrong.
     pub anomalies: Vec<Anomaly>,
 }
@@ -229,18 +232,17 @@ impl<'a> Replay<'a> {
                     };
                     let was = self.state.refs.get(&change.reference).map(|state| state.id.clone());
                     let controls = Controls::of(known.policy, &change.reference);
-                    let kind = match was {
-                        Some(was) if controls.forward && Some(&was) != change.to.as_ref() => AnomalyKind::TakenOver,
-                        // Once pushes were accepted, nothing that a rule speaks of comes in another way.
-                        _ if self.state.pushed && known.policy.access.rules_for(&change.reference).next().is_some() => {
-                            AnomalyKind::TakenOver
-                        }
-                        _ => AnomalyKind::Adopted,
-                    };
+                    let ruled = known.policy.access.rules_for(&change.reference).next().is_some();
+                    let moved = was.as_ref().is_some_and(|was| Some(was) != change.to.as_ref());
+                    // What is there at the beginning is taken over in one go, before anything else. Later nothing that a rule
+                    // speaks of comes in, or is put elsewhere, in another way than by a push.
+                    let later = self.state.pushed || self.state.taken_over.is_some_and(|last| index != last + 1);
+                    let kind = if ruled && (moved || later) { AnomalyKind::TakenOver } else { AnomalyKind::Adopted };
                     self.anomaly(kind, &change.reference, Some(index), what);
                     self.over(&change.reference);
                     self.set(index, entry, change, Controls { reviewed: false, ..controls });
                 }
+                self.state.taken_over = Some(index);
             }
         }
         self.state.size = index + 1;
