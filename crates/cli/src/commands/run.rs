@@ -157,7 +157,8 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
     {
         // Before anything is made and put into a store that is somebody else's.
         if let Some(store) = judge::store_if_there(&context.home, &project.store(&context.home))?
-            && let Some(why) = gate::step::governed(&context.home, &store, None, &args.step, &[])?
+            && let Some(why) = gate::step::governed(&context.home, &store, None, &args.step, &[])
+                .context("whether this step is gated cannot be found out, so the step fails")?
         {
             let mut platform = Platform::find(&|name| std::env::var_os(name));
             return Ok(governed_elsewhere(&mut platform, args, &why));
@@ -186,7 +187,9 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit> {
         )?;
     }
     let keys = [builder.as_ref() as &dyn Signer, log_key.as_ref()];
-    if let Some(why) = gate::step::governed(&context.home, &store, Some(&policy), &args.step, &keys)? {
+    if let Some(why) = gate::step::governed(&context.home, &store, Some(&policy), &args.step, &keys)
+        .context("whether this step is gated cannot be found out, so the step fails")?
+    {
         return Ok(governed_elsewhere(&mut platform, args, &why));
     }
     let invocation = format!("urn:provost:run:{}", clock::random_id(16)?);

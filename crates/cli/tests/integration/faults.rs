@@ -39,4 +39,12 @@ fn a_store_that_cannot_be_written_fails_the_step() {
     std::fs::write(&packs, "a file where a folder must be").expect("written");
     let text = world.expect(3, &["run", "--", "true"]);
     assert!(text.contains("the step fails") && text.contains("packs"), "{text}");
+    // The store can be read, and not written: that shows at the end, and is as fatal.
+    std::fs::remove_file(&packs).expect("removed");
+    std::fs::rename(packs.with_extension("away"), &packs).expect("moved back");
+    let temporary = store.with_file_name("tmp");
+    std::fs::rename(&temporary, temporary.with_extension("away")).expect("moved");
+    std::fs::write(&temporary, "a file where a folder must be").expect("written");
+    let text = world.expect(3, &["run", "--", "true"]);
+    assert!(text.contains("the step fails") && text.contains("tmp"), "{text}");
 }
