@@ -29,6 +29,8 @@ use crate::gate::server::{Server, Ticket, git_process, is_own, process_started};
 pub(crate) const INBOX: &str = "refs/provost/inbox/";
 /// Refs of one push.
 const UPDATES: usize = 20_000;
+/// Statements that one push leaves for the server: each costs a verification and a line of the log.
+const LEFT: usize = 64;
 /// Bytes of standard input.
 const INPUT: u64 = 32 << 20;
 /// How long a hook waits for another push of the same ref.
@@ -194,10 +196,13 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
         if is_own(&update.reference) { own.push(update.clone()) } else { others.push(update.clone()) }
     }
     let person = who.as_ref().map(|(person, _)| *person);
+    if own.len() > LEFT {
+        bail!("more than {LEFT} statements for the server in one push: push them in parts");
+    }
     let mut refused = Vec::new();
     let mut statements = Vec::new();
     for update in &own {
-        match left(server, policy, &view, person, update) {
+        match left(server, policy, &view, person, update, &known) {
             Ok(Some(statement)) => statements.push(statement),
             Ok(None) => {}
             Err(error) => refused.push((update.reference.clone(), format!("{error:#}"))),
@@ -349,6 +354,7 @@ fn left(
     view: &View,
     person: Option<&Person>,
     update: &RefUpdate,
+    known: &provost_gate::Ledger,
 ) -> Result<Option<Statement>> {
     let reference = &update.reference;
     if !valid_ref_name(reference) {
@@ -378,6 +384,10 @@ fn left(
     let statement = Statement::parse(envelope.unverified_payload())?;
     if statement.predicate_type == APPROVAL {
         let seen = verify_approval(&policy.access, &envelope)?;
+        // Whatever is not signed of it may differ; it is the same approval.
+        if known.approvals.iter().any(|old| old.envelope == seen.envelope && old.person == seen.person) {
+            bail!("it is in the log already");
+        }
         let here = policy.access.repository.as_ref().is_some_and(|r| r.name == seen.approval.of.target.repository);
         if !here {
             bail!("the approval is of another repository");

@@ -170,6 +170,10 @@ fn thresholds_of_approvals() {
     approved("bob", &head);
     approved("bob", &head);
     team.refused("ada", &push, "1 approval");
+    // What is not signed of it makes no other approval.
+    let left = std::fs::read_to_string(team.root().join("left.json")).expect("left");
+    let output = team.leave("eve", "ada", &left.replacen('{', "{\"more\":1,", 1));
+    assert!(crate::text_of(&output).contains("in the log already"), "{}", crate::text_of(&output));
     // Of another commit, or of one whose key counts no more, or of someone without the role.
     let other = team.commit("ada", "b.txt", "two\n", &[]);
     approved("cyd", &other);
