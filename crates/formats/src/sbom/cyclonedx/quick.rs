@@ -1,7 +1,7 @@
 //! Reading no more of a CycloneDX document than it takes to judge its packages: thousands of stored documents are judged
 //! anew whenever the advisories change.
 //!
-//! This reads what [`write`](super::write) writes, and leaves everything else to the reader that checks all of it: the two
+//! This reads what [`write`](fn@super::write) writes, and leaves everything else to the reader that checks all of it: the two
 //! never say different things of a package.
 
 use provost_model::{Purl, Scopes};
