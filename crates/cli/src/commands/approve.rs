@@ -172,14 +172,14 @@ pub fn run(args: &ApproveArgs, context: &Context) -> Result<Exit> {
     };
     let envelope = signer.sign(&approval.statement()?)?;
     // As everyone else will read it.
-    provost_gate::verify_approval(access, &envelope).context("what was signed does not verify")?;
+    let seen = provost_gate::verify_approval(access, &envelope).context("what was signed does not verify")?;
     anstream::eprintln!(
         "{}",
         render::line("signed by", &format!("{} {}", printable(&signer.person.name), render::dim(&signer.fingerprint)))
             .trim_end()
     );
-    anstream::eprintln!("{}", render::line("envelope", &envelope.digest().to_hex()).trim_end());
-    let name = format!("approval-{}.json", envelope.digest().short());
+    anstream::eprintln!("{}", render::line("envelope", &seen.envelope.to_hex()).trim_end());
+    let name = format!("approval-{}.json", seen.envelope.short());
     let ways = Ways { output: args.output.as_deref(), push: args.push.as_deref(), name };
     deliver(context, &case, &envelope, &ways)?;
     Ok(Exit::Pass)
