@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provost_model::{Digest, Timestamp};
-use provost_policy::{Operation, Policy, ProtectRule, TimeSource, Who};
+use provost_policy::{Policy, ProtectRule, TimeSource, Who};
 use serde::{Deserialize, Serialize};
 
 use crate::approval::{ApprovalDecision, Relation, Seen, Standing, standing};
@@ -58,8 +58,6 @@ pub struct Circumstances<'a> {
     pub head_tree: &'a str,
     /// Whom the server let in; `None` in CI.
     pub pusher: Option<&'a str>,
-    /// What is done to the ref, where it is a push.
-    pub operation: Option<Operation>,
 }
 
 /// What one rule says.

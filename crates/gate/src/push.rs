@@ -201,7 +201,7 @@ impl Judge<'_> {
         };
         let moved = Moved { old: update.old.as_deref(), new: &commit, known: &known, judged: &judged };
         let proposal = Proposal::of_update(self.view, self.policy, target, &moved, self.facts.now.0)?;
-        let decision = self.decide(&proposal, operation)?;
+        let decision = self.decide(&proposal)?;
         change.tree.clone_from(&proposal.binding.tree);
         change.approvals = decision.approvals();
         change.broken_glass = decision.broken_glass.is_some();
@@ -313,7 +313,7 @@ impl Judge<'_> {
         tips
     }
 
-    fn decide(&self, proposal: &Proposal, operation: Operation) -> Result<Decision, GateError> {
+    fn decide(&self, proposal: &Proposal) -> Result<Decision, GateError> {
         let access = &self.policy.access;
         let concerned = proposal.concerned();
         let mut contributors = contributors(access, concerned, self.facts.pusher, self.facts.now.0);
@@ -328,7 +328,6 @@ impl Judge<'_> {
             checks: self.facts.checks,
             head_tree: proposal.binding.tree.as_deref().unwrap_or_default(),
             pusher: self.facts.pusher.map(|person| person.name.as_str()),
-            operation: Some(operation),
         };
         Ok(decide(self.policy, proposal, &circumstances))
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use provost_model::{Digest, Timestamp};
+use provost_model::Timestamp;
 use provost_policy::{Person, Policy, TimeSource};
 use provost_repo::View;
 use serde::{Deserialize, Serialize};
@@ -113,8 +113,6 @@ pub struct RefState {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplayState {
-    /// Entries of the log that were read.
-    pub size: u64,
     /// The refs.
     pub refs: BTreeMap<String, RefState>,
     /// The newest time of an entry.
@@ -245,7 +243,6 @@ impl<'a> Replay<'a> {
                 self.state.taken_over = Some(index);
             }
         }
-        self.state.size = index + 1;
         Ok(())
     }
 
@@ -458,10 +455,5 @@ impl<'a> Replay<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Envelopes that an entry names as approvals.
-    pub fn approvals_of(entry: &ReferenceUpdate) -> Vec<Digest> {
-        entry.changes.iter().flat_map(|change| change.approvals.iter().copied()).collect()
     }
 }

@@ -14,7 +14,7 @@ use super::case::Case;
 
 /// An approval's file is at most this long, in bytes.
 const ENVELOPE: u64 = 1 << 20;
-/// The refs through which approvals come in.
+/// Where signed statements are left for the server: `refs/provost/inbox/<SHA-256 of the file>`.
 pub(crate) const INBOX: &str = "refs/provost/inbox/";
 
 /// An approval that is known, and from where.

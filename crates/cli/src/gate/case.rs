@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use provost_formats::forge::{Contribution, Kind};
-use provost_gate::{Answer, Contributors, Decision, Proposal, RuleReport, Target, contributors};
+use provost_gate::{Answer, Contributors, Decision, Proposal, RuleReport, Target, contributors, records};
 use provost_model::Timestamp;
 use provost_policy::Policy;
 
@@ -121,7 +121,7 @@ impl Case {
             notes.push(format!("{} is in {reference} already: nothing would change", &head[..10]));
         }
         let no_successor = super::policy::successor(&clone.view, &found.trusted, &proposal, &anchors)?;
-        notes.extend(dependencies::mark(&clone.view, &mut proposal)?);
+        dependencies::mark(&clone.view, &mut proposal)?;
         let mut people = contributors(access, &proposal.commits, None, now);
         for account in wish.accounts {
             people.add_account(access, account, provost_policy::AuthorClass::Outsider);
@@ -220,16 +220,11 @@ impl Case {
                 continue;
             }
             if view.is_ancestor(&last.of.head, &binding.head)? {
-                let target = binding.target.clone();
-                let all = Proposal::read(
-                    view,
-                    self.policy(),
-                    target,
-                    Some(&last.of.head),
-                    &binding.head,
-                    crate::clock::now(),
-                );
-                return Ok(all.map_err(|error| self.clone.explain(error.into()))?.commits);
+                let since = view
+                    .new_commits(std::slice::from_ref(&binding.head), std::slice::from_ref(&last.of.head))
+                    .map_err(Into::into)
+                    .and_then(|ids| records(view, &self.policy().access, &ids, crate::clock::now()));
+                return since.map_err(|error| self.clone.explain(error.into()));
             }
         }
         Ok(Vec::new())

@@ -33,14 +33,14 @@ fn state(view: &View, id: Option<&str>) -> Result<Collected> {
 }
 
 /// Marks the changes of a proposal that bring new dependencies. What cannot be read is marked too: nobody knows what it
-/// brings. Returns what people should know.
+/// brings.
 ///
 /// # Errors
 /// The repository cannot be read.
-pub(crate) fn mark(view: &View, proposal: &mut Proposal) -> Result<Vec<String>> {
+pub(crate) fn mark(view: &View, proposal: &mut Proposal) -> Result<()> {
     let is_lock = |path: &[u8]| std::str::from_utf8(path).is_ok_and(|path| lock::reader_of(path).is_some());
     if !proposal.changes.iter().any(|record| is_lock(&record.change.path)) {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let binding = &proposal.binding;
     let (old, new) = match &binding.tree {
@@ -93,5 +93,5 @@ pub(crate) fn mark(view: &View, proposal: &mut Proposal) -> Result<Vec<String>> 
             }
         }
     }
-    Ok(Vec::new())
+    Ok(())
 }

@@ -85,7 +85,6 @@ pub(crate) fn hear(
         checks: &checks,
         head_tree: &case.head_tree,
         pusher: None,
-        operation: None,
     };
     let decision = case.bound(decide(policy, &case.proposal, &circumstances));
     Ok(Heard { approvals, times, decision })

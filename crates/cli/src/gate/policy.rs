@@ -119,12 +119,10 @@ fn may_follow(before: &Policy, next: &Policy, envelope: &Envelope) -> Result<()>
         bail!("it is named `{}`, and the one in force `{}`", next.name, before.name);
     }
     first_root(next, envelope)?;
-    for (root, whose) in [(&before.access.root, "the policy in force")] {
-        if let Some(root) = root
-            && !signed(root, envelope)
-        {
-            bail!("fewer than {} root keys of {whose} signed it", root.threshold);
-        }
+    if let Some(root) = &before.access.root
+        && !signed(root, envelope)
+    {
+        bail!("fewer than {} root keys of the policy in force signed it", root.threshold);
     }
     if before.access.root.is_some() && next.access.root.is_none() {
         bail!("it names no `[root]` keys any more: who may sign the one after it would be open");

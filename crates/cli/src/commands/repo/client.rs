@@ -347,7 +347,6 @@ pub(crate) fn pre_commit(context: &Context) -> Result<Exit> {
         checks: &[],
         head_tree: &tree,
         pusher: clone.person().map(|person| person.name.as_str()),
-        operation: None,
     };
     let decision = decide(&knowable, &proposal, &circumstances);
     let against: Vec<RuleReport> = decision.against().filter(|rule| rule.answer == Answer::Deny).cloned().collect();

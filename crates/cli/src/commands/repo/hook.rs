@@ -21,12 +21,11 @@ use super::init::{self, Identity};
 use crate::clock;
 use crate::commands::Context;
 use crate::exit::Exit;
+use crate::gate::approvals::INBOX;
 use crate::gate::policy as gate_policy;
 use crate::gate::publish::LOG_REF;
 use crate::gate::server::{Server, Ticket, git_process, is_own, process_started};
 
-/// Where signed statements are left for the server: `refs/provost/inbox/<SHA-256 of the file>`.
-pub(crate) const INBOX: &str = "refs/provost/inbox/";
 /// Refs of one push.
 const UPDATES: usize = 20_000;
 /// Statements that one push leaves for the server: each costs a verification and a line of the log.
@@ -68,24 +67,21 @@ enum Hook {
 /// # Errors
 /// It could not be decided: git refuses the push then.
 pub(crate) fn run(args: &HookArgs, context: &Context) -> Result<Exit> {
-    match args.hook {
-        Hook::PrePush => return super::client::pre_push(&args.arguments, context),
-        Hook::PreCommit => return super::client::pre_commit(context),
-        Hook::PreReceive | Hook::Update | Hook::PostReceive => {}
-    }
     let git_dir = std::env::var_os("GIT_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from);
-    let server = Server::open(&context.home, &git_dir)?;
+    let server = || Server::open(&context.home, &git_dir);
     match args.hook {
-        Hook::PreReceive => receive(&server, args.identity, &read_updates()?),
+        Hook::PrePush => super::client::pre_push(&args.arguments, context),
+        Hook::PreCommit => super::client::pre_commit(context),
+        Hook::PreReceive => receive(&server()?, args.identity, &read_updates()?),
         Hook::Update => {
             let [reference, old, new] = args.arguments.as_slice() else {
                 bail!("`update` is called with a ref, an old and a new id");
             };
-            receive(&server, args.identity, &[update(old, new, reference)?])
+            receive(&server()?, args.identity, &[update(old, new, reference)?])
         }
-        Hook::PrePush | Hook::PreCommit => Ok(Exit::Undecided),
         Hook::PostReceive => {
             // git has moved the refs: nothing that goes wrong here may look like a refusal.
+            let server = server()?;
             if let Err(error) = after(&server) {
                 anstream::eprintln!(
                     "provost: the push stands; its end is not in the log yet: {}",
