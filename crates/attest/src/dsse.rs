@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
-use provost_keys::{Certificate, Signer};
+use provost_keys::{Certificate, PublicKey, Signer};
 use provost_model::{Digest, sha256};
 use serde::{Deserialize, Serialize};
 
@@ -99,10 +99,19 @@ impl Envelope {
         Self { payload_type: payload_type.to_owned(), payload, signatures: vec![signature] }
     }
 
-    /// Puts the signature of a key first, where there is one: a log's entry is of the first.
-    pub fn put_first(&mut self, key: &provost_keys::PublicKey) {
+    fn signature_of(&self, key: &PublicKey) -> Option<usize> {
         let message = self.signed_bytes();
-        if let Some(at) = self.signatures.iter().position(|s| key.verify(&message, &s.signature).is_ok()) {
+        self.signatures.iter().position(|s| key.verify(&message, &s.signature).is_ok())
+    }
+
+    /// Whether one of the signatures is this key's. Whether the key counts is the caller's to know.
+    pub fn signed_by(&self, key: &PublicKey) -> bool {
+        self.signature_of(key).is_some()
+    }
+
+    /// Puts the signature of a key first, where there is one: a log's entry is of the first.
+    pub fn put_first(&mut self, key: &PublicKey) {
+        if let Some(at) = self.signature_of(key) {
             self.signatures.swap(0, at);
         }
     }

@@ -164,6 +164,13 @@ fn report(rule: &str, answer: Answer, reason: impl Into<String>) -> RuleReport {
     }
 }
 
+impl RuleReport {
+    /// A refusal, with what to do.
+    pub fn deny(rule: &str, reason: impl Into<String>, hint: &str) -> Self {
+        Self { hint: hint.to_owned(), ..report(rule, Answer::Deny, reason) }
+    }
+}
+
 impl Judge<'_> {
     fn now(&self) -> Timestamp {
         self.circumstances.now.0

@@ -119,17 +119,7 @@ impl Judge<'_> {
         Refusal {
             reference: self.update.reference.clone(),
             answer: Answer::Deny,
-            rules: vec![RuleReport {
-                rule: rule.to_owned(),
-                answer: Answer::Deny,
-                reason,
-                hint: hint.to_owned(),
-                missing: 0,
-                whom: Vec::new(),
-                until: None,
-                paths: Vec::new(),
-                approvals: Vec::new(),
-            }],
+            rules: vec![RuleReport::deny(rule, reason, hint)],
             stale: Vec::new(),
             binding: None,
         }

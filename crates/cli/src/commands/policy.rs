@@ -128,8 +128,7 @@ fn sign_by(source: &Path, output: &Path, key: Option<&Path>, add: bool, payload:
         if there.unverified_payload() != text.as_bytes() || there.payload_type() != payload {
             bail!("{} is of another text: sign this one anew, and have the others add theirs", output.display());
         }
-        let message = there.signed_bytes();
-        if there.signatures().iter().any(|s| key.public_key().verify(&message, &s.signature).is_ok()) {
+        if there.signed_by(key.public_key()) {
             bail!("this key has signed {} already: it counts once", output.display());
         }
         there.add_signature(&key)?;

@@ -156,17 +156,7 @@ impl Case {
     pub(crate) fn bound(&self, mut decision: Decision) -> Decision {
         let target = &self.proposal.binding.target;
         let mut refuse = |rule: &str, reason: String, hint: &str| {
-            decision.rules.push(RuleReport {
-                rule: rule.to_owned(),
-                answer: Answer::Deny,
-                reason,
-                hint: hint.to_owned(),
-                missing: 0,
-                whom: Vec::new(),
-                until: None,
-                paths: Vec::new(),
-                approvals: Vec::new(),
-            });
+            decision.rules.push(RuleReport::deny(rule, reason, hint));
             decision.answer = Answer::Deny;
             decision.broken_glass = None;
         };

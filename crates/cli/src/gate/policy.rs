@@ -131,13 +131,7 @@ fn may_follow(before: &Policy, next: &Policy, envelope: &Envelope) -> Result<()>
 }
 
 fn signed(root: &provost_policy::RootKeys, envelope: &Envelope) -> bool {
-    let message = envelope.signed_bytes();
-    let signers = root
-        .keys
-        .iter()
-        .filter(|key| envelope.signatures().iter().any(|s| key.verify(&message, &s.signature).is_ok()))
-        .map(provost_keys::PublicKey::id)
-        .collect();
+    let signers = root.keys.iter().filter(|key| envelope.signed_by(key)).map(provost_keys::PublicKey::id).collect();
     root.satisfied(&signers)
 }
 

@@ -138,13 +138,7 @@ impl Server {
     pub(crate) fn append(&self, store: &Store, statements: &[Statement]) -> Result<Vec<u64>> {
         let signer = signing::load(Role::Builder, &self.home, &self.project)?;
         let log = signing::load(Role::Log, &self.home, &self.project)?;
-        let mut records = Vec::new();
-        for statement in statements {
-            records.push(NewRecord { envelope: statement.sign(signer.as_ref())?, key: signer.public_key().clone() });
-        }
-        let receipts = store.append(&records, log.as_ref())?;
-        judge::remember_store(&self.home, store)?;
-        Ok(receipts.into_iter().map(|receipt| receipt.index).collect())
+        super::record::append(&self.home, store, statements, signer.as_ref(), log.as_ref())
     }
 
     /// Appends an envelope that somebody else signed.

@@ -8,10 +8,11 @@ use anyhow::{Context as _, Result};
 use provost_attest::{Envelope, verify_envelope};
 use provost_evidence::Store;
 use provost_gate::{Answer, GateVerdict, LoggedVerdict, Receipt, ReceiptKind};
-use provost_keys::{PublicKey, Signer};
+use provost_keys::Signer;
 use provost_model::printable;
 use provost_policy::{POLICY_PAYLOAD, Policy};
 
+use super::text::short;
 use super::{ledger, record};
 use crate::clock;
 use crate::home::Home;
@@ -229,17 +230,13 @@ pub(crate) fn governed(
     let anchors = Anchors::load(Some(home), &[], &[])?;
     // A newer policy by the same signer takes the older one's place.
     let replaced = |other: &Policy, envelope: &Envelope| {
-        let signed = |key: &PublicKey, by: &Envelope| {
-            let message = by.signed_bytes();
-            by.signatures().iter().any(|s| key.verify(&message, &s.signature).is_ok())
-        };
         let (Some(own), Some(by)) = (own, &own_envelope) else { return false };
         let policy = &own.policy;
         let mut keys = anchors.keys.iter().chain(other.access.root.iter().flat_map(|root| &root.keys));
         other.digest == policy.digest
             || other.name == policy.name
                 && other.serial < policy.serial
-                && keys.any(|key| signed(key, envelope) && signed(key, by))
+                && keys.any(|key| envelope.signed_by(key) && by.signed_by(key))
     };
     let uses = |other: &Policy| {
         let signs = keys.iter().any(|signer| other.keys().iter().any(|key| key.id() == signer.public_key().id()));
@@ -300,8 +297,4 @@ fn from_ci() -> Option<String> {
         .or_else(|| get("CI_COMMIT_TAG").map(|tag| format!("refs/tags/{tag}")))
         .or_else(|| get("CI_COMMIT_BRANCH").map(|branch| format!("refs/heads/{branch}")))
         .filter(|name| provost_repo::valid_ref_name(name))
-}
-
-fn short(id: &str) -> &str {
-    id.get(..10).unwrap_or(id)
 }

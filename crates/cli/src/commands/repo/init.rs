@@ -294,8 +294,7 @@ pub(crate) fn install(server: &Server, envelope: &Envelope) -> Result<Policy> {
 
 /// A key that signed an envelope, of those that may have.
 fn signing_key<'k>(envelope: &Envelope, keys: impl Iterator<Item = &'k PublicKey>) -> Result<PublicKey> {
-    let message = envelope.signed_bytes();
-    let mut keys = keys.filter(|key| envelope.signatures().iter().any(|s| key.verify(&message, &s.signature).is_ok()));
+    let mut keys = keys.filter(|key| envelope.signed_by(key));
     keys.next().cloned().context("no known key signed it")
 }
 
