@@ -1,7 +1,9 @@
 //! What is proposed, as git tells it.
 
+use std::collections::BTreeMap;
+
 use provost_model::{Digest, Timestamp, sha256};
-use provost_policy::Policy;
+use provost_policy::{Access, Policy};
 use provost_repo::{Merge, View};
 use serde::{Deserialize, Serialize};
 
@@ -68,8 +70,8 @@ pub struct Proposal {
     pub merge_base: Option<String>,
     /// The commits that the target does not have, newest first.
     pub commits: Vec<CommitRecord>,
-    /// Of a new ref: the commits since the tree that was judged last, where these are more. Their rules have judged them, and
-    /// their authors have a hand in what is proposed all the same.
+    /// Of a new ref: the commits since the tree that was judged last, where these are others. Rules have judged some of them,
+    /// and their authors have a hand in what is proposed all the same.
     pub since_judged: Option<Vec<CommitRecord>>,
     /// Paths in which the resulting tree differs from the target's.
     pub changes: Vec<ChangeRecord>,
@@ -155,8 +157,8 @@ impl Proposal {
             Some(_) => None,
             None => {
                 let hidden: Vec<String> = parted.iter().cloned().collect();
-                let ids = view.new_commits(std::slice::from_ref(&head), &hidden)?;
-                if ids.len() == commits.len() { None } else { Some(records(view, &policy.access, &ids, at)?) }
+                let since = view.new_commits(std::slice::from_ref(&head), &hidden)?;
+                if since == ids { None } else { Some(completed(view, &policy.access, &commits, since, at)?) }
             }
         };
         let merge_base = parted.filter(|_| base.is_none());
@@ -186,6 +188,21 @@ pub struct Moved<'a> {
     /// Whether a commit was once the tip of a ref that the same rules judge: then its tree was judged, and only then. That a
     /// commit is reached from such a tip says nothing of its tree.
     pub judged: &'a dyn Fn(&str) -> bool,
+}
+
+/// The records of `ids`: those at hand, and the others verified now.
+fn completed(
+    view: &View,
+    access: &Access,
+    at_hand: &[CommitRecord],
+    ids: Vec<String>,
+    at: Timestamp,
+) -> Result<Vec<CommitRecord>, GateError> {
+    let at_hand: BTreeMap<&str, &CommitRecord> = at_hand.iter().map(|r| (r.commit.id.as_str(), r)).collect();
+    let (known, others): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| at_hand.contains_key(id.as_str()));
+    let mut found = records(view, access, &others, at)?;
+    found.extend(known.iter().filter_map(|id| at_hand.get(id.as_str())).map(|record| (*record).clone()));
+    Ok(found)
 }
 
 /// The newest commit along first parents whose tree was judged by the rules of a new ref. `None`: all of it is to be judged.
