@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::approval::{APPROVAL, Seen, verify_approval};
 use crate::checks::CheckStatement;
 use crate::log::{RECEIPT, REFERENCE_UPDATE, Receipt, ReceiptKind, ReferenceUpdate, UpdateState};
+use crate::revocable::Revocable;
 use crate::verdict::{GATE_VERDICT, GateVerdict};
 use crate::{Answer, Binding, GateError};
 
@@ -66,10 +67,9 @@ pub struct Ledger {
     pub used: BTreeMap<String, u64>,
     /// When the newest receipt was given.
     pub newest: Option<Timestamp>,
-    /// Changes of refs that git may still give up, by push.
-    before: BTreeMap<String, BTreeMap<String, Option<String>>>,
-    /// Entries of these pushes.
-    pushes: BTreeMap<String, u64>,
+    /// Pushes that git may still give up.
+    #[serde(flatten)]
+    revocable: Revocable<String>,
 }
 
 impl Ledger {
@@ -103,8 +103,7 @@ impl Ledger {
     fn update(&mut self, entry: &ReferenceUpdate) {
         if entry.state == UpdateState::Aborted {
             // A push that never came into the log left nothing to take back.
-            let Some(mut before) = self.before.remove(&entry.push) else { return };
-            self.pushes.remove(&entry.push);
+            let (_, Some(mut before)) = self.revocable.give_up(&entry.push) else { return };
             for change in &entry.changes {
                 // What something came after is over, and stays.
                 match before.remove(&change.reference) {
@@ -117,9 +116,7 @@ impl Ledger {
         }
         let mut before = BTreeMap::new();
         for change in &entry.changes {
-            for refs in self.before.values_mut() {
-                refs.remove(&change.reference);
-            }
+            self.revocable.over(&change.reference);
             let old = match &change.to {
                 Some(to) => {
                     self.first_seen.entry(to.clone()).or_insert(entry.time);
@@ -135,15 +132,7 @@ impl Ledger {
             };
             before.insert(change.reference.clone(), old);
         }
-        self.before.insert(entry.push.clone(), before);
-        self.before.retain(|_, refs| !refs.is_empty());
-        self.pushes.insert(entry.push.clone(), self.size);
-        while self.pushes.len() > 1000 {
-            let oldest = self.pushes.iter().min_by_key(|(_, index)| **index).map(|(push, _)| push.clone());
-            let Some(oldest) = oldest else { break };
-            self.pushes.remove(&oldest);
-            self.before.remove(&oldest);
-        }
+        self.revocable.add(&entry.push, self.size, before);
     }
 
     /// Takes the entry that says that a step ran by a verdict. Whoever may sign evidence may say so: it can only take away.

@@ -16,6 +16,7 @@ mod log;
 mod proposal;
 mod push;
 mod replay;
+mod revocable;
 mod verdict;
 
 pub use approval::{
@@ -32,6 +33,7 @@ pub use log::{RECEIPT, REFERENCE_UPDATE, Receipt, ReceiptKind, RefChange, Refere
 pub use proposal::{Binding, Moved, Proposal, Target};
 pub use push::{History, PushFacts, RefUpdate, Refusal, judge_push};
 pub use replay::{Anomaly, AnomalyKind, Controls, Known, RefState, Replay, ReplayState};
+pub use revocable::Revocable;
 pub use verdict::{GATE_VERDICT, GateVerdict};
 
 /// Limits on what the gate takes. What lies beyond is refused, never passed over.
@@ -44,6 +46,8 @@ impl Limits {
     pub const APPROVALS: usize = 10_000;
     /// Commits that an entry of the log names for one ref.
     pub const LOGGED: usize = 1000;
+    /// Pushes that git may still give up.
+    pub const REVOCABLE: usize = 1000;
     /// Approvals of one person that are considered for one proposal.
     pub const EACH: usize = 16;
     /// A comment or reason, in bytes.

@@ -12,6 +12,7 @@ use crate::approval::Seen;
 use crate::checks::CheckStatement;
 use crate::log::{ReferenceUpdate, UpdateState};
 use crate::push::{PushFacts, RefUpdate, judge_push};
+use crate::revocable::Revocable;
 use crate::{Binding, GateError, RefChange};
 
 /// What kind of thing is wrong.
@@ -117,11 +118,9 @@ pub struct ReplayState {
     pub refs: BTreeMap<String, RefState>,
     /// The newest time of an entry.
     pub time: Option<Timestamp>,
-    /// Pushes that were accepted, with what the refs held before: until the next entry of the ref ends them.
-    pub before: BTreeMap<String, BTreeMap<String, Option<RefState>>>,
-    /// The entries of these pushes.
-    #[serde(default)]
-    pub pushes: BTreeMap<String, u64>,
+    /// Pushes that were accepted, until the next entry of the ref ends them.
+    #[serde(flatten)]
+    pub revocable: Revocable<RefState>,
     /// A push was accepted.
     #[serde(default)]
     pub pushed: bool,
@@ -237,7 +236,7 @@ impl<'a> Replay<'a> {
                     let later = self.state.pushed || self.state.taken_over.is_some_and(|last| index != last + 1);
                     let kind = if ruled && (moved || later) { AnomalyKind::TakenOver } else { AnomalyKind::Adopted };
                     self.anomaly(kind, &change.reference, Some(index), what);
-                    self.over(&change.reference);
+                    self.state.revocable.over(&change.reference);
                     self.set(index, entry, change, Controls { reviewed: false, ..controls });
                 }
                 self.state.taken_over = Some(index);
@@ -249,8 +248,8 @@ impl<'a> Replay<'a> {
     /// git gave a push up: the refs are what they were. Only a push that nothing came after, and that nobody has seen in place,
     /// can be given up; otherwise a server could drop history that way.
     fn aborted(&mut self, index: u64, entry: &ReferenceUpdate) {
-        let pushed = self.state.pushes.remove(&entry.push);
-        let Some(mut before) = self.state.before.remove(&entry.push) else {
+        let (pushed, before) = self.state.revocable.give_up(&entry.push);
+        let Some(mut before) = before else {
             // A push that never came into the log left nothing to take back.
             if pushed.is_some() {
                 let all = entry.changes.first().map_or("", |change| &change.reference).to_owned();
@@ -282,17 +281,9 @@ impl<'a> Replay<'a> {
     pub fn seen_in_place(&mut self, theirs: &[(String, String)]) {
         for (name, id) in theirs {
             if self.state.refs.get(name).is_some_and(|state| state.id == *id) {
-                self.over(name);
+                self.state.revocable.over(name);
             }
         }
-    }
-
-    /// Whatever was pushed to this ref before is over.
-    fn over(&mut self, name: &str) {
-        for refs in self.state.before.values_mut() {
-            refs.remove(name);
-        }
-        self.state.before.retain(|_, refs| !refs.is_empty());
     }
 
     fn set(&mut self, index: u64, entry: &ReferenceUpdate, change: &RefChange, controls: Controls) {
@@ -323,7 +314,7 @@ impl<'a> Replay<'a> {
         let mut updates = Vec::new();
         let mut gaps = Vec::new();
         for change in &entry.changes {
-            self.over(&change.reference);
+            self.state.revocable.over(&change.reference);
             let old = self.state.refs.get(&change.reference);
             before.insert(change.reference.clone(), old.cloned());
             if old.map(|state| &state.id) != change.from.as_ref() {
@@ -388,15 +379,7 @@ impl<'a> Replay<'a> {
                 .is_some_and(|own| !own.approvals.is_empty() && !own.broken_glass && !own.kept_approvals);
             self.set(index, entry, change, controls);
         }
-        self.state.before.insert(entry.push.clone(), before);
-        self.state.pushes.insert(entry.push.clone(), index);
-        // Only the newest pushes can still be aborted.
-        while self.state.pushes.len() > 1000 {
-            let oldest = self.state.pushes.iter().min_by_key(|(_, index)| **index).map(|(push, _)| push.clone());
-            let Some(oldest) = oldest else { break };
-            self.state.pushes.remove(&oldest);
-            self.state.before.remove(&oldest);
-        }
+        self.state.revocable.add(&entry.push, index, before);
         Ok(())
     }
 
