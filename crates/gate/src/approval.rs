@@ -10,7 +10,7 @@ use provost_policy::{Access, Keep, Person, PersonKey, TimeSource, Who};
 use provost_repo::{Merge, View};
 use serde::{Deserialize, Serialize};
 
-use crate::{Binding, Contributors, GateError, Limits, Proposal, Via};
+use crate::{Binding, Contributors, GateError, Limits, Proposal, Via, predicate_of};
 
 /// The predicate type of approvals.
 pub const APPROVAL: &str = "urn:provost:predicate:approval:v0.1";
@@ -72,10 +72,7 @@ impl Approval {
 
     fn parse(statement: &Statement) -> Result<Self, GateError> {
         let wrong = |why: String| GateError::malformed("the approval", why);
-        if statement.predicate_type != APPROVAL {
-            return Err(wrong(format!("its predicate is {}", statement.predicate_type)));
-        }
-        let approval: Self = serde_json::from_value(statement.predicate.clone()).map_err(|e| wrong(e.to_string()))?;
+        let approval: Self = predicate_of(statement, APPROVAL, "the approval")?;
         let digest = approval.of.digest();
         if statement.subject.len() != 1 || statement.subject.first().and_then(|s| s.sha256()) != Some(digest) {
             return Err(wrong("its subject is not what its predicate says".into()));

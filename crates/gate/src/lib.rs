@@ -55,3 +55,15 @@ impl Limits {
     /// Paths that a report names for one rule.
     pub const NAMED_PATHS: usize = 20;
 }
+
+/// What a statement says, if its predicate is of this kind. `what` names it in errors.
+fn predicate_of<T: serde::de::DeserializeOwned>(
+    statement: &provost_attest::Statement,
+    kind: &str,
+    what: &'static str,
+) -> Result<T, GateError> {
+    if statement.predicate_type != kind {
+        return Err(GateError::malformed(what, format!("its predicate is {}", statement.predicate_type)));
+    }
+    serde_json::from_value(statement.predicate.clone()).map_err(|e| GateError::malformed(what, e))
+}

@@ -4,7 +4,7 @@ use provost_attest::{ResourceDescriptor, Statement};
 use provost_model::{Digest, Timestamp, sha256};
 use serde::{Deserialize, Serialize};
 
-use crate::{Binding, GateError};
+use crate::{Binding, GateError, predicate_of};
 
 /// The predicate type of an entry of the reference log.
 pub const REFERENCE_UPDATE: &str = "urn:provost:predicate:reference-update:v0.1";
@@ -108,10 +108,7 @@ impl ReferenceUpdate {
     /// # Errors
     /// It is none.
     pub fn parse(statement: &Statement) -> Result<Self, GateError> {
-        if statement.predicate_type != REFERENCE_UPDATE {
-            return Err(GateError::malformed("the entry", format!("its predicate is {}", statement.predicate_type)));
-        }
-        serde_json::from_value(statement.predicate.clone()).map_err(|e| GateError::malformed("the entry", e))
+        predicate_of(statement, REFERENCE_UPDATE, "the entry")
     }
 }
 
@@ -182,9 +179,6 @@ impl Receipt {
     /// # Errors
     /// It is none.
     pub fn parse(statement: &Statement) -> Result<Self, GateError> {
-        if statement.predicate_type != RECEIPT {
-            return Err(GateError::malformed("the receipt", format!("its predicate is {}", statement.predicate_type)));
-        }
-        serde_json::from_value(statement.predicate.clone()).map_err(|e| GateError::malformed("the receipt", e))
+        predicate_of(statement, RECEIPT, "the receipt")
     }
 }

@@ -4,7 +4,7 @@ use provost_attest::Statement;
 use provost_model::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Answer, Binding, Decision, GateError};
+use crate::{Answer, Binding, Decision, GateError, predicate_of};
 
 /// The predicate type of verdicts.
 pub const GATE_VERDICT: &str = "urn:provost:predicate:gate-verdict:v0.1";
@@ -85,10 +85,7 @@ impl GateVerdict {
     /// It is none, or its subject is not what it says.
     pub fn parse(statement: &Statement) -> Result<Self, GateError> {
         let wrong = |why: String| GateError::malformed("the verdict", why);
-        if statement.predicate_type != GATE_VERDICT {
-            return Err(wrong(format!("its predicate is {}", statement.predicate_type)));
-        }
-        let verdict: Self = serde_json::from_value(statement.predicate.clone()).map_err(|e| wrong(e.to_string()))?;
+        let verdict: Self = predicate_of(statement, GATE_VERDICT, "the verdict")?;
         if statement.subject.len() != 1 || statement.subject[0].sha256() != Some(verdict.of.digest()) {
             return Err(wrong("its subject is not what its predicate says".into()));
         }
