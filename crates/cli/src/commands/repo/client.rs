@@ -2,7 +2,6 @@
 //! and blocks nothing.
 
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,6 +17,7 @@ use provost_policy::{Operation, POLICY_PAYLOAD, Person, Policy, TimeSource};
 use provost_repo::{Published, View};
 
 use super::hook::update;
+use super::{branch_of, scripts};
 use crate::clock;
 use crate::commands::Context;
 use crate::exit::Exit;
@@ -52,31 +52,18 @@ pub(crate) struct ClientHooksArgs {
 /// There is no clone, or a hook of somebody else's.
 pub(crate) fn install(args: &ClientHooksArgs) -> Result<Exit> {
     let view = View::open(&args.directory)?;
-    let folder = match provost_repo::hooks_path(&args.directory)? {
-        Some(path) => args.directory.join(path),
-        None => view.git_dir().join("hooks"),
-    };
     if args.remote.starts_with('-') || args.remote.is_empty() || args.remote.chars().any(char::is_control) {
         bail!("`{}` is no remote", printable(&args.remote));
     }
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let program = std::env::current_exe().context("where this program is cannot be found out")?;
-    let program = program.display().to_string().replace('\'', r"'\''");
+    let folder = scripts::folder(&args.directory, view.git_dir())?;
+    let program = scripts::program()?;
     for name in ["pre-push", "pre-commit"] {
-        let path = folder.join(name);
         let text = format!(
-            "#!/bin/sh\n# provost: what the server would say. See `provost repo hook --help`.\nexec '{program}' repo hook {name} -- \"$@\"\n"
+            "#!/bin/sh\n# provost: what the server would say. See `provost repo hook --help`.\nexec {program} repo hook {name} -- \"$@\"\n"
         );
-        match std::fs::read_to_string(&path) {
-            Ok(there) if there == text => continue,
-            Ok(there) if !there.contains(" repo hook ") => {
-                bail!("{} is there and not provost's: call `provost repo hook {name}` from it", path.display());
-            }
-            _ => {}
+        if let Some(path) = scripts::write(&folder, name, &text)? {
+            anstream::eprintln!("  new {}", path.display());
         }
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
-        anstream::eprintln!("  new {}", path.display());
     }
     let key = format!("remote.{}.fetch", args.remote);
     let known = git(&args.directory, &["config", "--get-all", &key]).unwrap_or_default();
@@ -279,11 +266,7 @@ pub(crate) fn pre_push(arguments: &[String], context: &Context) -> Result<Exit> 
 
 /// The server's refs as this clone saw them last.
 fn refs_of(view: &View, remote: &str) -> Result<Vec<(String, String)>> {
-    let prefix = format!("refs/remotes/{remote}/");
-    let named = |(name, id): (String, String)| {
-        let branch = name.strip_prefix(&prefix)?;
-        (branch != "HEAD").then(|| (format!("refs/heads/{branch}"), id))
-    };
+    let named = |(name, id): (String, String)| Some((branch_of(&name, remote)?, id));
     Ok(view.refs()?.into_iter().filter_map(named).collect())
 }
 

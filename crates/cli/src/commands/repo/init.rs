@@ -1,6 +1,5 @@
 //! Preparing a repository for being served, installing its policy, taking over refs.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -13,7 +12,7 @@ use provost_model::printable;
 use provost_policy::{Delegated, Delegation, Policy};
 use provost_repo::View;
 
-use super::Where;
+use super::{Where, scripts};
 use crate::commands::Context;
 use crate::exit::Exit;
 use crate::gate::server::{Server, is_own};
@@ -156,31 +155,15 @@ fn snippet(name: &str, server: &str, log: &str) -> String {
 
 /// Writes the hooks; one that is there and not ours is left alone and named.
 fn hooks(git_dir: &Path, context: &Context, identity: Identity, made: &mut setup::Made) -> Result<()> {
-    let folder = match provost_repo::hooks_path(git_dir)? {
-        Some(path) => git_dir.join(path),
-        None => git_dir.join("hooks"),
-    };
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let program = std::env::current_exe().context("where this program is cannot be found out")?;
-    let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
+    let folder = scripts::folder(git_dir, git_dir)?;
+    let program = scripts::program()?;
     for name in ["pre-receive", "post-receive"] {
-        let path = folder.join(name);
         let text = format!(
-            "#!/bin/sh\n# provost: who may push what. See `provost repo hook --help`.\nPROVOST_HOME={} exec {} repo hook {name} --identity {}\n",
-            quoted(context.home.path()),
-            quoted(&program),
+            "#!/bin/sh\n# provost: who may push what. See `provost repo hook --help`.\nPROVOST_HOME={} exec {program} repo hook {name} --identity {}\n",
+            scripts::quoted(context.home.path()),
             identity.name()
         );
-        match std::fs::read_to_string(&path) {
-            Ok(there) if there == text => continue,
-            Ok(there) if !there.contains(" repo hook ") => {
-                bail!("{} is there and not provost's: call `provost repo hook {name}` from it", path.display());
-            }
-            _ => {}
-        }
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
-        made.new.push(path);
+        made.new.extend(scripts::write(&folder, name, &text)?);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ mod client;
 mod hide;
 mod hook;
 mod init;
+mod scripts;
 mod serve;
 mod serve_http;
 mod serve_ssh;
@@ -46,6 +47,12 @@ enum RepoCommand {
     ServeHttp(serve_http::ServeHttpArgs),
     /// Replay policy and reference log on any clone: what bypassed the server, dropped history or broke the rules?
     Verify(verify::VerifyArgs),
+}
+
+/// The server's name of a branch that a clone has as a remote one.
+fn branch_of(tracking: &str, remote: &str) -> Option<String> {
+    let branch = tracking.strip_prefix("refs/remotes/")?.strip_prefix(remote)?.strip_prefix('/')?;
+    (branch != "HEAD").then(|| format!("refs/heads/{branch}"))
 }
 
 /// Which repository.

@@ -17,6 +17,7 @@ use provost_repo::{Published, View};
 use provost_tlog::{Frontier, SignedCheckpoint, leaf_hash};
 use serde::{Deserialize, Serialize};
 
+use super::branch_of;
 use crate::commands::Context;
 use crate::exit::Exit;
 use crate::gate::publish::{FILE, LOG_REF, PublishedEntry, path_of};
@@ -384,7 +385,6 @@ fn refs_of(view: &View, bare: bool, remote: &str, fetched: bool) -> Result<Vec<(
     if bare {
         return Ok(all.into_iter().filter(|(name, _)| !is_own(name)).collect());
     }
-    let prefix = format!("refs/remotes/{remote}/");
     let kept = format!("{TAGS}{remote}/");
     let fetched = fetched || all.iter().any(|(name, _)| name.starts_with(&kept));
     let named = |(name, id): (String, String)| {
@@ -394,8 +394,7 @@ fn refs_of(view: &View, bare: bool, remote: &str, fetched: bool) -> Result<Vec<(
         if name.starts_with("refs/tags/") {
             return (!fetched).then_some((name, id));
         }
-        let branch = name.strip_prefix(&prefix)?;
-        (branch != "HEAD").then(|| (format!("refs/heads/{branch}"), id))
+        Some((branch_of(&name, remote)?, id))
     };
     Ok(all.into_iter().filter_map(named).collect())
 }
