@@ -34,6 +34,17 @@ pub struct Which {
     /// The commit that is proposed (default: HEAD).
     #[arg(value_name = "HEAD")]
     pub head: Option<String>,
+    /// Where it is to go.
+    #[command(flatten)]
+    pub place: Place,
+    /// The repository's name, to be sure: it has to be the policy's.
+    #[arg(long, value_name = "NAME")]
+    pub repository: Option<String>,
+}
+
+/// Where a change is to go, and by which policy.
+#[derive(Debug, Args)]
+pub struct Place {
     /// The ref that it is to go into (default: the one that origin's HEAD names).
     #[arg(long, value_name = "REF")]
     pub onto: Option<String>,
@@ -43,9 +54,6 @@ pub struct Which {
     /// A critical step instead of a merge.
     #[arg(long, value_name = "NAME")]
     pub step: Option<String>,
-    /// The repository's name, to be sure: it has to be the policy's.
-    #[arg(long, value_name = "NAME")]
-    pub repository: Option<String>,
     /// The signed policy (default: the target's own, or refs/provost/policy).
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
@@ -59,15 +67,20 @@ pub struct Which {
 
 impl Which {
     pub(crate) fn wish<'a>(&'a self, remote: Option<&'a str>) -> Wish<'a> {
+        Wish { repository: self.repository.as_deref(), ..self.place.wish(self.head.as_deref(), remote) }
+    }
+}
+
+impl Place {
+    pub(crate) fn wish<'a>(&'a self, head: Option<&'a str>, remote: Option<&'a str>) -> Wish<'a> {
         Wish {
             directory: self.directory.clone().unwrap_or_else(|| PathBuf::from(".")),
             policy: self.policy.as_deref(),
             policy_keys: &self.policy_key,
             onto: self.onto.as_deref(),
             base: self.base.as_deref(),
-            head: self.head.as_deref(),
+            head,
             step: self.step.as_deref(),
-            repository: self.repository.as_deref(),
             remote,
             ..Wish::default()
         }

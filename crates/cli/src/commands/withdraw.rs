@@ -9,10 +9,10 @@ use provost_gate::{Approval, ApprovalDecision, Seen, verify_approval};
 use provost_model::printable;
 
 use crate::commands::Context;
-use crate::commands::approve::agreed;
+use crate::commands::approve::{Place, agreed};
 use crate::exit::Exit;
 use crate::gate::approvals::Places;
-use crate::gate::case::{Case, Wish};
+use crate::gate::case::Case;
 use crate::gate::deliver::{Ways, deliver};
 use crate::gate::person::Signer;
 use crate::gate::record;
@@ -53,46 +53,13 @@ pub struct WithdrawArgs {
     pub yes: bool,
 }
 
-/// Which change is meant; as elsewhere, without a commit of its own.
-#[derive(Debug, Args)]
-pub struct Place {
-    /// The ref that it is to go into (default: the one that origin's HEAD names).
-    #[arg(long, value_name = "REF")]
-    pub onto: Option<String>,
-    /// Where that ref stands (default: as this clone knows it).
-    #[arg(long, value_name = "REV")]
-    pub base: Option<String>,
-    /// A critical step instead of a merge.
-    #[arg(long, value_name = "NAME")]
-    pub step: Option<String>,
-    /// The signed policy (default: the target's own, or refs/provost/policy).
-    #[arg(long, value_name = "FILE")]
-    pub policy: Option<PathBuf>,
-    /// A public key that is trusted to sign policies (default: those of `provost trust`).
-    #[arg(long, value_name = "FILE")]
-    pub policy_key: Vec<PathBuf>,
-    /// The repository (default: the working directory).
-    #[arg(short = 'C', long, value_name = "DIR")]
-    pub directory: Option<PathBuf>,
-}
-
 /// Withdraws.
 ///
 /// # Errors
 /// Nothing fits, or it is not theirs.
 pub fn run(args: &WithdrawArgs, context: &Context) -> Result<Exit> {
     let now = clock::now();
-    let wish = Wish {
-        directory: args.place.directory.clone().unwrap_or_else(|| PathBuf::from(".")),
-        policy: args.place.policy.as_deref(),
-        policy_keys: &args.place.policy_key,
-        onto: args.place.onto.as_deref(),
-        base: args.place.base.as_deref(),
-        head: args.head.as_deref(),
-        step: args.place.step.as_deref(),
-        remote: args.push.as_deref().or(Some("origin")),
-        ..Wish::default()
-    };
+    let wish = args.place.wish(args.head.as_deref(), args.push.as_deref().or(Some("origin")));
     let case = Case::open(&context.home, wish, now)?;
     let access = &case.policy().access;
     let signer = Signer::open(access, args.key.as_deref(), &case.clone.directory)?;
