@@ -123,6 +123,21 @@ pub(crate) fn sequential(text: &[u8]) -> f64 {
     count as f64 / text.len().max(1) as f64
 }
 
+/// True for a hexadecimal number whose digits and letters stand by turns far more often than chance has it: one in some
+/// thousand of random ones.
+pub(crate) fn alternates(value: &[u8]) -> bool {
+    if value.len() < 16 || !is_hex(value) {
+        return false;
+    }
+    let digits = value.iter().filter(|b| b.is_ascii_digit()).count() as f64 / value.len() as f64;
+    let pairs = (value.len() - 1) as f64;
+    let turns = value.windows(2).filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit()).count() as f64;
+    // Ten of sixteen characters are digits.
+    let chance = 2.0 * 0.625 * 0.375;
+    let deviation = (pairs * chance * (1.0 - chance)).sqrt();
+    (0.3..=0.8).contains(&digits) && turns > pairs * chance + 3.0 * deviation
+}
+
 /// True when few different characters make it up, or a short piece is repeated.
 pub(crate) fn repeated(text: &[u8]) -> bool {
     if text.len() < 4 {
@@ -141,6 +156,8 @@ pub(crate) fn repeated(text: &[u8]) -> bool {
 
 /// True for text that a program puts another value into, or that stands for one.
 pub(crate) fn template(value: &[u8]) -> Option<&'static str> {
+    // A shell's text that is interrupted for a variable: `"'$PASSWORD'"`.
+    let value = unquoted(value);
     let first = value.first().copied().unwrap_or_default();
     let last = value.last().copied().unwrap_or_default();
     let found = (first == b'<' && last == b'>')
@@ -158,6 +175,13 @@ pub(crate) fn template(value: &[u8]) -> Option<&'static str> {
             .iter()
             .any(|part| contains(value, part));
     found.then_some("a template: another value is put in here")
+}
+
+fn unquoted(value: &[u8]) -> &[u8] {
+    match value {
+        [b'\'' | b'"', inner @ .., b'\'' | b'"'] => unquoted(inner),
+        _ => value,
+    }
 }
 
 /// Words that stand for nothing.
@@ -288,6 +312,19 @@ mod tests {
     }
 
     #[test]
+    fn turns_of_digits_and_letters() {
+        for typed in ["b4c9a1f7e2d8c3a6", "4d9e2f8a1c7b3e6d0f5a9c2b8d4e1f7a"] {
+            assert!(alternates(typed.as_bytes()), "{typed}");
+        }
+        // SHA-256 of the numbers from 0 to 9, cut: none of them.
+        for number in 0..10_u8 {
+            use sha2::Digest as _;
+            let text: String = sha2::Sha256::digest([number]).iter().map(|b| format!("{b:02x}")).collect();
+            assert!(!alternates(&text.as_bytes()[..40]), "{text}");
+        }
+    }
+
+    #[test]
     fn identifiers_are_cut_into_words() {
         let cut = |text: &'static str| {
             words(text.as_bytes()).into_iter().map(|w| String::from_utf8_lossy(w).into_owned()).collect::<Vec<_>>()
@@ -310,6 +347,8 @@ mod tests {
             assert!(placeholder(text.as_bytes()).is_some(), "{text}");
         }
         assert_eq!(placeholder(b"h4Kq0zPx9WvT2mLr"), None);
+        assert!(template(b"'$DATABASE_PASSWORD'").is_some() && template(b"\"'$PASS'\"").is_some());
+        assert!(template(b"'").is_none() && template(b"").is_none());
         assert!(sequential(b"a1b2c3d4e5f6g7h8") > 0.8 && sequential(b"h4Kq0zPx9WvT2mLr") < 0.3);
         assert!(placeholder(b"ghp_0123456789abcdefghij").is_some_and(|doubt| !doubt.certain));
     }

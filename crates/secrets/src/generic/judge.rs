@@ -3,6 +3,7 @@
 use provost_model::Confidence;
 
 use super::Class;
+use super::forms;
 use super::notation::{Literal, Notation, VALUE};
 use crate::context::Kind;
 use crate::value;
@@ -61,6 +62,12 @@ pub(super) fn judge(
                 let certain = doubt.certain || value::sequential(&lower) > 0.95;
                 let confidence = if certain { Confidence::Weak } else { Confidence::Likely };
                 return (random >= 0.5 && length >= 12).then(|| (confidence, doubt.why.to_owned()));
+            }
+            if let Some(why) = forms::contradicts(name, text) {
+                return said(Confidence::Weak, why);
+            }
+            if value::alternates(text) {
+                return said(Confidence::Weak, "digits and letters by turns, as people type them");
             }
             if value::is_uuid(text) {
                 return said(Confidence::Likely, "a UUID is assigned to a name that speaks of a secret");

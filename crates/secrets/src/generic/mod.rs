@@ -4,6 +4,7 @@
 //! whole identifier and cut into words; what follows it is read as an assignment in any of the common notations; the
 //! value is then judged by what it looks like.
 
+mod forms;
 mod judge;
 mod names;
 mod notation;
