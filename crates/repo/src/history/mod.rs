@@ -3,15 +3,18 @@
 //! Packs are read delta tree by delta tree, so that each delta is applied once; nothing is written, no filter is run, and
 //! whatever the repository's configuration says takes no part.
 
+mod names;
+mod pack;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use gix::ObjectId;
 use gix::objs::Kind;
-use gix::odb::pack;
 
+use self::names::{Names, place};
+use self::pack::Pack;
 use crate::{RepoError, open};
 
 /// One object.
@@ -55,52 +58,6 @@ pub(crate) fn problem(path: &Path) -> impl Fn(&dyn std::fmt::Display) -> RepoErr
 /// How a name decides what its content is taken for: of several names of one content the lowest counts.
 pub type Rank<'r> = dyn Fn(&str) -> u8 + Sync + 'r;
 
-/// Names of files by object, each name kept once.
-struct Names<'r> {
-    rank: &'r Rank<'r>,
-    numbers: HashMap<Box<str>, u32>,
-    texts: Vec<Box<str>>,
-    of: HashMap<ObjectId, Named>,
-}
-
-struct Named {
-    number: u32,
-    /// The object was met.
-    met: AtomicBool,
-}
-
-impl Names<'_> {
-    fn add(&mut self, id: ObjectId, name: &[u8]) {
-        let name = String::from_utf8_lossy(name);
-        let number = match self.numbers.get(name.as_ref()) {
-            Some(number) => *number,
-            None => {
-                let number = self.texts.len() as u32;
-                let text: Box<str> = name.into();
-                self.texts.push(text.clone());
-                self.numbers.insert(text, number);
-                number
-            }
-        };
-        // Of several names the strictest counts, then the first in order: the same whatever came first.
-        let (rank, texts) = (self.rank, &self.texts);
-        let order = |number: u32| {
-            let text = &texts[number as usize];
-            (rank(text), text.clone())
-        };
-        let named = self.of.entry(id).or_insert_with(|| Named { number, met: AtomicBool::new(false) });
-        if named.number != number && order(number) < order(named.number) {
-            named.number = number;
-        }
-    }
-
-    fn get(&self, id: &ObjectId) -> &str {
-        let Some(named) = self.of.get(id) else { return "" };
-        named.met.store(true, Ordering::Relaxed);
-        self.texts.get(named.number as usize).map_or("", |text| text)
-    }
-}
-
 /// The entries of a tree: mode, name, id (git's tree format).
 pub(crate) fn entries(mut bytes: &[u8], length: usize) -> impl Iterator<Item = (u32, &[u8], ObjectId)> {
     std::iter::from_fn(move || {
@@ -116,121 +73,6 @@ pub(crate) fn entries(mut bytes: &[u8], length: usize) -> impl Iterator<Item = (
 
 pub(crate) const DIRECTORY: u32 = 0o040_000;
 const SUBMODULE: u32 = 0o160_000;
-
-/// A pack, its entries told apart by kind.
-struct Pack {
-    index: pack::index::File,
-    data: pack::data::File,
-    /// Offset and place in the index.
-    structure: Vec<(u64, u32)>,
-    blobs: Vec<(u64, u32)>,
-}
-
-impl Pack {
-    fn open(path: &Path, hash: gix::hash::Kind) -> Result<Self, String> {
-        let text = |e: gix::Error| e.to_string();
-        let index = pack::index::File::at(path, hash).map_err(text)?;
-        let data = pack::data::File::at(path.with_extension("pack"), hash).map_err(text)?;
-        let data = data.with_alloc_limit_bytes(Some(LARGEST));
-        if data.checksum() != index.pack_checksum() {
-            return Err("the pack is not the one that its index was made of, or it is cut off".to_owned());
-        }
-        let mut sorted: Vec<(u64, u32)> =
-            (0..index.num_objects()).map(|place| (index.pack_offset_at_index(place), place)).collect();
-        sorted.sort_unstable();
-        // A delta is of its base's kind; its base stands before it, or is named by id.
-        let mut kinds: Vec<Option<Kind>> = vec![None; sorted.len()];
-        let at = |offset: u64| sorted.binary_search_by_key(&offset, |(offset, _)| *offset).ok();
-        let mut waiting = Vec::new();
-        for (place, (offset, _)) in sorted.iter().enumerate() {
-            let entry = data.entry(*offset).map_err(text)?;
-            use pack::data::entry::Header;
-            let base = match entry.header {
-                Header::Commit | Header::Tree | Header::Blob | Header::Tag => {
-                    kinds[place] = entry.header.as_kind();
-                    continue;
-                }
-                Header::OfsDelta { base_distance } => offset.checked_sub(base_distance).and_then(at),
-                Header::RefDelta { base_id } => {
-                    index.lookup(base_id).map(|found| index.pack_offset_at_index(found)).and_then(at)
-                }
-            };
-            let Some(base) = base else { return Err("an object's base is in no place of the pack".to_owned()) };
-            kinds[place] = kinds[base];
-            if kinds[place].is_none() {
-                waiting.push((place, base));
-            }
-        }
-        while !waiting.is_empty() {
-            let before = waiting.len();
-            waiting.retain(|(place, base)| {
-                kinds[*place] = kinds[*base];
-                kinds[*place].is_none()
-            });
-            if waiting.len() == before {
-                return Err("objects are each other's base".to_owned());
-            }
-        }
-        let (mut structure, mut blobs) = (Vec::new(), Vec::new());
-        for (entry, kind) in sorted.iter().zip(&kinds) {
-            if *kind == Some(Kind::Blob) { blobs.push(*entry) } else { structure.push(*entry) }
-        }
-        // The entries of a delta tree are read from the pack's first on: it has to be among them, whatever it is.
-        if let Some(first) = sorted.first() {
-            for group in [&mut structure, &mut blobs] {
-                if group.first().is_some_and(|entry| entry != first) {
-                    group.insert(0, *first);
-                }
-            }
-        }
-        Ok(Self { index, data, structure, blobs })
-    }
-
-    fn id(&self, place: u32) -> ObjectId {
-        self.index.oid_at_index(place).to_owned()
-    }
-
-    /// Decodes these entries, each delta once, on all processors.
-    fn decode(&self, entries: &[(u64, u32)], visit: &(impl Fn(Kind, ObjectId, &[u8]) + Sync)) -> Result<(), String> {
-        let stop = AtomicBool::new(false);
-        let resolve =
-            |id: &gix::hash::oid| Ok(self.index.lookup(id).map(|place| self.index.pack_offset_at_index(place)));
-        let tree = pack::cache::delta::Tree::from_offsets_in_pack(
-            self.data.path(),
-            entries.iter().copied(),
-            &|entry: &(u64, u32)| entry.0,
-            &resolve,
-            &mut gix::progress::Discard,
-            &stop,
-            self.index.object_hash(),
-        )
-        .map_err(|e| e.to_string())?;
-        let options = pack::cache::delta::traverse::Options {
-            object_progress: Box::new(gix::progress::Discard),
-            size_progress: &mut gix::progress::Discard,
-            thread_limit: None,
-            should_interrupt: &stop,
-            object_hash: self.index.object_hash(),
-            alloc_limit_bytes: Some(LARGEST),
-        };
-        tree.traverse(
-            |range, data: &pack::data::File| data.entry_slice(range),
-            &self.data,
-            self.data.pack_end() as u64,
-            |entry: &mut (u64, u32),
-             _progress: &dyn gix::Progress,
-             context: pack::cache::delta::traverse::Context<'_>| {
-                if let Some(kind) = context.entry.header.as_kind() {
-                    visit(kind, self.id(entry.1), context.decompressed);
-                }
-                Ok(())
-            },
-            options,
-        )
-        .map(|_| ())
-        .map_err(|e| e.to_string())
-    }
-}
 
 /// Reads every object once: packed and loose, reachable or not, those of borrowed object directories too. With `only`,
 /// the objects of that object directory alone: what a push brought, while it is in quarantine (githooks(5)).
@@ -273,17 +115,15 @@ pub fn objects(directory: &Path, only: Option<&Path>, rank: &Rank<'_>, visit: &V
         }
         loose.push(gix::odb::loose::Store::at(folder, hash));
     }
-    let names = Mutex::new(Names { rank, numbers: HashMap::new(), texts: Vec::new(), of: HashMap::new() });
+    let names = Mutex::new(Names::new(rank, &packs));
     let lock = || names.lock().unwrap_or_else(PoisonError::into_inner);
     let messages = std::sync::atomic::AtomicU64::new(0);
     let structure = |kind: Kind, id: ObjectId, bytes: &[u8]| {
         if kind == Kind::Tree {
+            let files = entries(bytes, length).filter(|(mode, ..)| mode & 0o170_000 != DIRECTORY && *mode != SUBMODULE);
+            let files: Vec<_> = files.map(|(_, name, id)| (place(&packs, id), name)).collect();
             let mut names = lock();
-            for (mode, name, id) in entries(bytes, length) {
-                if mode & 0o170_000 != DIRECTORY && mode != SUBMODULE {
-                    names.add(id, name);
-                }
-            }
+            files.into_iter().for_each(|(place, name)| names.add(place, name));
         } else {
             messages.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let id = id.to_string();
@@ -301,8 +141,8 @@ pub fn objects(directory: &Path, only: Option<&Path>, rank: &Rank<'_>, visit: &V
                 structure(kind, id, bytes);
             }
         };
-        if let Err(why) = pack.decode(&pack.structure, &wanted) {
-            failures.push((pack.data.path().display().to_string(), why));
+        if let Err(why) = pack.structure(&wanted) {
+            failures.push((pack.path().display().to_string(), why));
         }
     }
     let mut loose_blobs: Vec<(usize, ObjectId)> = Vec::new();
@@ -344,7 +184,7 @@ pub fn objects(directory: &Path, only: Option<&Path>, rank: &Rank<'_>, visit: &V
     let count = std::sync::atomic::AtomicU64::new(0);
     let blob = |id: ObjectId, bytes: &[u8]| {
         count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        visit(Object { id: &id.to_string(), name: names.get(&id), commit: None, bytes });
+        visit(Object { id: &id.to_string(), name: names.get(place(&packs, id)), commit: None, bytes });
     };
     for (place, pack) in packs.iter().enumerate() {
         let wanted = |kind: Kind, id: ObjectId, bytes: &[u8]| {
@@ -352,8 +192,8 @@ pub fn objects(directory: &Path, only: Option<&Path>, rank: &Rank<'_>, visit: &V
                 blob(id, bytes);
             }
         };
-        if let Err(why) = pack.decode(&pack.blobs, &wanted) {
-            failures.push((pack.data.path().display().to_string(), why));
+        if let Err(why) = pack.blobs(&wanted) {
+            failures.push((pack.path().display().to_string(), why));
         }
     }
     for (number, id) in loose_blobs {
@@ -363,15 +203,16 @@ pub fn objects(directory: &Path, only: Option<&Path>, rank: &Rank<'_>, visit: &V
             Err(error) => failures.push((id.to_string(), error.to_string())),
         }
     }
-    if only.is_none() {
-        let mut absent: Vec<&ObjectId> =
-            names.of.iter().filter(|(_, named)| !named.met.load(Ordering::Relaxed)).map(|(id, _)| id).collect();
-        absent.sort_unstable();
-        if let Some(first) = absent.first() {
-            let why = "a tree names it and it is not here (a partial clone, or a damaged one)";
-            let more = if absent.len() > 1 { format!("; {} others too", absent.len() - 1) } else { String::new() };
-            failures.push((format!("object {first}"), format!("{why}{more}")));
-        }
+    if only.is_none()
+        && let Some((count, first)) = names.absent()
+    {
+        let why = "a tree names it and it is not here (a partial clone, or a damaged one)";
+        let more = if count > 1 { format!("; {} others too", count - 1) } else { String::new() };
+        failures.push((format!("object {first}"), format!("{why}{more}")));
+    }
+    if names.is_full() {
+        let why = "there are too many to keep: what some files are was told by their content alone";
+        failures.push(("names of files".to_owned(), why.to_owned()));
     }
     seen.blobs = count.into_inner();
     seen.messages = messages.into_inner();
