@@ -27,7 +27,7 @@ pub struct ChangeRecord {
 /// # Errors
 /// An object is missing or damaged.
 pub fn classify(view: &View, access: &Access, changes: &[Change]) -> Result<Vec<ChangeRecord>, GateError> {
-    changes.iter().map(|change| classify_one(view, access, change)).collect()
+    view.map(changes, |view, change| classify_one(view, access, change))
 }
 
 fn classify_one(view: &View, access: &Access, change: &Change) -> Result<ChangeRecord, GateError> {

@@ -5,6 +5,8 @@
 //! them together with the repository's own.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gix::ObjectId;
 use gix::objs::Kind;
@@ -48,6 +50,9 @@ pub enum ObjectKind {
     Blob,
 }
 
+/// Things that one processor takes at once.
+const TOGETHER: usize = 64;
+
 /// Where the objects of a push lie until it is accepted.
 #[derive(Debug, Clone, Default)]
 pub struct Quarantine {
@@ -63,7 +68,7 @@ pub struct View {
     /// Its real git directory.
     git_dir: PathBuf,
     /// Ours; gone with the view.
-    _scratch: tempfile::TempDir,
+    _scratch: Arc<tempfile::TempDir>,
 }
 
 impl View {
@@ -126,7 +131,49 @@ impl View {
         let options = gix::open::Options::isolated().config_overrides(["core.useReplaceRefs=false"]);
         let mut repository = gix::open_opts(path, options).map_err(|e| wrong(&e))?;
         repository.object_cache_size_if_unset(32 << 20);
-        Ok(Self { repository, git_dir: real.git_dir().to_path_buf(), _scratch: scratch })
+        Ok(Self { repository, git_dir: real.git_dir().to_path_buf(), _scratch: Arc::new(scratch) })
+    }
+
+    /// Looks at each of many things, on all processors. What comes back is in their order; of several errors the first.
+    ///
+    /// # Errors
+    /// Those of `look`.
+    pub fn map<T: Sync, R: Send, E: Send>(
+        &self,
+        things: &[T],
+        look: impl Fn(&Self, &T) -> Result<R, E> + Sync,
+    ) -> Result<Vec<R>, E> {
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(8).min(things.len() / TOGETHER);
+        if threads < 2 {
+            return things.iter().map(|thing| look(self, thing)).collect();
+        }
+        let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let work = |view: &Self| {
+            loop {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                let Some(part) = things.chunks(TOGETHER).nth(place) else { break };
+                let results: Result<Vec<R>, E> = part.iter().map(|thing| look(view, thing)).collect();
+                found.lock().unwrap_or_else(PoisonError::into_inner).push((place, results));
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                let view = Self {
+                    repository: self.repository.clone(),
+                    git_dir: self.git_dir.clone(),
+                    _scratch: Arc::clone(&self._scratch),
+                };
+                scope.spawn(move || work(&view));
+            }
+            work(self);
+        });
+        let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        found.sort_by_key(|(place, _)| *place);
+        let mut all = Vec::with_capacity(things.len());
+        for (_, results) in found {
+            all.extend(results?);
+        }
+        Ok(all)
     }
 
     /// The id that a name stands for in the real repository, as `git rev-parse` has it: `HEAD`, `main~2`, a short id.

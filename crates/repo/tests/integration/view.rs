@@ -273,3 +273,31 @@ fn real_merges() {
     }
     eprintln!("{counts:?}");
 }
+
+#[test]
+fn many_things_come_back_in_their_order() {
+    if !there() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let directory = directory.path();
+    ok(directory, &["init", "-q"]);
+    for n in 0..300 {
+        std::fs::write(directory.join(format!("{n:03}")), format!("{n}\n")).expect("written");
+    }
+    ok(directory, &["add", "."]);
+    ok(directory, &["commit", "-q", "-m", "many"]);
+    let view = View::open(directory).expect("a view");
+    let listing = ok(directory, &["ls-tree", "HEAD"]);
+    let ids: Vec<String> = listing.lines().map(|line| line[12..52].to_owned()).collect();
+    let read = |ids: &[String]| view.map(ids, |view, id| view.read(id, 100));
+    let contents = read(&ids).expect("all are there");
+    assert!(contents.iter().enumerate().all(|(n, content)| *content == format!("{n}\n").into_bytes()));
+    let absent = |n: usize| format!("{n:040x}");
+    let (mut some, last) = (ids.clone(), ids.len() - 1);
+    some[70] = absent(70);
+    some[last] = absent(last);
+    let error = read(&some).expect_err("two are absent").to_string();
+    assert!(error.contains(&absent(70)), "{error}");
+    assert_eq!(read(&[]).expect("nothing is wrong with nothing"), Vec::<Vec<u8>>::new());
+}
