@@ -155,6 +155,7 @@ pub fn verify_approval(access: &Access, envelope: &Envelope) -> Result<Seen, Gat
         match key {
             PersonKey::Plain(key) => plain.push(key.clone()),
             PersonKey::Ssh(key) => ssh.push(key.clone()),
+            PersonKey::OpenPgp(_) => {}
         }
     }
     let verified = verify_with_ssh(envelope, &plain, &ssh, APPROVAL_NAMESPACE).map_err(|e| wrong(e.to_string()))?;
@@ -165,6 +166,7 @@ pub fn verify_approval(access: &Access, envelope: &Envelope) -> Result<Seen, Gat
             let id = match key {
                 PersonKey::Plain(key) => key.id(),
                 PersonKey::Ssh(key) => key.id(),
+                PersonKey::OpenPgp(_) => continue,
             };
             if verified.signers().contains_key(&id) {
                 persons.insert(&person.name, (person, key.fingerprint()));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use provost_keys::SubjectName;
 use provost_keys::cms::CmsSignature;
+use provost_keys::openpgp::{OpenPgpKey, OpenPgpSignature};
 use provost_keys::ssh::SshSignature;
 use provost_model::Timestamp;
 use provost_policy::{Access, AuthorClass, Person};
@@ -143,7 +144,23 @@ fn judge(
                 Err(error) => bad(error.to_string()),
             }
         }
-        SignatureKind::OpenPgp => CommitSignature::Unsupported { kind: "OpenPGP" },
+        SignatureKind::OpenPgp if !OpenPgpKey::AVAILABLE => {
+            CommitSignature::Unsupported { kind: "OpenPGP, which is not built in" }
+        }
+        SignatureKind::OpenPgp => {
+            let signature = match OpenPgpSignature::parse(signed.signature.as_bytes()) {
+                Ok(signature) => signature,
+                Err(error) => return bad(error.to_string()),
+            };
+            let mut why = None;
+            for (person, key) in access.by_openpgp(&signature) {
+                match signature.verify(key, &signed.payload, at) {
+                    Ok(()) => return named(Some(person), key.fingerprint().to_owned()),
+                    Err(error) => why = Some(error.to_string()),
+                }
+            }
+            why.map_or_else(|| named(None, signature.issuer()), bad)
+        }
     }
 }
 

@@ -2,14 +2,15 @@
 //!
 //! What provost signs: ECDSA P-256 with SHA-256 (the default: every KMS, HSM and Sigstore client can do it) and
 //! Ed25519. Private keys come from PKCS#8 (plain or encrypted), SEC 1, cosign's encrypted key files, a PKCS#11 token
-//! (feature `pkcs11`) or an external command. What people sign (commits, tags, approvals) is SSHSIG: [`ssh`]. No other
-//! crate names a signature crate.
+//! (feature `pkcs11`) or an external command. What people sign (commits, tags, approvals) is SSHSIG: [`ssh`]; commits
+//! and tags may bear X.509 ([`cms`]) or OpenPGP signatures ([`openpgp`]). No other crate names a signature crate.
 
 mod cert;
 pub mod cms;
 mod cosign;
 mod error;
 mod external;
+pub mod openpgp;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 mod private;

@@ -148,6 +148,52 @@ fn unsigned_commits() {
     }
 }
 
+/// Two OpenPGP keys of gpg's, of which the policy names one.
+#[test]
+#[cfg(feature = "openpgp")]
+fn commits_signed_by_openpgp_keys() {
+    // The agent's socket needs a short path.
+    let home = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").expect("folder");
+    let gpg = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("gpg");
+        command.args(["--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]).args(arguments);
+        command.env("GNUPGHOME", home.path()).env("LC_ALL", "C").output()
+    };
+    if gpg(&["--version"]).is_err() {
+        eprintln!("skipped: no gpg on this machine");
+        return;
+    }
+    for name in ["eve", "nobody"] {
+        let made = gpg(&["--quick-gen-key", &format!("{name} <{name}@example.com>"), "ed25519", "sign", "0"]);
+        assert!(made.expect("gpg runs").status.success());
+    }
+    let armour =
+        String::from_utf8(gpg(&["--armor", "--export", "eve@example.com"]).expect("gpg").stdout).expect("text");
+    let court = Court::new(&format!(
+        "{CODE}signed-commits = true\n\n[[person]]\nname = \"eve\"\nroles = [\"maintainer\"]\nemails = [\"eve@example.com\"]\nkeys = ['''\n{armour}''']\n"
+    ));
+    court.topic("bob", "a.c", "int a;\n");
+    let sign = |who: &str| {
+        let mut commit = court.git_command("bob", &court.clone_of("bob"));
+        let signer = format!("user.signingKey={who}@example.com");
+        commit.args(["-c", "gpg.format=openpgp", "-c", &signer, "commit", "-q", "--amend", "--no-edit", "-S"]);
+        assert!(commit.env("GNUPGHOME", home.path()).status().expect("git").success());
+        court.push("bob");
+    };
+    sign("eve");
+    let judged = court.judge(&[]);
+    assert_eq!(judged["answer"], "needs-approval", "{judged:#}");
+    let shown = judged["commits"].to_string();
+    assert!(shown.contains("eve"), "{judged:#}");
+    court.approve("ada", &[]);
+    assert_eq!(court.judge(&[])["answer"], "allow");
+    sign("nobody");
+    let judged = court.judge(&[]);
+    assert_eq!(judged["answer"], "deny", "{judged:#}");
+    assert!(reason(&judged, "code").contains("whom the policy does not name"), "{judged:#}");
+    let _ = std::process::Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", home.path()).status();
+}
+
 #[test]
 fn a_forged_author_proves_nothing_and_excludes() {
     let court = Court::new(&format!(

@@ -8,6 +8,7 @@ mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use provost_keys::openpgp::{OpenPgpKey, OpenPgpSignature};
 use provost_keys::{Certificate, KeyId, PublicKey, ssh::SshPublicKey};
 use provost_model::{Digest, Timestamp};
 
@@ -69,6 +70,8 @@ pub enum PersonKey {
     Ssh(SshPublicKey),
     /// A key of PKIX form; signatures are raw.
     Plain(PublicKey),
+    /// An OpenPGP key, for commits and tags alone.
+    OpenPgp(OpenPgpKey),
 }
 
 impl PersonKey {
@@ -77,6 +80,7 @@ impl PersonKey {
         match self {
             Self::Ssh(key) => key.fingerprint(),
             Self::Plain(key) => key.id().to_string(),
+            Self::OpenPgp(key) => key.fingerprint().to_owned(),
         }
     }
 }
@@ -512,6 +516,16 @@ impl Access {
     /// The person whom an SSH key is of.
     pub fn by_ssh_key(&self, key: &SshPublicKey) -> Option<&Person> {
         self.persons.iter().find(|person| person.keys.iter().any(|k| matches!(k, PersonKey::Ssh(own) if own == key)))
+    }
+
+    /// The OpenPGP keys that a signature may be by, as it says itself, with whose they are.
+    pub fn by_openpgp(&self, signature: &OpenPgpSignature) -> Vec<(&Person, &OpenPgpKey)> {
+        let keys = self.persons.iter().flat_map(|person| person.keys.iter().map(move |key| (person, key)));
+        keys.filter_map(|(person, key)| match key {
+            PersonKey::OpenPgp(key) if signature.names(key) => Some((person, key)),
+            _ => None,
+        })
+        .collect()
     }
 
     /// Whether someone may do something to a ref. `None` is someone whom the server does not know.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provost_attest::predicate;
+use provost_keys::openpgp::OpenPgpKey;
 use provost_keys::{Certificate, PublicKey, ssh::SshPublicKey};
 use serde::Deserialize;
 use toml::Spanned;
@@ -604,6 +605,9 @@ fn everything() -> Vec<String> {
 }
 
 fn parse_key(text: &str) -> Result<PersonKey, String> {
+    if text.trim_start().starts_with("-----BEGIN PGP") {
+        return OpenPgpKey::parse(text).map(PersonKey::OpenPgp).map_err(|e| e.to_string());
+    }
     if text.trim_start().starts_with("-----BEGIN") {
         return PublicKey::from_pem(text).map(PersonKey::Plain).map_err(|e| e.to_string());
     }
@@ -615,6 +619,7 @@ fn same_key(a: &PersonKey, b: &PersonKey) -> bool {
     let plain = |key: &PersonKey| match key {
         PersonKey::Plain(key) => Some(key.clone()),
         PersonKey::Ssh(key) => key.as_public_key(),
+        PersonKey::OpenPgp(_) => None,
     };
     a == b || matches!((plain(a), plain(b)), (Some(a), Some(b)) if a.id() == b.id())
 }
