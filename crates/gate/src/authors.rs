@@ -75,17 +75,15 @@ pub struct CommitRecord {
 /// # Errors
 /// A commit is missing or malformed.
 pub fn records(view: &View, access: &Access, ids: &[String], at: Timestamp) -> Result<Vec<CommitRecord>, GateError> {
-    ids.iter()
-        .map(|id| {
-            let mut commit = view.commit(id)?;
-            let signature = judge(access, signature::of_commit(&commit.bytes, hash_of(view)), at);
-            // What was signed has been verified; many commits with long messages would fill the memory.
-            commit.bytes = Vec::new();
-            commit.message = commit.subject().chars().take(256).collect();
-            commit.message.shrink_to_fit();
-            Ok(CommitRecord { commit, signature })
-        })
-        .collect()
+    view.map(ids, |view, id| {
+        let mut commit = view.commit(id)?;
+        let signature = judge(access, signature::of_commit(&commit.bytes, hash_of(view)), at);
+        // What was signed has been verified; many commits with long messages would fill the memory.
+        commit.bytes = Vec::new();
+        commit.message = commit.subject().chars().take(256).collect();
+        commit.message.shrink_to_fit();
+        Ok(CommitRecord { commit, signature })
+    })
 }
 
 fn hash_of(view: &View) -> ObjectHash {

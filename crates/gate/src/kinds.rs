@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 
 use provost_policy::{Access, ChangeKind};
-use provost_repo::{Change, Side, View};
+use provost_repo::{Change, Content, Side, View};
 
 use crate::{GateError, Limits};
 
@@ -47,27 +47,31 @@ fn classify_one(view: &View, access: &Access, change: &Change) -> Result<ChangeR
     }
     text_of_name(&name, &mut record);
     let Some(new) = change.new.as_ref().filter(|side| !side.is_submodule()) else { return Ok(record) };
-    let size = view.size(&new.id)?;
+    let content = view.read_within(&new.id, Limits::CONTENT)?;
+    let size = match &content {
+        Content::Bytes(bytes) => bytes.len() as u64,
+        Content::Larger(size) => *size,
+    };
     record.size = Some(size);
     if size >= access.gate.large_bytes {
         record.kinds.insert(ChangeKind::Large);
     }
-    if size > Limits::CONTENT {
+    let Content::Bytes(bytes) = content else {
         record.kinds.insert(ChangeKind::Large);
         if matches!(base(&name.to_lowercase()), "package.json" | "composer.json" | "cargo.toml") {
             record.kinds.insert(ChangeKind::BuildScript);
         }
         record.notes.push(format!("{size} bytes: its text was not looked at"));
         return Ok(record);
-    }
+    };
     if change.old.as_ref().is_some_and(|old| old.id == new.id) {
         return Ok(record);
     }
-    let bytes = view.read(&new.id, Limits::CONTENT)?;
     let old = match change.old.as_ref().filter(|old| old.is_file() || old.is_link()) {
-        Some(old) if view.size(&old.id)? <= Limits::CONTENT => view.read(&old.id, Limits::CONTENT)?,
-        _ => Vec::new(),
+        Some(old) => view.read_within(&old.id, Limits::CONTENT)?,
+        None => Content::Bytes(Vec::new()),
     };
+    let old = if let Content::Bytes(old) = old { old } else { Vec::new() };
     by_content(&name, &old, &bytes, &mut record);
     Ok(record)
 }

@@ -22,7 +22,7 @@ pub use merge::Merge;
 pub use publish::Published;
 pub use signature::{ObjectHash, SignatureKind, SignedObject};
 pub use tree::{TreeFiles, merge_base};
-pub use view::{Limits, ObjectKind, Quarantine, View, valid_ref_name};
+pub use view::{Content, Limits, ObjectKind, Quarantine, View, valid_ref_name};
 
 /// What can go wrong with a repository.
 #[derive(Debug, thiserror::Error)]

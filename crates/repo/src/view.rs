@@ -53,6 +53,15 @@ pub enum ObjectKind {
 /// Things that one processor takes at once.
 const TOGETHER: usize = 64;
 
+/// A file's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// All of it.
+    Bytes(Vec<u8>),
+    /// It is larger than what was asked for: its size in bytes.
+    Larger(u64),
+}
+
 /// Where the objects of a push lie until it is accepted.
 #[derive(Debug, Clone, Default)]
 pub struct Quarantine {
@@ -264,7 +273,7 @@ impl View {
     /// # Errors
     /// It is not there.
     pub fn size(&self, id: &str) -> Result<u64, RepoError> {
-        Ok(self.repository.find_header(self.id(id)?).map_err(|e| self.wrong()(&e))?.size())
+        self.size_of(self.id(id)?)
     }
 
     /// An object's bytes, of at most `limit`. Its id is recomputed: a damaged or exchanged object is an error.
@@ -275,12 +284,34 @@ impl View {
         self.read_id(self.id(id)?, limit).map(|(bytes, _)| bytes)
     }
 
-    pub(crate) fn read_id(&self, id: ObjectId, limit: u64) -> Result<(Vec<u8>, Kind), RepoError> {
-        let wrong = self.wrong();
-        let header = self.repository.find_header(id).map_err(|e| wrong(&e))?;
-        if header.size() > limit {
-            return Err(wrong(&format!("the object {id} has {} bytes, more than {limit}", header.size())));
+    /// As [`View::read`], but an object that is larger is no error: its size comes back.
+    ///
+    /// # Errors
+    /// It is not there, or is not what its id says.
+    pub fn read_within(&self, id: &str, limit: u64) -> Result<Content, RepoError> {
+        let id = self.id(id)?;
+        let size = self.size_of(id)?;
+        if size > limit {
+            Ok(Content::Larger(size))
+        } else {
+            self.read_whole(id).map(|(bytes, _)| Content::Bytes(bytes))
         }
+    }
+
+    fn size_of(&self, id: ObjectId) -> Result<u64, RepoError> {
+        Ok(self.repository.find_header(id).map_err(|e| self.wrong()(&e))?.size())
+    }
+
+    pub(crate) fn read_id(&self, id: ObjectId, limit: u64) -> Result<(Vec<u8>, Kind), RepoError> {
+        let size = self.size_of(id)?;
+        if size > limit {
+            return Err(self.wrong()(&format!("the object {id} has {size} bytes, more than {limit}")));
+        }
+        self.read_whole(id)
+    }
+
+    fn read_whole(&self, id: ObjectId) -> Result<(Vec<u8>, Kind), RepoError> {
+        let wrong = self.wrong();
         let object = self.repository.find_object(id).map_err(|e| wrong(&e))?.detach();
         let real = gix::objs::compute_hash(self.repository.object_hash(), object.kind, &object.data)
             .map_err(|e| wrong(&format!("the object {id}: {e}")))?;
