@@ -36,7 +36,7 @@ pub enum RequirementState {
     Satisfied,
     /// A statement speaks against it.
     NotSatisfied,
-    /// provost has no check for it yet.
+    /// No rule speaks of it: there is none, or the policy does not use it.
     NotImplemented,
     /// It has nothing to say here.
     NotApplicable,

@@ -18,7 +18,7 @@ pub struct RequirementReport {
 }
 
 /// The state of every requirement by some verdicts. One rule against it decides over any number for it; nothing but
-/// silence is "no evidence"; a requirement without a rule is "not implemented".
+/// silence is "no evidence"; a requirement of which no rule speaks is not judged.
 pub fn requirement_states(verdicts: &[Verdict]) -> Vec<RequirementReport> {
     ALL_REQUIREMENTS.iter().map(|requirement| state_of(requirement, verdicts)).collect()
 }

@@ -239,7 +239,12 @@ fn draw(project: &Project, store: &Store, context: &Context, args: &ReportArgs, 
     if let Some((_, list)) = &gate {
         entries.extend(list.iter().map(|(index, statement)| entry_row(*index, "gate", statement)));
     }
+    let captured = crate::deps::requirements::verdict(store, policy, now)?;
+    if let Some((_, list)) = &captured {
+        entries.extend(list.iter().map(|(index, statement)| entry_row(*index, "", statement)));
+    }
     entries.sort_by_key(|e| std::cmp::Reverse(e.index));
+    entries.dedup_by_key(|e| e.index);
     // The newest run of each step says how things stand; older ones are history.
     let mut current: Vec<Verdict> = Vec::new();
     let mut seen = Vec::new();
@@ -250,6 +255,7 @@ fn draw(project: &Project, store: &Store, context: &Context, args: &ReportArgs, 
         }
     }
     current.extend(gate.map(|(verdict, _)| verdict));
+    current.extend(captured.map(|(verdict, _)| verdict));
     let link = |digest: &provost_model::Digest| Link {
         text: entries
             .iter()
@@ -339,7 +345,7 @@ fn state_words(state: RequirementState) -> (&'static str, &'static str) {
         RequirementState::NotSatisfied => ("bad", "not satisfied"),
         RequirementState::NoEvidence => ("none", "no evidence"),
         RequirementState::NotApplicable => ("na", "not applicable"),
-        RequirementState::NotImplemented => ("later", "not implemented"),
+        RequirementState::NotImplemented => ("later", "not judged"),
     }
 }
 

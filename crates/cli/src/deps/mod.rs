@@ -8,6 +8,7 @@ pub(crate) mod list;
 mod observed;
 mod output;
 pub(crate) mod recheck;
+pub(crate) mod requirements;
 pub(crate) mod review;
 pub(crate) mod sbom;
 mod statement;

@@ -57,14 +57,14 @@ pub(crate) fn verdict(store: &Store, policy: &Policy, now: Timestamp) -> Result<
         }
         first = end + 1;
     }
-    let rule = |name: &str, requirement: &str, found: &[Entry], reason: String| RuleResult {
+    let rule = |name: &str, requirements: [&str; 2], found: &[Entry], reason: String| RuleResult {
         rule: name.to_owned(),
         step: None,
         state: if found.is_empty() { RuleState::NoEvidence } else { RuleState::Satisfied },
         enforced: false,
         reason,
         hint: found.is_empty().then(|| "run `provost gate` on contributions: docs/gate.md".to_owned()),
-        requirements: vec![requirement.to_owned()],
+        requirements: requirements.map(str::to_owned).to_vec(),
         statements: found.iter().rev().map(|(_, statement)| statement.envelope()).collect(),
     };
     let broken = match glass {
@@ -81,8 +81,8 @@ pub(crate) fn verdict(store: &Store, policy: &Policy, now: Timestamp) -> Result<
         count(by_approval, "verdict rests on approvals", "verdicts rest on approvals")
     );
     let rules = vec![
-        rule("gate-decided", "PULL-PUSH_REQ-3", &asked, told),
-        rule("gate-approved", "PULL-1", &approved, by_others),
+        rule("gate-decided", ["PULL-PUSH_REQ-3", "SCM-1"], &asked, told),
+        rule("gate-approved", ["PULL-1", "SCM-3"], &approved, by_others),
     ];
     asked.extend(approved);
     asked.sort_by_key(|(index, _)| *index);

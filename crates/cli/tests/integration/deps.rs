@@ -326,7 +326,16 @@ fn an_image_is_admitted_by_its_scan_until_something_new_is_known() {
     assert!(text.contains("no scan speaks of the artifact"), "{text}");
 
     import(&world, "a.json", &[advisory("DSA-0", "Debian:12", "other", "1.0-2", json!({}))]);
+    let captured = |world: &World| {
+        world.expect(0, &["report", "-o", "report.html"]);
+        let report = std::fs::read_to_string(world.project().join("report.html")).expect("report");
+        let line = report.lines().find(|line| line.contains("dependencies-captured"));
+        line.map(str::to_owned).unwrap_or_default()
+    };
+    assert_eq!(captured(&world), "");
     world.expect(0, &["scan", "image", "out", "--attest"]);
+    let line = captured(&world);
+    assert!(line.contains("1 bill of materials in the log, of 2 digests"), "BASE-5 rests on the document: {line}");
     let text = world.expect(0, &["verify", &artifact]);
     assert!(text.contains("PASSED"), "{text}");
     let text = world.expect(0, &["recheck"]);
