@@ -43,6 +43,22 @@ pub(crate) struct Assigned {
     pub why: String,
 }
 
+/// True where a name is that of a variable of the environment which a line of its own sets: `API_KEY=value`. In prose too it is
+/// meant as a setting.
+fn is_variable(bytes: &[u8], name: &std::ops::Range<usize>) -> bool {
+    let text = &bytes[name.clone()];
+    let capitals = text.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_');
+    if !capitals || !text.contains(&b'_') || bytes.get(name.end) != Some(&b'=') {
+        return false;
+    }
+    let before = &bytes[name.start.saturating_sub(16)..name.start];
+    let line = before.rsplit(|b| *b == b'\n').next().unwrap_or_default();
+    let line = line.trim_ascii();
+    let begins = before.len() == name.start || before.contains(&b'\n');
+    let rest = bytes[name.end + 1..].iter().take(200).take_while(|b| **b != b'\n');
+    begins && matches!(line, b"" | b"#" | b"export" | b"# export") && !rest.into_iter().any(|b| *b == b' ')
+}
+
 /// Looks at a hit of one of [`HITS`]. Returns where the identifier ends, for the caller to pass over further hits in it,
 /// and what was found.
 pub(crate) fn look(bytes: &[u8], hit: usize, kind: Kind) -> (usize, Option<Assigned>) {
@@ -61,6 +77,7 @@ pub(crate) fn look(bytes: &[u8], hit: usize, kind: Kind) -> (usize, Option<Assig
     }
     let is_option = dashes > 0 && bytes[start - 1] == b'-';
     let name = start..end;
+    let kind = if kind == Kind::Text && is_variable(bytes, &name) { Kind::Settings } else { kind };
     let place = notation::Place { bytes, kind, name: name.clone(), is_option };
     let identified = bytes[name.clone()].eq_ignore_ascii_case(b"identified");
     let class = if identified { Some(Class::Password) } else { names::class_of(&bytes[name.clone()]) };

@@ -255,3 +255,28 @@ fn a_piece_that_is_too_full_is_not_taken_for_scanned() {
     let report = scanner.finish();
     assert!(!report.findings.is_empty() && !report.coverage.is_complete());
 }
+
+#[test]
+fn a_line_that_sets_a_variable_is_a_setting_in_prose_too() {
+    let secrets = secrets(Options::default());
+    let likely = |text: &str| {
+        let found = secrets.try_text(text.as_bytes(), "notes.txt");
+        found.iter().any(|(_, _, confidence)| *confidence >= Confidence::Likely)
+    };
+    for text in [
+        "DB_PASSWORD=white{}duke",
+        "Set it:\n\n  export DB_PASSWORD=white{}duke\nand go on",
+        "# DB_PASSWORD=white{}duke\n",
+    ] {
+        assert!(likely(&text.replace("{}", "")), "{text}");
+    }
+    for text in [
+        "DB_PASSWORD=white{}duke is what we took\n",
+        "we took DB_PASSWORD=white{}duke\n",
+        "password=white{}duke\n",
+        "DB_PASSWORD=",
+        "DB_PASSWORD=\n",
+    ] {
+        assert!(!likely(&text.replace("{}", "")), "{text}");
+    }
+}
