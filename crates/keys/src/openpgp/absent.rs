@@ -42,3 +42,18 @@ impl Signature {
         match self.0 {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{OpenPgpKey, OpenPgpSignature};
+
+    #[test]
+    fn the_reason_says_what_to_do() {
+        let armour = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n-----END PGP PUBLIC KEY BLOCK-----\n";
+        let errors = [OpenPgpKey::parse(armour).err(), OpenPgpSignature::parse(armour.as_bytes()).err()];
+        for error in errors {
+            assert!(error.expect("refused").to_string().contains("--features openpgp"));
+        }
+        const { assert!(!OpenPgpKey::AVAILABLE) };
+    }
+}
