@@ -1,6 +1,7 @@
 //! Verification: from envelopes and trust to a verdict. `verify`, `explain`, `report` and `run` all go this one way.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -248,24 +249,22 @@ pub fn signers_of(policy: &Policy, envelope: &Envelope) -> Vec<TrustedSigner> {
     signers
 }
 
-/// Visits the statements of a predicate type in a store that someone signed whom the policy names, oldest first.
+/// Visits the envelopes of some predicate types in a store, oldest first, until one gives an answer.
 ///
 /// # Errors
 /// The store cannot be read.
-pub(crate) fn statements_of(
+pub(crate) fn envelopes_of<T>(
     store: &Store,
-    policy: &Policy,
-    predicate_type: &str,
-    visit: &mut dyn FnMut(u64, &provost_attest::Statement),
-) -> Result<()> {
+    wanted: &dyn Fn(&str) -> bool,
+    visit: &mut dyn FnMut(u64, &Envelope) -> ControlFlow<T>,
+) -> Result<Option<T>> {
     let mut first = 0;
     loop {
         let rows = store.records(first, 10_000)?;
-        let Some(end) = rows.last().map(|row| row.index) else { return Ok(()) };
-        for row in rows.iter().filter(|row| row.predicate_type.as_deref() == Some(predicate_type)) {
-            let envelope = store.envelope(row.index)?;
-            if let Ok(verified) = verify_envelope(&envelope, &signers_of(policy, &envelope), 1) {
-                visit(row.index, verified.value());
+        let Some(end) = rows.last().map(|row| row.index) else { return Ok(None) };
+        for row in rows.iter().filter(|row| row.predicate_type.as_deref().is_some_and(wanted)) {
+            if let ControlFlow::Break(answer) = visit(row.index, &store.envelope(row.index)?) {
+                return Ok(Some(answer));
             }
         }
         first = end + 1;

@@ -26,6 +26,7 @@ pub(crate) mod page;
 pub mod pin;
 pub mod redact;
 pub mod render;
+pub(crate) mod requirements;
 pub(crate) mod scan;
 pub mod setup;
 pub mod signing;

@@ -244,7 +244,6 @@ fn draw(project: &Project, store: &Store, context: &Context, args: &ReportArgs, 
         entries.extend(list.iter().map(|(index, statement)| entry_row(*index, "", statement)));
     }
     entries.sort_by_key(|e| std::cmp::Reverse(e.index));
-    entries.dedup_by_key(|e| e.index);
     // The newest run of each step says how things stand; older ones are history.
     let mut current: Vec<Verdict> = Vec::new();
     let mut seen = Vec::new();

@@ -2,10 +2,12 @@
 //! machine, files that no package explains.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use provost_attest::predicate::{MATERIALS, Materials};
+use provost_attest::verify_envelope;
 use provost_deps::{Collected, Observed, Source, observe, source_of_reads};
 use provost_evidence::Store;
 use provost_formats::sbom::{Bom, Property};
@@ -30,11 +32,15 @@ pub(crate) fn reads(wanted: &str, context: &Context) -> Result<Reads> {
     let anchors = Anchors::load(Some(&context.home), &[], &[])?;
     let policy = judge::read_policy(&project.signed_policy(&context.home), &anchors, &[])?;
     let mut last: Option<Materials> = None;
-    judge::statements_of(&store, &policy.policy, MATERIALS, &mut |_, statement| {
-        let Ok(materials) = statement.predicate_as::<Materials>(MATERIALS) else { return };
-        if materials.observed.is_some() && (wanted == "last" || materials.invocation_id.starts_with(wanted)) {
+    judge::envelopes_of(&store, &|kind| kind == MATERIALS, &mut |_, envelope| {
+        if let Ok(verified) = verify_envelope(envelope, &judge::signers_of(&policy.policy, envelope), 1)
+            && let Ok(materials) = verified.value().predicate_as::<Materials>(MATERIALS)
+            && materials.observed.is_some()
+            && (wanted == "last" || materials.invocation_id.starts_with(wanted))
+        {
             last = Some(materials);
         }
+        ControlFlow::<()>::Continue(())
     })?;
     let Some(materials) = last else {
         bail!(

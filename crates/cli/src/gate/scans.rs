@@ -1,5 +1,7 @@
 //! Statements of scans and tests that lie in the store itself.
 
+use std::ops::ControlFlow;
+
 use anyhow::Result;
 use provost_attest::{Statement, verify_envelope};
 use provost_evidence::Store;
@@ -30,23 +32,22 @@ pub(crate) fn in_store(
     if wanted.is_empty() {
         return Ok(found);
     }
-    let mut first = 0;
-    loop {
-        let rows = store.records(first, 10_000)?;
-        let Some(end) = rows.last().map(|row| row.index) else { return Ok(found) };
-        for row in rows.iter().filter(|row| row.predicate_type.as_deref().is_some_and(|kind| wanted.contains(&kind))) {
-            let envelope = store.envelope(row.index)?;
-            let Ok(statement) = Statement::parse(envelope.unverified_payload()) else { continue };
-            let speaks = statement.subject.iter().any(|subject| {
+    judge::envelopes_of(store, &|kind| wanted.contains(&kind), &mut |_, envelope| {
+        let speaks = |statement: &Statement| {
+            let ids_of = |subject: &provost_attest::ResourceDescriptor| {
                 ["gitTree", "gitCommit"]
                     .iter()
                     .filter_map(|name| subject.digest.get(*name))
                     .any(|id| ids.contains(&id.as_str()))
-            });
-            if speaks && let Ok(verified) = verify_envelope(&envelope, &judge::signers_of(policy, &envelope), 1) {
-                found.push(CheckStatement { statement: verified });
-            }
+            };
+            statement.subject.iter().any(ids_of)
+        };
+        if Statement::parse(envelope.unverified_payload()).is_ok_and(|statement| speaks(&statement))
+            && let Ok(verified) = verify_envelope(envelope, &judge::signers_of(policy, envelope), 1)
+        {
+            found.push(CheckStatement { statement: verified });
         }
-        first = end + 1;
-    }
+        ControlFlow::<()>::Continue(())
+    })?;
+    Ok(found)
 }

@@ -2,6 +2,7 @@
 //! lets one run start.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -16,7 +17,7 @@ use super::text::short;
 use super::{ledger, record};
 use crate::clock;
 use crate::home::Home;
-use crate::judge::{self, Anchors, TrustedPolicy};
+use crate::judge::{self, Anchors, TrustedPolicy, envelopes_of};
 
 /// Seconds by which a verdict may be ahead of this clock.
 const AHEAD: i64 = 300;
@@ -269,25 +270,20 @@ pub(crate) fn governed(
     // Where no policy is at hand, the verdicts of the log tell that there is one.
     let repository = own.and_then(|own| own.policy.access.repository.as_ref());
     let here = repository.map(|repository| repository.name.as_str());
-    let mut first = 0;
-    loop {
-        let rows = store.records(first, 10_000)?;
-        let Some(end) = rows.last().map(|row| row.index) else { return Ok(None) };
-        for row in rows.iter().filter(|row| row.predicate_type.as_deref() == Some(provost_gate::GATE_VERDICT)) {
-            let envelope = store.envelope(row.index)?;
-            let verdict = provost_attest::Statement::parse(envelope.unverified_payload())
-                .ok()
-                .and_then(|statement| GateVerdict::parse(&statement).ok());
-            let Some(target) = verdict.map(|verdict| verdict.of.target) else { continue };
-            if target.step.as_deref() == Some(step) && here != Some(target.repository.as_str()) {
-                return Ok(Some(format!(
-                    "the log holds verdicts on `{step}` of the repository `{}` (entry {}), and the policy here is not of it",
-                    target.repository, row.index
-                )));
+    envelopes_of(store, &|kind| kind == provost_gate::GATE_VERDICT, &mut |index, envelope| {
+        let verdict = provost_attest::Statement::parse(envelope.unverified_payload())
+            .ok()
+            .and_then(|statement| GateVerdict::parse(&statement).ok());
+        match verdict.map(|verdict| verdict.of.target) {
+            Some(target) if target.step.as_deref() == Some(step) && here != Some(target.repository.as_str()) => {
+                ControlFlow::Break(format!(
+                    "the log holds verdicts on `{step}` of the repository `{}` (entry {index}), and the policy here is not of it",
+                    target.repository
+                ))
             }
+            _ => ControlFlow::Continue(()),
         }
-        first = end + 1;
-    }
+    })
 }
 
 /// The ref that a CI system says that it runs for. The verdict has to be for the same: saying another one gains nothing.
