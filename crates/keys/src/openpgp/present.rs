@@ -136,12 +136,10 @@ impl Key {
         let bound = own_signature(&key).ok_or_else(|| {
             wrong("no signature of its own with SHA-256 or better binds it to a user id: renew it (`gpg --quick-set-expire`)".into())
         })?;
-        let until = Signing::new(primary, None, ends(bound), bound).expires;
-        let mut signing = Vec::new();
-        if bound.key_flags().sign() {
-            signing.push(Signing::new(primary, None, ends(bound), bound));
-        }
-        signing.extend((0..key.public_subkeys.len()).filter_map(|at| subkey(&key, at, until)));
+        let own = Signing::new(primary, None, ends(bound), bound);
+        let until = own.expires;
+        let subkeys = (0..key.public_subkeys.len()).filter_map(|at| subkey(&key, at, until));
+        let signing: Vec<Signing> = bound.key_flags().sign().then_some(own).into_iter().chain(subkeys).collect();
         if signing.is_empty() {
             return Err(wrong("neither it nor a subkey of it signs data".into()));
         }
@@ -162,8 +160,7 @@ fn own_signature(key: &SignedPublicKey) -> Option<&Packet> {
     });
     let of_users = key.details.users.iter().filter_map(|user| {
         let holds = |s: &Packet| s.verify_certification(primary, Tag::UserId, &user.id).is_ok();
-        let revoked = |s: &&Packet| s.typ() == Some(SignatureType::CertRevocation) && holds(s);
-        if user.signatures.iter().any(|s| revoked(&s)) {
+        if user.signatures.iter().any(|s| s.typ() == Some(SignatureType::CertRevocation) && holds(s)) {
             return None;
         }
         newest(user.signatures.iter(), |s| s.is_certification() && holds(s))
@@ -176,8 +173,7 @@ fn subkey(key: &SignedPublicKey, at: usize, until: Option<i64>) -> Option<Signin
     let primary: &PublicKey = &key.primary_key;
     let one = key.public_subkeys.get(at).filter(|one| is_sound(&one.key))?;
     let holds = |s: &Packet| s.verify_subkey_binding(primary, &one.key).is_ok();
-    let revoked = |s: &&Packet| s.typ() == Some(SignatureType::SubkeyRevocation) && holds(s);
-    if one.signatures.iter().any(|s| revoked(&s)) {
+    if one.signatures.iter().any(|s| s.typ() == Some(SignatureType::SubkeyRevocation) && holds(s)) {
         return None;
     }
     let binding = newest(one.signatures.iter(), |s| s.typ() == Some(SignatureType::SubkeyBinding) && holds(s))?;
@@ -191,7 +187,11 @@ fn subkey(key: &SignedPublicKey, at: usize, until: Option<i64>) -> Option<Signin
 }
 
 #[derive(Clone)]
-pub(super) struct Signature(Packet);
+pub(super) struct Signature {
+    packet: Packet,
+    /// When it was made, as it says itself.
+    made: i64,
+}
 
 impl Signature {
     pub(super) fn parse(armour: &[u8]) -> Result<Self, KeyError> {
@@ -213,15 +213,15 @@ impl Signature {
             let digest = signature.hash_alg().map_or_else(String::new, |digest| digest.to_string());
             return Err(wrong(format!("its digest ({digest}) does not count: SHA-256 or better")));
         }
-        if created(&signature).is_none() {
+        let Some(made) = created(&signature) else {
             return Err(wrong("its signed part has no time, or a critical part that is not known here".into()));
-        }
-        Ok(Self(signature))
+        };
+        Ok(Self { packet: signature, made })
     }
 
     pub(super) fn issuer(&self) -> String {
-        let fingerprints = self.0.issuer_fingerprint();
-        match (fingerprints.first(), self.0.issuer_key_id().first()) {
+        let fingerprints = self.packet.issuer_fingerprint();
+        match (fingerprints.first(), self.packet.issuer_key_id().first()) {
             (Some(fingerprint), _) => hex::encode_upper(fingerprint.as_bytes()),
             (None, Some(id)) => id.to_string().to_uppercase(),
             (None, None) => "a key that it does not name".to_owned(),
@@ -245,12 +245,11 @@ impl Signature {
         };
         let certificate = &key.0.key;
         let verified = match signing.subkey {
-            None => self.0.verify(&certificate.primary_key, data),
-            Some(at) => self.0.verify(&certificate.public_subkeys[at].key, data),
+            None => self.packet.verify(&certificate.primary_key, data),
+            Some(at) => self.packet.verify(&certificate.public_subkeys[at].key, data),
         };
         verified.map_err(|_| KeyError::BadSignature { key: signing.fingerprint.clone() })?;
-        let Some(made) = created(&self.0) else { return wrong("it has no time".into()) };
-        let now = at.seconds();
+        let (made, now) = (self.made, at.seconds());
         if made < signing.created {
             return wrong(format!("it says that it was made before its key {}", signing.fingerprint));
         }
@@ -260,7 +259,7 @@ impl Signature {
         if signing.expires.is_some_and(|expires| now >= expires || made >= expires) {
             return wrong(format!("its key {} has expired", signing.fingerprint));
         }
-        if ends(&self.0).is_some_and(|ends| now >= ends) {
+        if ends(&self.packet).is_some_and(|ends| now >= ends) {
             return wrong("it has expired".into());
         }
         Ok(())
