@@ -131,11 +131,10 @@ pub(crate) fn alternates(value: &[u8]) -> bool {
     }
     let digits = value.iter().filter(|b| b.is_ascii_digit()).count() as f64 / value.len() as f64;
     let pairs = (value.len() - 1) as f64;
-    let turns = value.windows(2).filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit()).count() as f64;
     // Ten of sixteen characters are digits.
     let chance = 2.0 * 0.625 * 0.375;
     let deviation = (pairs * chance * (1.0 - chance)).sqrt();
-    (0.3..=0.8).contains(&digits) && turns > pairs * chance + 3.0 * deviation
+    (0.3..=0.8).contains(&digits) && changes(value) as f64 > pairs * chance + 3.0 * deviation
 }
 
 /// True when few different characters make it up, or a short piece is repeated.

@@ -55,8 +55,8 @@ fn is_variable(bytes: &[u8], name: &std::ops::Range<usize>) -> bool {
     let line = before.rsplit(|b| *b == b'\n').next().unwrap_or_default();
     let line = line.trim_ascii();
     let begins = before.len() == name.start || before.contains(&b'\n');
-    let rest = bytes[name.end + 1..].iter().take(200).take_while(|b| **b != b'\n');
-    begins && matches!(line, b"" | b"#" | b"export" | b"# export") && !rest.into_iter().any(|b| *b == b' ')
+    let mut rest = bytes[name.end + 1..].iter().take(200).take_while(|b| **b != b'\n');
+    begins && matches!(line, b"" | b"#" | b"export" | b"# export") && rest.all(|b| *b != b' ')
 }
 
 /// Looks at a hit of one of [`HITS`]. Returns where the identifier ends, for the caller to pass over further hits in it,
