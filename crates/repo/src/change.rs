@@ -169,22 +169,6 @@ impl View {
         if old == new || found.same.contains(&(old, new)) {
             return Ok(());
         }
-        let before = found.changes.len();
-        self.compare_entries(old, new, path, depth, found)?;
-        if found.changes.len() == before {
-            found.same.insert((old, new));
-        }
-        Ok(())
-    }
-
-    fn compare_entries(
-        &self,
-        old: Option<ObjectId>,
-        new: Option<ObjectId>,
-        path: &mut Vec<u8>,
-        depth: usize,
-        found: &mut Found,
-    ) -> Result<(), RepoError> {
         if depth > Limits::DEPTH {
             return Err(self.wrong()(&format!("directories within one another beyond {}", Limits::DEPTH)));
         }
@@ -194,12 +178,12 @@ impl View {
             return Err(self.wrong()(&format!("more than {} directories to compare", Limits::TREES)));
         }
         let read = |id: Option<ObjectId>| id.map_or(Ok(Vec::new()), |id| self.tree_entries(id));
-        let (old, new) = (read(old)?, read(new)?);
-        let (mut a, mut b) = (old.into_iter().peekable(), new.into_iter().peekable());
+        let before = found.changes.len();
+        let (mut a, mut b) = (read(old)?.into_iter().peekable(), read(new)?.into_iter().peekable());
         loop {
             // By plain names: git's own order puts directories elsewhere, so a file that became one is met twice.
             let order = match (a.peek(), b.peek()) {
-                (None, None) => return Ok(()),
+                (None, None) => break,
                 (Some(_), None) => std::cmp::Ordering::Less,
                 (None, Some(_)) => std::cmp::Ordering::Greater,
                 (Some(x), Some(y)) => sort_key(x).cmp(&sort_key(y)),
@@ -235,6 +219,10 @@ impl View {
             }
             path.truncate(length);
         }
+        if found.changes.len() == before {
+            found.same.insert((old, new));
+        }
+        Ok(())
     }
 }
 

@@ -268,14 +268,6 @@ impl View {
         })
     }
 
-    /// An object's size in bytes.
-    ///
-    /// # Errors
-    /// It is not there.
-    pub fn size(&self, id: &str) -> Result<u64, RepoError> {
-        self.size_of(self.id(id)?)
-    }
-
     /// An object's bytes, of at most `limit`. Its id is recomputed: a damaged or exchanged object is an error.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use gix::ObjectId;
 use gix::objs::Kind;
 
-use self::names::{Names, place};
+use self::names::{Names, Place, place};
 use self::pack::Pack;
 use crate::{RepoError, open};
 
@@ -132,12 +132,11 @@ pub fn objects(directory: &Path, only: Option<&Path>, rank: &Rank<'_>, visit: &V
         }
     };
     // An object in several packs is read from the first.
-    let in_earlier =
-        |packs: &[Pack], place: usize, id: &ObjectId| packs[..place].iter().any(|p| p.index.lookup(id).is_some());
+    let first_in = |number: usize, place: Place| matches!(place, Place::Packed(first, _) if first == number);
     let mut failures = Vec::new();
-    for (place, pack) in packs.iter().enumerate() {
+    for (number, pack) in packs.iter().enumerate() {
         let wanted = |kind: Kind, id: ObjectId, bytes: &[u8]| {
-            if kind == Kind::Tree || kind != Kind::Blob && !in_earlier(&packs, place, &id) {
+            if kind == Kind::Tree || kind != Kind::Blob && first_in(number, place(&packs, id)) {
                 structure(kind, id, bytes);
             }
         };
@@ -162,7 +161,7 @@ pub fn objects(directory: &Path, only: Option<&Path>, rank: &Rank<'_>, visit: &V
         unreadable_folders(store.path(), &mut failures);
         ids.sort_unstable();
         for id in ids {
-            if in_earlier(&packs, packs.len(), &id) || !met.insert(id) {
+            if matches!(place(&packs, id), Place::Packed(..)) || !met.insert(id) {
                 continue;
             }
             match store.try_header(&id) {
@@ -182,14 +181,17 @@ pub fn objects(directory: &Path, only: Option<&Path>, rank: &Rank<'_>, visit: &V
     drop(met);
     let names = names.into_inner().unwrap_or_else(PoisonError::into_inner);
     let count = std::sync::atomic::AtomicU64::new(0);
-    let blob = |id: ObjectId, bytes: &[u8]| {
+    let blob = |place: Place, id: ObjectId, bytes: &[u8]| {
         count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        visit(Object { id: &id.to_string(), name: names.get(place(&packs, id)), commit: None, bytes });
+        visit(Object { id: &id.to_string(), name: names.get(place), commit: None, bytes });
     };
-    for (place, pack) in packs.iter().enumerate() {
+    for (number, pack) in packs.iter().enumerate() {
         let wanted = |kind: Kind, id: ObjectId, bytes: &[u8]| {
-            if kind == Kind::Blob && !in_earlier(&packs, place, &id) {
-                blob(id, bytes);
+            if kind == Kind::Blob {
+                let place = place(&packs, id);
+                if first_in(number, place) {
+                    blob(place, id, bytes);
+                }
             }
         };
         if let Err(why) = pack.blobs(&wanted) {
@@ -198,7 +200,7 @@ pub fn objects(directory: &Path, only: Option<&Path>, rank: &Rank<'_>, visit: &V
     }
     for (number, id) in loose_blobs {
         match loose[number].try_find(&id, &mut buffer) {
-            Ok(Some(data)) => blob(id, data.data),
+            Ok(Some(data)) => blob(Place::Elsewhere(id), id, data.data),
             Ok(None) => {}
             Err(error) => failures.push((id.to_string(), error.to_string())),
         }

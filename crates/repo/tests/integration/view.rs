@@ -33,6 +33,16 @@ fn there() -> bool {
     there
 }
 
+/// An empty repository; `None` where there is no git.
+fn repository() -> Option<tempfile::TempDir> {
+    if !there() {
+        return None;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    ok(folder.path(), &["init", "-q", "-b", "main"]);
+    Some(folder)
+}
+
 /// `git diff-tree` and [`View::changes`] in one form.
 fn same_changes(directory: &Path, view: &View, old: &str, new: &str) {
     let theirs = ok(directory, &["diff-tree", "-r", "--raw", "--no-renames", "--no-abbrev", "-z", old, new]);
@@ -131,12 +141,8 @@ proptest! {
 
 #[test]
 fn what_a_merge_writes_never_reaches_the_repository() {
-    if !there() {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("folder");
+    let Some(folder) = repository() else { return };
     let at = folder.path();
-    ok(at, &["init", "-q", "-b", "main"]);
     write(at, "a", "1\n2\n3\n4\n5\n");
     ok(at, &["add", "."]);
     ok(at, &["commit", "-qm", "base"]);
@@ -156,12 +162,8 @@ fn what_a_merge_writes_never_reaches_the_repository() {
 
 #[test]
 fn replaced_and_grafted_objects_change_nothing() {
-    if !there() {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("folder");
+    let Some(folder) = repository() else { return };
     let at = folder.path();
-    ok(at, &["init", "-q", "-b", "main"]);
     for text in ["one", "two", "three"] {
         write(at, "a", text);
         ok(at, &["add", "."]);
@@ -178,29 +180,29 @@ fn replaced_and_grafted_objects_change_nothing() {
     assert_eq!(view.new_commits(&ids[..1], &[]).expect("all").len(), 3);
 }
 
-/// Names that would write elsewhere, made with git's own plumbing.
+/// A tree of these modes, names and ids, whatever they are, made with git's own plumbing.
+fn made_tree(at: &Path, entries: &[(&str, String, &str)]) -> String {
+    let raw = |id: &str| -> Vec<u8> {
+        (0..id.len() / 2).map(|i| u8::from_str_radix(&id[2 * i..2 * i + 2], 16).expect("hex")).collect()
+    };
+    let mut bytes = Vec::new();
+    for (mode, name, id) in entries {
+        bytes.extend(format!("{mode} {name}\0").into_bytes());
+        bytes.extend(raw(id));
+    }
+    std::fs::write(at.join("tree.bin"), bytes).expect("file");
+    ok(at, &["hash-object", "-w", "-t", "tree", "--literally", "tree.bin"])
+}
+
+/// Names that would write elsewhere.
 #[test]
 fn trees_that_write_outside_are_refused() {
-    if !there() {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("folder");
+    let Some(folder) = repository() else { return };
     let at = folder.path();
-    ok(at, &["init", "-q", "-b", "main"]);
     write(at, "a", "x\n");
     let blob = ok(at, &["hash-object", "-w", "a"]);
-    let raw: Vec<u8> =
-        (0..blob.len() / 2).map(|i| u8::from_str_radix(&blob[2 * i..2 * i + 2], 16).expect("hex")).collect();
     let tree = |names: &[&str]| {
-        let mut bytes = Vec::new();
-        for name in names {
-            bytes.extend(format!("100644 {name}\0").into_bytes());
-            bytes.extend(&raw);
-        }
-        let file = at.join("tree.bin");
-        std::fs::write(&file, bytes).expect("file");
-        let (_, id) = git(at, &["hash-object", "-w", "-t", "tree", "--literally", "tree.bin"]);
-        id
+        made_tree(at, &names.iter().map(|name| ("100644", (*name).to_owned(), blob.as_str())).collect::<Vec<_>>())
     };
     let view = View::open(at).expect("a view");
     assert!(view.changes(None, &tree(&["a", "b"])).is_ok());
@@ -213,26 +215,11 @@ fn trees_that_write_outside_are_refused() {
 /// Modes that git reads as submodules, and directories that are more ways than anybody can walk.
 #[test]
 fn odd_modes_and_empty_directories_within_one_another() {
-    if !there() {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("folder");
+    let Some(folder) = repository() else { return };
     let at = folder.path();
-    ok(at, &["init", "-q", "-b", "main"]);
     write(at, "a", "x\n");
     let blob = ok(at, &["hash-object", "-w", "a"]);
-    let raw = |id: &str| -> Vec<u8> {
-        (0..id.len() / 2).map(|i| u8::from_str_radix(&id[2 * i..2 * i + 2], 16).expect("hex")).collect()
-    };
-    let tree = |entries: &[(&str, String, &str)]| {
-        let mut bytes = Vec::new();
-        for (mode, name, id) in entries {
-            bytes.extend(format!("{mode} {name}\0").into_bytes());
-            bytes.extend(raw(id));
-        }
-        std::fs::write(at.join("tree.bin"), bytes).expect("file");
-        ok(at, &["hash-object", "-w", "-t", "tree", "--literally", "tree.bin"])
-    };
+    let tree = |entries: &[(&str, String, &str)]| made_tree(at, entries);
     let view = View::open(at).expect("a view");
     for mode in ["1", "10644", "50000", "130000", "170000", "20644", "60000", "100600"] {
         let error = view.changes(None, &tree(&[(mode, "a".into(), &blob)])).expect_err("refused").to_string();
@@ -276,12 +263,8 @@ fn real_merges() {
 
 #[test]
 fn many_things_come_back_in_their_order() {
-    if !there() {
-        return;
-    }
-    let directory = tempfile::tempdir().expect("a directory");
-    let directory = directory.path();
-    ok(directory, &["init", "-q"]);
+    let Some(folder) = repository() else { return };
+    let directory = folder.path();
     for n in 0..300 {
         std::fs::write(directory.join(format!("{n:03}")), format!("{n}\n")).expect("written");
     }
