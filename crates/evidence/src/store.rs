@@ -10,8 +10,9 @@ use provost_attest::{Bundle, Envelope, LogEntry};
 use provost_keys::{PublicKey, Signer};
 use provost_model::{Digest, sha256};
 use provost_tlog::{
-    Checkpoint, LogProof, NoteKey, NoteKeyKind, SignedCheckpoint, TileNodes, TilePath, TileReader, TlogError,
-    consistency_proof, decode_entries, empty_root, encode_entry, entry_tile_path, grow, inclusion_proof, leaf_hash,
+    Checkpoint, LogProof, NoteKey, NoteKeyKind, NoteSignature, SignedCheckpoint, TileNodes, TilePath, TileReader,
+    TlogError, consistency_proof, decode_entries, empty_root, encode_entry, entry_tile_path, grow, inclusion_proof,
+    leaf_hash,
 };
 
 use crate::PackPart;
@@ -278,6 +279,33 @@ impl Store {
             .collect::<Result<Vec<_>, EvidenceError>>()?;
         drop(lock);
         Ok(receipts)
+    }
+
+    /// Adds a witness's cosignature to the newest checkpoint. `false`: it is there already, or an older one of the same
+    /// witness would be put in the place of a newer one.
+    ///
+    /// # Errors
+    /// It is not of this witness over the newest checkpoint, or cannot be written.
+    pub fn add_cosignature(&self, witness: &NoteKey, line: NoteSignature) -> Result<bool, EvidenceError> {
+        let _lock = self.lock()?;
+        let checkpoint = self.checkpoint()?;
+        let time = |checkpoint: &SignedCheckpoint| -> Result<_, TlogError> {
+            Ok(checkpoint.cosignatures(std::slice::from_ref(witness))?.first().map(|one| one.time))
+        };
+        let mut alone = checkpoint.without(witness);
+        alone.add(line);
+        let added = time(&alone)?.ok_or_else(|| TlogError::Untrusted(format!("the line is not by {witness}")))?;
+        // A line that does not hold is replaced by one that does.
+        if time(&checkpoint).ok().flatten().is_some_and(|known| known >= added) {
+            return Ok(false);
+        }
+        if alone.note().signatures().len() > provost_tlog::Limits::SIGNATURES {
+            return Err(EvidenceError::TooLarge("the checkpoint has as many signatures as it may".into()));
+        }
+        let mut writer = Writer::new(&self.root);
+        writer.write("log/checkpoint", alone.to_string().as_bytes())?;
+        writer.sync()?;
+        Ok(true)
     }
 
     /// The entry tiles after appending: the last partial one continued, and new ones.

@@ -65,7 +65,7 @@ pub struct Ledger {
     pub verdicts: Vec<LoggedVerdict>,
     /// Verdicts by which a step ran, each with the entry that says so first.
     pub used: BTreeMap<String, u64>,
-    /// When the newest receipt was given.
+    /// The time of the newest receipt, or change of a ref.
     pub newest: Option<Timestamp>,
     /// Pushes that git may still give up.
     #[serde(flatten)]
@@ -114,6 +114,7 @@ impl Ledger {
             }
             return;
         }
+        self.newest = self.newest.max(Some(entry.time));
         let mut before = BTreeMap::new();
         for change in &entry.changes {
             self.revocable.over(&change.reference);
@@ -201,6 +202,11 @@ impl Ledger {
                 Some(CheckStatement { statement: verify_envelope(&envelope, &signers, 1).ok()? })
             })
             .collect()
+    }
+
+    /// What time it is by a clock and by this log: what is in the log is past, whatever the clock says.
+    pub fn now(&self, clock: Timestamp) -> Timestamp {
+        self.newest.map_or(clock, |newest| clock.max(newest))
     }
 
     /// When something was first proposed.

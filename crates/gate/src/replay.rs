@@ -206,7 +206,9 @@ impl<'a> Replay<'a> {
             );
             self.anomaly(AnomalyKind::WrongPolicy, &all, Some(index), what);
         }
-        if self.state.time.is_some_and(|time| entry.time < time.plus_milliseconds(-60_000)) {
+        // A push that is given up says so by the clock alone, and nothing is judged by when.
+        let judged = entry.state != UpdateState::Aborted;
+        if judged && self.state.time.is_some_and(|time| entry.time < time) {
             self.anomaly(
                 AnomalyKind::Time,
                 &all,
@@ -214,7 +216,9 @@ impl<'a> Replay<'a> {
                 format!("dated {}, before the entry ahead of it", entry.time),
             );
         }
-        self.state.time = Some(self.state.time.map_or(entry.time, |time| time.max(entry.time)));
+        if judged {
+            self.state.time = self.state.time.max(Some(entry.time));
+        }
         match entry.state {
             UpdateState::Accepted => {
                 self.state.pushed = true;

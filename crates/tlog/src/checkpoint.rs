@@ -156,6 +156,12 @@ impl SignedCheckpoint {
         self.note.add(signature);
     }
 
+    /// The same without the lines of a witness.
+    #[must_use]
+    pub fn without(&self, witness: &NoteKey) -> Self {
+        Self { checkpoint: self.checkpoint.clone(), note: self.note.without(witness) }
+    }
+
     /// The note.
     pub fn note(&self) -> &Note {
         &self.note

@@ -165,7 +165,7 @@ impl Note {
         let (text, lines) = (&whole[..=at], &whole[at + 2..]);
         check_text(text)?;
         let lines = lines.strip_suffix('\n').ok_or_else(|| TlogError::malformed(WHAT, "the last line has no end"))?;
-        let signatures = lines.split('\n').map(parse_signature).collect::<Result<Vec<_>, _>>()?;
+        let signatures = lines.split('\n').map(str::parse).collect::<Result<Vec<_>, _>>()?;
         if signatures.len() > Limits::SIGNATURES {
             return Err(TlogError::TooLarge { what: "the number of signatures", limit: Limits::SIGNATURES as u64 });
         }
@@ -185,6 +185,13 @@ impl Note {
     /// Adds a signature line.
     pub fn add(&mut self, signature: NoteSignature) {
         self.signatures.push(signature);
+    }
+
+    /// The same without the lines by a key.
+    #[must_use]
+    pub fn without(&self, key: &NoteKey) -> Self {
+        let others = self.signatures.iter().filter(|line| line.name != key.name || line.key_id != key.short_id());
+        Self { text: self.text.clone(), signatures: others.cloned().collect() }
     }
 
     /// Verifies with a key of kind Ed25519. Lines by other keys are ignored; a line by this key that does not
@@ -210,12 +217,16 @@ impl Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        for line in &self.signatures {
-            let mut bytes = line.key_id.to_vec();
-            bytes.extend(&line.signature);
-            writeln!(f, "— {} {}", line.name, STANDARD.encode(bytes))?;
-        }
-        Ok(())
+        self.signatures.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+/// The line, without its end.
+impl fmt::Display for NoteSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = self.key_id.to_vec();
+        bytes.extend(&self.signature);
+        write!(f, "— {} {}", self.name, STANDARD.encode(bytes))
     }
 }
 
@@ -236,15 +247,20 @@ fn check_text(text: &str) -> Result<(), TlogError> {
     Ok(())
 }
 
-fn parse_signature(line: &str) -> Result<NoteSignature, TlogError> {
-    let bad = |why: &str| TlogError::malformed("signature line", why);
-    let rest = line.strip_prefix("— ").ok_or_else(|| bad("it does not begin with `— `"))?;
-    let (name, signature) = rest.split_once(' ').ok_or_else(|| bad("no signature after the name"))?;
-    check_name(name).map_err(bad)?;
-    let bytes = STANDARD.decode(signature).map_err(|_| bad("the signature is not base64"))?;
-    let (id, signature) = bytes.split_first_chunk::<4>().ok_or_else(|| bad("shorter than a key id"))?;
-    if signature.is_empty() {
-        return Err(bad("nothing after the key id"));
+/// A line, without its end (C2SP signed-note, "Format").
+impl FromStr for NoteSignature {
+    type Err = TlogError;
+
+    fn from_str(line: &str) -> Result<Self, TlogError> {
+        let bad = |why: &str| TlogError::malformed("signature line", why);
+        let rest = line.strip_prefix("— ").ok_or_else(|| bad("it does not begin with `— `"))?;
+        let (name, signature) = rest.split_once(' ').ok_or_else(|| bad("no signature after the name"))?;
+        check_name(name).map_err(bad)?;
+        let bytes = STANDARD.decode(signature).map_err(|_| bad("the signature is not base64"))?;
+        let (id, signature) = bytes.split_first_chunk::<4>().ok_or_else(|| bad("shorter than a key id"))?;
+        if signature.is_empty() {
+            return Err(bad("nothing after the key id"));
+        }
+        Ok(Self { name: name.to_owned(), key_id: *id, signature: signature.to_vec() })
     }
-    Ok(NoteSignature { name: name.to_owned(), key_id: *id, signature: signature.to_vec() })
 }

@@ -215,7 +215,7 @@ fn decide(args: &GateArgs, context: &Context) -> Result<Decided> {
 /// Puts on record when the proposal and its approvals were first there.
 fn receive(context: &Context, case: &Case, recorder: &Recorder, places: &Places<'_>) -> Result<()> {
     let known = ledger::read(&context.home, &recorder.store, case.policy())?;
-    let now = clock::now().max(known.newest.unwrap_or_else(clock::now));
+    let now = known.now(clock::now());
     let mut receipts = Vec::new();
     if known.first_seen(&case.proposal.binding).is_none() {
         let of = ReceiptKind::Proposal { of: case.proposal.binding.clone() };

@@ -10,6 +10,7 @@ use provost_model::{count, printable};
 use provost_tlog::leaf_hash;
 
 use crate::commands::Context;
+use crate::commands::log_witness::{self, AttachArgs, CosignArgs};
 use crate::exit::Exit;
 use crate::home::Project;
 use crate::render;
@@ -51,6 +52,10 @@ enum LogCommand {
         /// The larger size (default: the newest).
         new: Option<u64>,
     },
+    /// Vouch as a witness that a log continues what this machine has seen of it.
+    Cosign(CosignArgs),
+    /// Put witnesses' cosignatures beside the newest checkpoint.
+    Attach(AttachArgs),
     /// Re-derive everything from the entries and compare.
     Fsck,
     /// Copy checkpoint, tiles, envelopes and blobs into a directory that can be served or carried.
@@ -65,18 +70,22 @@ enum LogCommand {
 /// # Errors
 /// The store cannot be read.
 pub fn run(args: &LogArgs, context: &Context) -> Result<Exit> {
-    let root = match &args.store {
-        Some(path) => path.clone(),
-        None => Project::find(Path::new("."))?.store(&context.home),
+    let open = || -> Result<Store> {
+        let root = match &args.store {
+            Some(path) => path.clone(),
+            None => Project::find(Path::new("."))?.store(&context.home),
+        };
+        crate::judge::open_store(&context.home, &root)
     };
-    let store = crate::judge::open_store(&context.home, &root)?;
     match &args.command {
         LogCommand::Show { entry: Some(index), .. } => {
+            let store = open()?;
             anstream::println!("{}", store.bundle(*index, &store.checkpoint()?)?.to_json());
             Ok(Exit::Pass)
         }
-        LogCommand::Show { from, json, .. } => show(&store, *from, *json),
+        LogCommand::Show { from, json, .. } => show(&open()?, *from, *json),
         LogCommand::Prove { index } => {
+            let store = open()?;
             let checkpoint = store.checkpoint()?;
             let proof = store.log().prove(*index, &checkpoint)?;
             let entry = store.log().entry(*index, checkpoint.unverified().size)?;
@@ -85,6 +94,7 @@ pub fn run(args: &LogArgs, context: &Context) -> Result<Exit> {
             Ok(Exit::Pass)
         }
         LogCommand::Consistency { old, new } => {
+            let store = open()?;
             let size = store.checkpoint()?.unverified().size;
             let new = new.unwrap_or(size);
             if new > size {
@@ -98,8 +108,10 @@ pub fn run(args: &LogArgs, context: &Context) -> Result<Exit> {
             );
             Ok(Exit::Pass)
         }
-        LogCommand::Fsck => fsck(&store),
-        LogCommand::Export { directory } => export(&store, directory),
+        LogCommand::Cosign(args) => log_witness::sign(args, context),
+        LogCommand::Attach(args) => log_witness::attach(args, &open()?, context),
+        LogCommand::Fsck => fsck(&open()?),
+        LogCommand::Export { directory } => export(&open()?, directory),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod init;
 pub mod inspect;
 pub mod key;
 pub mod log;
+pub mod log_witness;
 pub mod policy;
 pub mod privilege;
 pub mod recheck;

@@ -10,6 +10,7 @@ use nix::fcntl::{Flock, FlockArg};
 use provost_attest::{Envelope, Statement};
 use provost_evidence::{NewRecord, Store};
 use provost_gate::{Ledger, RefChange, ReferenceUpdate, UpdateState};
+use provost_model::Timestamp;
 use provost_policy::Policy;
 use provost_repo::View;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,9 @@ impl Server {
         let git_dir = git_dir.canonicalize().with_context(|| format!("{} is not there", git_dir.display()))?;
         if !git_dir.join(CONFIG_FILE).exists() {
             bail!("{} is not served by provost yet: run `provost repo init {0}`", git_dir.display());
+        }
+        if !git_dir.join("objects").is_dir() || !git_dir.join("HEAD").is_file() {
+            bail!("{} is no git directory: give the bare repository itself", git_dir.display());
         }
         let project = Project::find(&git_dir)?;
         Ok(Self { home: home.clone(), project, git_dir })
@@ -249,19 +253,22 @@ impl Server {
         }
         if !left.is_empty() {
             let note = "git ended without moving them".to_owned();
-            let entry = self.entry(policy, UpdateState::Aborted, ticket.push.clone(), left, None, vec![note]);
+            let (push, now) = (ticket.push.clone(), clock::now());
+            let entry = self.entry(policy, UpdateState::Aborted, push, now, left, None, vec![note]);
             self.append(store, &[entry.statement()?])?;
         }
         self.drop_ticket(&ticket.push);
         Ok(())
     }
 
-    /// An entry of the reference log, as of now.
+    /// An entry of the reference log.
+    #[allow(clippy::too_many_arguments, reason = "the parts of an entry, each from another place")]
     pub(crate) fn entry(
         &self,
         policy: &Policy,
         state: UpdateState,
         push: String,
+        time: Timestamp,
         changes: Vec<RefChange>,
         pusher: Option<(&str, &str)>,
         notes: Vec<String>,
@@ -273,7 +280,7 @@ impl Server {
             changes,
             pusher: pusher.map(|(name, _)| name.to_owned()),
             authenticated_by: pusher.map(|(_, how)| how.to_owned()).unwrap_or_default(),
-            time: clock::now(),
+            time,
             policy: policy.digest,
             policy_serial: policy.serial,
             notes,

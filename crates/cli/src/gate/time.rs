@@ -38,16 +38,10 @@ pub(crate) fn find(
 ) -> Result<Times> {
     let mut notes = Vec::new();
     let clock = clock::now();
-    // What is in the log already is past, whatever this clock says.
-    let now = match ledger.newest {
-        Some(newest) if newest > clock => {
-            notes.push(format!(
-                "this clock ({clock}) is behind the newest entry of the log ({newest}): judged as of that"
-            ));
-            newest
-        }
-        _ => clock,
-    };
+    let now = ledger.now(clock);
+    if now > clock {
+        notes.push(format!("this clock ({clock}) is behind the newest entry of the log ({now}): judged as of that"));
+    }
     let trusted = &policy.access.gate.time;
     let mut first = ledger.first_seen(binding);
     let mut past: Option<(Timestamp, TimeSource)> = None;

@@ -11,6 +11,7 @@ mod gate;
 mod gate_rules;
 mod gate_server;
 mod gate_steps;
+mod gate_time;
 mod learn;
 mod machines;
 mod packs;

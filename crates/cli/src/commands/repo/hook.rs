@@ -13,7 +13,7 @@ use provost_gate::{
     APPROVAL, Answer, PushFacts, Receipt, ReceiptKind, RefChange, RefUpdate, Refusal, UpdateState, judge_push,
     verify_approval,
 };
-use provost_model::{printable, sha256};
+use provost_model::{Timestamp, printable, sha256};
 use provost_policy::{Operation, POLICY_PAYLOAD, Person, Policy, TimeSource};
 use provost_repo::{ObjectKind, Quarantine, View, valid_ref_name};
 
@@ -221,7 +221,10 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
         .collect();
     let trees: Vec<&str> = trees.iter().map(String::as_str).collect();
     let checks = known.checks_of(policy, &trees);
-    let now = clock::now();
+    let now = known.now(clock::now());
+    if now > clock::now().plus_milliseconds(60_000) {
+        anstream::eprintln!("provost: this server's clock is behind its log: judged as of {now}, the newest entry");
+    }
     let facts = PushFacts {
         pusher: person,
         now: (now, TimeSource::Log),
@@ -235,7 +238,7 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
     let (allowed, refusals) = judge_push(policy, &view, &others, &facts)?;
     if !refusals.is_empty() || !refused.is_empty() {
         tell(&refusals, &refused);
-        proposed(server, &store, &known, &refusals, person)?;
+        proposed(server, &store, &known, &refusals, person, now)?;
         server.audit(&serde_json::json!({
             "refused": refusals.iter().map(|r| &r.reference).chain(refused.iter().map(|(name, _)| name)).collect::<Vec<_>>(),
             "pusher": person.map(|p| &p.name),
@@ -244,7 +247,8 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
         }));
         return Ok(Exit::Denied);
     }
-    accept(server, &store, policy, who.as_ref().map(|(p, how)| (p.name.as_str(), how.as_str())), allowed, statements)?;
+    let who = who.as_ref().map(|(person, how)| (person.name.as_str(), how.as_str()));
+    accept(server, &store, policy, who, now, allowed, statements)?;
     Ok(Exit::Pass)
 }
 
@@ -294,12 +298,13 @@ fn proposed(
     known: &provost_gate::Ledger,
     refusals: &[Refusal],
     person: Option<&Person>,
+    now: Timestamp,
 ) -> Result<()> {
     let mut statements = Vec::new();
     for refusal in refusals.iter().filter(|refusal| refusal.answer == Answer::WaitUntil) {
         if let Some(of) = refusal.binding.clone().filter(|of| known.first_seen(of).is_none()) {
             let of = ReceiptKind::Proposal { of };
-            let receipt = Receipt { of, received_on: clock::now(), from: person.map(|person| person.name.clone()) };
+            let receipt = Receipt { of, received_on: now, from: person.map(|person| person.name.clone()) };
             statements.push(receipt.statement()?);
         }
     }
@@ -395,7 +400,7 @@ fn left(
     let text = String::from_utf8(bytes).context("it is not UTF-8")?;
     let receipt = Receipt {
         of: ReceiptKind::Envelope { envelope: text },
-        received_on: clock::now(),
+        received_on: known.now(clock::now()),
         from: Some(person.name.clone()),
     };
     Ok(Some(receipt.statement()?))
@@ -407,13 +412,15 @@ fn accept(
     store: &Store,
     policy: &Policy,
     who: Option<(&str, &str)>,
+    now: Timestamp,
     allowed: Vec<RefChange>,
     mut statements: Vec<Statement>,
 ) -> Result<()> {
     let push = clock::random_id(16)?;
     if !allowed.is_empty() {
         let notes = push_options();
-        let entry = server.entry(policy, UpdateState::Accepted, push.clone(), allowed.clone(), who, notes);
+        let (id, changes) = (push.clone(), allowed.clone());
+        let entry = server.entry(policy, UpdateState::Accepted, id, now, changes, who, notes);
         statements.push(entry.statement()?);
     }
     let process = git_process();

@@ -365,10 +365,12 @@ fn adopt_refs(server: &Server, store: &Store, policy: &Policy, only: &[String], 
         });
     }
     let count = changes.len();
+    let now = ledger.now(clock::now());
     // A statement has a bounded number of subjects.
     for part in changes.chunks(provost_attest::Limits::SUBJECTS.min(500)) {
         let notes = vec![reason.to_owned()];
-        let entry = server.entry(policy, UpdateState::Adopted, clock::random_id(16)?, part.to_vec(), None, notes);
+        let push = clock::random_id(16)?;
+        let entry = server.entry(policy, UpdateState::Adopted, push, now, part.to_vec(), None, notes);
         server.append(store, &[entry.statement()?])?;
     }
     Ok(count)

@@ -44,6 +44,12 @@ fn server_key(team: &Team) -> PrivateKey {
     loaded(files.iter().find(|path| path.ends_with("builder.key")).expect("server key"))
 }
 
+/// As only someone with the server's key could.
+fn append_entry(team: &Team, entry: &ReferenceUpdate) {
+    let key = server_key(team);
+    append(team, entry.statement().expect("statement").sign(&key).expect("signed"), key.public_key().clone());
+}
+
 fn entry(team: &Team, reference: &str, to: &str) -> ReferenceUpdate {
     ReferenceUpdate {
         repository: "shop".into(),
@@ -182,11 +188,10 @@ fn a_moved_tag() {
 fn an_entry_that_takes_back_what_is_over() {
     let team = team();
     let main = team.at("refs/heads/main").expect("main");
-    let key = server_key(&team);
     let say = |mut own: ReferenceUpdate, state, push: &str| {
         own.state = state;
         own.push = push.to_owned();
-        append(&team, own.statement().expect("statement").sign(&key).expect("signed"), key.public_key().clone());
+        append_entry(&team, &own);
     };
     // One of its own, which really came, and another push after it.
     say(entry(&team, "refs/heads/topic/x", &main), UpdateState::Accepted, "aa");
@@ -278,10 +283,7 @@ fn an_entry_accepted_against_the_policy() {
     let main = team.at("refs/heads/main").expect("main");
     // The server itself says so, with its own key: an unsigned commit on main.
     let planted = planted(&team, &main, &[]);
-    let key = server_key(&team);
-    let envelope =
-        entry(&team, "refs/heads/main", &planted).statement().expect("statement").sign(&key).expect("signed");
-    append(&team, envelope, key.public_key().clone());
+    append_entry(&team, &entry(&team, "refs/heads/main", &planted));
     team.server_git(&["update-ref", "refs/heads/main", &planted]);
     team.commit("ada", "c.txt", "c\n", &[]);
     team.pushed("ada", &["origin", "HEAD:refs/heads/topic/z"]);
@@ -292,14 +294,80 @@ fn an_entry_accepted_against_the_policy() {
 fn an_entry_under_a_policy_that_was_not_in_force() {
     let team = team();
     let main = team.at("refs/heads/main").expect("main");
-    let key = server_key(&team);
     let mut own = entry(&team, "refs/heads/topic/q", &main);
     own.policy = sha256(b"another policy");
-    append(&team, own.statement().expect("statement").sign(&key).expect("signed"), key.public_key().clone());
+    append_entry(&team, &own);
     team.server_git(&["update-ref", "refs/heads/topic/q", &main]);
     team.commit("ada", "c.txt", "c\n", &[]);
     team.pushed("ada", &["origin", "HEAD:refs/heads/topic/z"]);
     assert_eq!(team.anomalies(), ["wrong-policy refs/heads/topic/q"]);
+}
+
+/// Time in the log does not go back, by however little: delays are judged by it.
+#[test]
+fn an_entry_dated_before_the_one_ahead_of_it() {
+    let team = team();
+    let head = team.commit("ada", "c.txt", "c\n", &[]);
+    team.pushed("ada", &["origin", "HEAD:refs/heads/topic/q"]);
+    let main = team.at("refs/heads/main").expect("main");
+    for (reference, by) in [("refs/heads/topic/r", 1), ("refs/heads/topic/s", 30_000)] {
+        let mut entry = entry(&team, reference, &main);
+        entry.time = entry.time.plus_milliseconds(60_000);
+        append_entry(&team, &entry);
+        entry.push = format!("{by:032x}");
+        entry.changes[0].reference = format!("{reference}2");
+        entry.time = entry.time.plus_milliseconds(-by);
+        append_entry(&team, &entry);
+        for name in [reference.to_owned(), format!("{reference}2")] {
+            team.server_git(&["update-ref", &name, &main]);
+        }
+    }
+    assert_eq!(team.at("refs/heads/topic/q"), Some(head));
+    // A push after them is dated no earlier, whatever the server's clock says, and no anomaly.
+    team.pushed("ada", &["origin", "HEAD:refs/heads/topic/z"]);
+    assert_eq!(team.anomalies(), ["time refs/heads/topic/r2", "time refs/heads/topic/s2"]);
+}
+
+/// A log that nobody else has seen is as the server likes it; a policy can ask for a witness.
+#[test]
+fn a_log_that_a_witness_has_to_have_seen() {
+    let team = team();
+    let path = |name: &str| team.root().join(name).display().to_string();
+    let passed = |arguments: &[&str]| {
+        let output = team.provost(arguments);
+        assert!(output.status.success(), "{}", crate::text_of(&output));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    passed(&["key", "generate", "--algorithm", "ed25519", &path("witness.key")]);
+    let public = loaded(&team.root().join("witness.key")).public_key().clone();
+    let name = "witness.example.com/one";
+    let key = provost_tlog::NoteKey::new(name, provost_tlog::NoteKeyKind::CosignatureV1, public).expect("key");
+    // A setting of the document itself stands before its tables.
+    let text = team.next_text(&format!("{ACCESS}{OPEN}{RULES}\n[[witness]]\nkey = \"{key}\"\n"));
+    let signed = team.sign(&format!("witness-threshold = 1\n{text}"), &team.root().join("policy.key"));
+    let bare = team.bare().display().to_string();
+    passed(&["repo", "policy", &bare, &signed.display().to_string()]);
+    let clone = team.clone_of("ada");
+    let output = team.verify_with("reader", &clone, &["--fetch"]);
+    let text = crate::text_of(&output);
+    assert!(!output.status.success() && text.contains("0 witnesses cosigned"), "{text}");
+
+    let files = provost_testkit::files_below(&team.home());
+    let format = files.iter().find(|path| path.ends_with("format")).expect("store");
+    let store = format.parent().expect("folder").display().to_string();
+    let mut witness = team.command(env!("CARGO_BIN_EXE_provost"));
+    let vkey = std::fs::read_to_string(format!("{store}/log.vkey")).expect("key");
+    witness.env("PROVOST_HOME", path("elsewhere"));
+    witness.args(["log", "cosign", &store, "--key", &path("witness.key"), "--name", name, "--log-key", vkey.trim()]);
+    let line = super::bounded(witness);
+    assert!(line.status.success(), "{}", crate::text_of(&line));
+    std::fs::write(path("line"), line.stdout).expect("written");
+    let mut attach = team.command(env!("CARGO_BIN_EXE_provost"));
+    attach.args(["log", "attach", &path("line")]).current_dir(team.bare());
+    let attached = super::bounded(attach);
+    assert!(attached.status.success(), "{}", crate::text_of(&attached));
+    let output = team.verify_with("reader", &clone, &["--fetch"]);
+    assert!(output.status.success(), "{}", crate::text_of(&output));
 }
 
 #[test]
@@ -526,8 +594,7 @@ fn an_update_accepted_after_the_policy_expired_is_wrong() {
     let mut late = entry(&team, "refs/heads/topic/late", &main);
     late.policy = digest;
     late.policy_serial = 2;
-    let key = server_key(&team);
-    append(&team, late.statement().expect("statement").sign(&key).expect("signed"), key.public_key().clone());
+    append_entry(&team, &late);
     team.server_git(&["update-ref", "refs/heads/topic/late", &main]);
     // Any hook publishes what is in the log.
     let text = team.next_text(&format!("{ACCESS}{OPEN}{RULES}"));
