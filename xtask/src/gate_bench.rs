@@ -7,16 +7,43 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-/// Measures; `commits` are signed and pushed in parts of a hundred, `files` are changed by one proposal.
-///
-/// # Errors
-/// A command failed.
-pub(crate) fn run(commits: usize, files: usize) -> Result<()> {
+/// A team with a server, both new.
+fn team() -> Result<Team> {
     let work = crate::target().join("gate-bench");
     let _ = std::fs::remove_dir_all(&work);
     std::fs::create_dir_all(&work)?;
     let team = Team { provost: crate::release()?, work: std::fs::canonicalize(&work)? };
     team.set_up()?;
+    Ok(team)
+}
+
+/// What an ordinary push costs when the log knows many commits: `commits` without signatures, pushed a thousand at a time to
+/// a ref that asks for none.
+///
+/// # Errors
+/// A command failed.
+pub(crate) fn run_known(commits: usize) -> Result<()> {
+    let team = team()?;
+    let clone = team.work.join("ada");
+    let without = team.pushes(&clone, "plain.git", 15)?;
+    let with = team.pushes(&clone, "shop.git", 15)?;
+    println!(
+        "an ordinary push (one signed commit), median of 15: with the hooks {with:.0} ms, git alone {without:.0} ms"
+    );
+    let begun = Instant::now();
+    team.bulk(&clone, commits)?;
+    println!("  {commits} commits pushed in {:.0} s", begun.elapsed().as_secs_f64());
+    let with = team.pushes(&clone, "shop.git", 15)?;
+    println!("then: with the hooks {with:.0} ms, {:.0} ms more than git alone", with - without);
+    Ok(())
+}
+
+/// Measures; `commits` are signed and pushed in parts of a hundred, `files` are changed by one proposal.
+///
+/// # Errors
+/// A command failed.
+pub(crate) fn run(commits: usize, files: usize) -> Result<()> {
+    let team = team()?;
     let clone = team.work.join("ada");
     println!("an ordinary push (one signed commit), median of 15:");
     let with = team.pushes(&clone, "shop.git", 15)?;
@@ -98,7 +125,8 @@ impl Team {
              [[access]]\nwho = [\"maintainer\"]\nrefs = [\"refs/**\"]\nmay = [\"read\", \"create\", \"update\"]\n\
              [[protect]]\nname = \"all\"\nrefs = [\"refs/heads/**\"]\nfast-forward = true\nsigned-commits = true\n\
              max-file-bytes = 10000000\nforbidden-names = [\"*.pem\", \"*.p12\"]\n\
-             [[protect]]\nname = \"ci\"\nrefs = [\"refs/heads/**\"]\nkinds = [\"ci-configuration\", \"binary\", \"bidi\"]\ndeny = true\n",
+             [[protect]]\nname = \"ci\"\nrefs = [\"refs/heads/**\"]\nkinds = [\"ci-configuration\", \"binary\", \"bidi\"]\ndeny = true\n\
+             [[protect]]\nname = \"bulk\"\nrefs = [\"refs/bulk/**\"]\nfast-forward = true\n",
             told.get(from..to).unwrap_or_default(),
             key.trim()
         );
@@ -202,6 +230,37 @@ impl Team {
             }
         }
         self.git(clone, &["reset", "-q", "--hard", "main"])?;
+        Ok(())
+    }
+
+    fn bulk(&self, clone: &Path, commits: usize) -> Result<()> {
+        use std::io::Write as _;
+        let mut import = self
+            .command(Path::new("git"), clone, "reader")
+            .args(["fast-import", "--quiet"])
+            .stdin(std::process::Stdio::piped())
+            .spawn()?;
+        let mut stream = std::io::BufWriter::new(import.stdin.take().context("git fast-import takes no input")?);
+        for n in 1..=commits {
+            let from = if n == 1 { "from refs/heads/main^0\n" } else { "" };
+            let message = format!("commit {n}");
+            let (length, time) = (message.len(), 1_700_000_000 + n);
+            write!(
+                stream,
+                "commit refs/bulk/x\ncommitter ada <ada@x.test> {time} +0000\ndata {length}\n{message}\n{from}\n"
+            )?;
+        }
+        stream.flush()?;
+        drop(stream);
+        if !import.wait()?.success() {
+            bail!("git fast-import failed");
+        }
+        let all = self.git(clone, &["rev-list", "--reverse", "main..refs/bulk/x"])?;
+        let all: Vec<&str> = all.lines().collect();
+        for part in all.chunks(1000) {
+            let Some(last) = part.last() else { break };
+            self.git(clone, &["push", "-q", "origin", &format!("{last}:refs/bulk/x")])?;
+        }
         Ok(())
     }
 

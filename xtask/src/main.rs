@@ -28,6 +28,7 @@ cargo xtask recheck-bench NUMBER ARCHIVE…
                                   what judging so many stored bills of materials anew costs; OSV's archives (zip),
                                   the first of which comes after the scans
 cargo xtask gate-bench [COMMITS [FILES]]
+cargo xtask gate-bench known [COMMITS]
                                   what hooks, decisions and verification cost (10,000 commits, 5,000 files unless said)
 cargo xtask bigrams DIR           make the table that tells words from random text, from source code
 cargo xtask cvss-oracle [N]       N random CVSS vectors (100,000 unless said), held against the Python package cvss
@@ -54,6 +55,8 @@ fn main() -> Result<()> {
         ["scan-bench", tree, history] => scan_bench::run(tree.as_ref(), Some(history.as_ref())),
         ["recheck-bench", number, archives @ ..] => recheck_bench::run(number.parse()?, archives),
         ["gate-bench"] => gate_bench::run(10_000, 5_000),
+        ["gate-bench", "known"] => gate_bench::run_known(100_000),
+        ["gate-bench", "known", commits] => gate_bench::run_known(commits.parse()?),
         ["gate-bench", commits] => gate_bench::run(commits.parse()?, 5_000),
         ["gate-bench", commits, files] => gate_bench::run(commits.parse()?, files.parse()?),
         ["bigrams", directory] => bigrams::run(directory),

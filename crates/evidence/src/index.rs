@@ -36,18 +36,7 @@ pub(crate) struct Index {
 impl Index {
     /// Opens or makes the index. A damaged or foreign file is thrown away: the log is the truth.
     pub(crate) fn open(path: &Path) -> Result<Self, EvidenceError> {
-        match Self::try_open(path) {
-            Ok(index) => Ok(index),
-            Err(rusqlite::Error::SqliteFailure(code, _))
-                if matches!(code.code, rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) =>
-            {
-                for suffix in ["", "-wal", "-shm"] {
-                    let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
-                }
-                Self::try_open(path).map_err(|e| wrong(path, &e))
-            }
-            Err(error) => Err(wrong(path, &error)),
-        }
+        renewed(path, Self::try_open)
     }
 
     fn try_open(path: &Path) -> rusqlite::Result<Self> {
@@ -226,11 +215,27 @@ impl Index {
     }
 }
 
-fn wrong(path: &Path, error: &rusqlite::Error) -> EvidenceError {
+/// Opens a database that can be made again: a damaged or foreign file is thrown away.
+pub(crate) fn renewed<T>(path: &Path, open: impl Fn(&Path) -> rusqlite::Result<T>) -> Result<T, EvidenceError> {
+    match open(path) {
+        Ok(opened) => Ok(opened),
+        Err(rusqlite::Error::SqliteFailure(code, _))
+            if matches!(code.code, rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) =>
+        {
+            for suffix in ["", "-wal", "-shm"] {
+                let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+            }
+            open(path).map_err(|e| wrong(path, &e))
+        }
+        Err(error) => Err(wrong(path, &error)),
+    }
+}
+
+pub(crate) fn wrong(path: &Path, error: &rusqlite::Error) -> EvidenceError {
     EvidenceError::Index { path: path.to_path_buf(), why: error.to_string() }
 }
 
-fn number(value: u64) -> i64 {
+pub(crate) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 

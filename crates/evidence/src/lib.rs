@@ -24,6 +24,7 @@ mod fsck;
 mod index;
 mod memory;
 mod packs;
+mod recall;
 mod store;
 
 pub use batch::Batcher;
@@ -32,6 +33,7 @@ pub use fsck::{Defect, FsckReport};
 pub use index::RecordRow;
 pub use memory::{CheckpointMemory, Seen};
 pub use packs::PackPart;
+pub use recall::Recall;
 pub use store::{LogFolder, NewRecord, Receipt, Store};
 
 /// Limits of the store.

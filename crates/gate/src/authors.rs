@@ -13,6 +13,7 @@ use provost_repo::{CommitFacts, Identity, ObjectHash, SignatureKind, SignedObjec
 
 use crate::GateError;
 use crate::approval::GIT_NAMESPACE;
+use crate::push::History;
 
 /// What a commit's or tag's signature is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,12 +241,23 @@ impl Contributors {
 
     /// Adds those who pushed commits of the change to the server before, by its log: whoever put a change there does not approve
     /// it, under whatever name it was written.
-    pub fn add_pushers(&mut self, access: &Access, commits: &[CommitRecord], pushers: &dyn Fn(&str) -> Vec<String>) {
-        for name in commits.iter().flat_map(|record| pushers(&record.commit.id)) {
-            let Some(person) = access.person(&name) else { continue };
-            self.excluded.entry(name.clone()).or_insert(Via::Pusher);
-            self.add(Contributor { name, via: Via::Pusher, class: class_of(person), proved: true });
+    ///
+    /// # Errors
+    /// Its log cannot be asked.
+    pub fn add_pushers(
+        &mut self,
+        access: &Access,
+        commits: &[CommitRecord],
+        history: &dyn History,
+    ) -> Result<(), GateError> {
+        for record in commits {
+            for name in history.pushers_of(&record.commit.id)? {
+                let Some(person) = access.person(&name) else { continue };
+                self.excluded.entry(name.clone()).or_insert(Via::Pusher);
+                self.add(Contributor { name, via: Via::Pusher, class: class_of(person), proved: true });
+            }
         }
+        Ok(())
     }
 
     fn add(&mut self, contributor: Contributor) {

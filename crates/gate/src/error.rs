@@ -20,6 +20,9 @@ pub enum GateError {
     /// The policy says nothing of repositories.
     #[error("the policy has no `[repository]`: docs/gate.md shows what to add, then `provost policy sign`")]
     NoRepository,
+    /// What was remembered of the log cannot be read.
+    #[error("the memory of the log cannot be read: {0}")]
+    Memory(String),
     /// More than [`crate::Limits`] allows.
     #[error("{what}: more than {limit}")]
     TooMany {

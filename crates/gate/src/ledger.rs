@@ -2,9 +2,10 @@
 //! next decision reads only what is new.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use provost_attest::{Envelope, Statement, TrustedSigner, verify_envelope};
-use provost_model::Timestamp;
+use provost_model::{Timestamp, sha256};
 use provost_policy::{Access, Policy, TimeSource};
 use serde::{Deserialize, Serialize};
 
@@ -15,14 +16,53 @@ use crate::revocable::Revocable;
 use crate::verdict::{GATE_VERDICT, GateVerdict};
 use crate::{Answer, Binding, GateError};
 
-/// A statement of a scan or test that came in, not yet verified again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LoggedCheck {
-    /// The envelope, as JSON.
-    pub envelope: String,
-    /// The trees and commits that it speaks of.
-    pub speaks_of: Vec<String>,
+/// What the log says of one commit or tree.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Trail {
+    /// When the commit was first proposed or pushed.
+    pub first_seen: Option<Timestamp>,
+    /// The refs that held the commit at some time.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub tips: BTreeSet<String>,
+    /// Who pushed the commit first, or as the tip of a ref.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub pushers: BTreeSet<String>,
+    /// The scans and tests that speak of it, in the order of the log: the SHA-256 of each one's envelope.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
+    /// Nothing that is remembered adds to it.
+    #[serde(skip)]
+    whole: bool,
+}
+
+impl Trail {
+    /// Adds what came later.
+    fn add(&mut self, later: Self) {
+        self.first_seen = self.first_seen.or(later.first_seen);
+        self.tips.extend(later.tips);
+        self.pushers.extend(later.pushers);
+        for check in later.checks {
+            if !self.checks.contains(&check) {
+                self.checks.push(check);
+            }
+        }
+    }
+}
+
+/// What was read of the log before, and need not be at hand as a whole.
+pub trait Remembered: std::fmt::Debug + Send + Sync {
+    /// What it says of a commit or tree.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn trail(&self, id: &str) -> Result<Option<Trail>, GateError>;
+
+    /// The envelope of a scan or test, as JSON.
+    ///
+    /// # Errors
+    /// As [`Remembered::trail`].
+    fn check(&self, digest: &str) -> Result<Option<String>, GateError>;
 }
 
 /// A verdict that was given.
@@ -44,23 +84,24 @@ pub struct LoggedVerdict {
 }
 
 /// What the log says so far.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Ledger {
     /// Entries that were read.
     pub size: u64,
     /// Where each ref stands.
     pub refs: BTreeMap<String, String>,
-    /// When a commit was first proposed or pushed.
-    pub first_seen: BTreeMap<String, Timestamp>,
-    /// The refs that held a commit at some time.
-    pub tips: BTreeMap<String, BTreeSet<String>>,
-    /// Who pushed a commit first, or as the tip of a ref.
-    pub pushers: BTreeMap<String, BTreeSet<String>>,
+    /// By commit and tree, what is not remembered yet.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub trails: BTreeMap<String, Trail>,
+    /// Scans and tests that are not remembered yet, not verified again: the envelope as JSON, by its SHA-256.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub checks: BTreeMap<String, String>,
+    /// What is remembered.
+    #[serde(skip)]
+    pub remembered: Option<Arc<dyn Remembered>>,
     /// Approvals, withdrawals, rejections.
     pub approvals: Vec<Seen>,
-    /// Scans and tests.
-    pub checks: Vec<LoggedCheck>,
     /// Verdicts on critical steps, in the order of the log. Those on contributions are for people: nothing takes them.
     pub verdicts: Vec<LoggedVerdict>,
     /// Verdicts by which a step ran, each with the entry that says so first.
@@ -120,11 +161,12 @@ impl Ledger {
             self.revocable.over(&change.reference);
             let old = match &change.to {
                 Some(to) => {
-                    self.first_seen.entry(to.clone()).or_insert(entry.time);
-                    self.tips.entry(to.clone()).or_default().insert(change.reference.clone());
+                    let tip = self.trails.entry(to.clone()).or_default();
+                    tip.first_seen.get_or_insert(entry.time);
+                    tip.tips.insert(change.reference.clone());
                     if let Some(pusher) = &entry.pusher {
                         for id in change.commits.iter().chain([to]) {
-                            self.pushers.entry(id.clone()).or_default().insert(pusher.clone());
+                            self.trails.entry(id.clone()).or_default().pushers.insert(pusher.clone());
                         }
                     }
                     self.refs.insert(change.reference.clone(), to.clone())
@@ -151,7 +193,7 @@ impl Ledger {
                 self.used.entry(verdict).or_insert(index);
             }
             ReceiptKind::Proposal { of } => {
-                self.first_seen.entry(of.head).or_insert(receipt.received_on);
+                self.trails.entry(of.head).or_default().first_seen.get_or_insert(receipt.received_on);
             }
             ReceiptKind::Review { account, of, state } => {
                 // A review takes the place of whatever the same account said of the same target before.
@@ -175,9 +217,15 @@ impl Ledger {
                 let ids = statement.subject.iter().flat_map(|subject| {
                     ["gitTree", "gitCommit"].into_iter().filter_map(|name| subject.digest.get(name).cloned())
                 });
-                let speaks_of: Vec<String> = ids.collect();
-                if !speaks_of.is_empty() {
-                    self.checks.push(LoggedCheck { envelope, speaks_of });
+                let digest = sha256(envelope.as_bytes()).to_hex();
+                let later = Trail { checks: vec![digest.clone()], ..Trail::default() };
+                let mut speaks = false;
+                for id in ids {
+                    self.trails.entry(id).or_default().add(later.clone());
+                    speaks = true;
+                }
+                if speaks {
+                    self.checks.insert(digest, envelope);
                 }
             }
         }
@@ -191,17 +239,63 @@ impl Ledger {
         }
     }
 
+    /// What the log says of a commit or tree.
+    ///
+    /// # Errors
+    /// What is remembered cannot be read.
+    pub fn trail(&self, id: &str) -> Result<Trail, GateError> {
+        let later = self.trails.get(id);
+        let mut trail = match &self.remembered {
+            Some(remembered) if later.is_none_or(|later| !later.whole) => remembered.trail(id)?.unwrap_or_default(),
+            _ => Trail::default(),
+        };
+        if let Some(later) = later {
+            trail.add(later.clone());
+        }
+        Ok(trail)
+    }
+
+    /// Adds what another log says of approvals, checks and times: whatever was earlier there was earlier.
+    ///
+    /// # Errors
+    /// As [`Ledger::trail`].
+    pub fn add_all(&mut self, other: Self) -> Result<(), GateError> {
+        for seen in other.approvals {
+            self.add(seen);
+        }
+        for (id, theirs) in other.trails {
+            let mut own = self.trail(&id)?;
+            let earliest = [own.first_seen, theirs.first_seen].into_iter().flatten().min();
+            own.add(Trail { checks: theirs.checks, ..Trail::default() });
+            self.trails.insert(id, Trail { first_seen: earliest, whole: true, ..own });
+        }
+        self.checks.extend(other.checks);
+        self.newest = self.newest.max(other.newest);
+        Ok(())
+    }
+
     /// Scans and tests of a tree or commit, verified anew by the keys of the policy.
-    pub fn checks_of(&self, policy: &Policy, ids: &[&str]) -> Vec<CheckStatement> {
+    ///
+    /// # Errors
+    /// As [`Ledger::trail`].
+    pub fn checks_of(&self, policy: &Policy, ids: &[&str]) -> Result<Vec<CheckStatement>, GateError> {
         let signers: Vec<TrustedSigner> = policy.keys().into_iter().map(TrustedSigner::key).collect();
-        self.checks
-            .iter()
-            .filter(|check| check.speaks_of.iter().any(|id| ids.contains(&id.as_str())))
-            .filter_map(|check| {
-                let envelope = Envelope::parse(check.envelope.as_bytes()).ok()?;
-                Some(CheckStatement { statement: verify_envelope(&envelope, &signers, 1).ok()? })
-            })
-            .collect()
+        let mut all = Trail::default();
+        for id in ids {
+            all.add(self.trail(id)?);
+        }
+        let mut found = Vec::new();
+        for digest in &all.checks {
+            let text = match (self.checks.get(digest), &self.remembered) {
+                (Some(text), _) => Some(text.clone()),
+                (None, Some(remembered)) => remembered.check(digest)?,
+                (None, None) => None,
+            };
+            let text = text.ok_or_else(|| GateError::Memory(format!("the check {digest} is not in it")))?;
+            let verified = Envelope::parse(text.as_bytes()).ok().and_then(|e| verify_envelope(&e, &signers, 1).ok());
+            found.extend(verified.map(|statement| CheckStatement { statement }));
+        }
+        Ok(found)
     }
 
     /// What time it is by a clock and by this log: what is in the log is past, whatever the clock says.
@@ -210,17 +304,20 @@ impl Ledger {
     }
 
     /// When something was first proposed.
-    pub fn first_seen(&self, binding: &Binding) -> Option<(Timestamp, TimeSource)> {
-        self.first_seen.get(&binding.head).map(|at| (*at, TimeSource::Log))
+    ///
+    /// # Errors
+    /// As [`Ledger::trail`].
+    pub fn first_seen(&self, binding: &Binding) -> Result<Option<(Timestamp, TimeSource)>, GateError> {
+        Ok(self.trail(&binding.head)?.first_seen.map(|at| (at, TimeSource::Log)))
     }
 }
 
 impl crate::push::History for Ledger {
-    fn refs_of(&self, commit: &str) -> Vec<String> {
-        self.tips.get(commit).into_iter().flatten().cloned().collect()
+    fn refs_of(&self, commit: &str) -> Result<BTreeSet<String>, GateError> {
+        Ok(self.trail(commit)?.tips)
     }
 
-    fn pushers_of(&self, commit: &str) -> Vec<String> {
-        self.pushers.get(commit).into_iter().flatten().cloned().collect()
+    fn pushers_of(&self, commit: &str) -> Result<BTreeSet<String>, GateError> {
+        Ok(self.trail(commit)?.pushers)
     }
 }

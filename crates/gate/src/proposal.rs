@@ -187,7 +187,7 @@ pub struct Moved<'a> {
     pub known: &'a [String],
     /// Whether a commit was once the tip of a ref that the same rules judge: then its tree was judged, and only then. That a
     /// commit is reached from such a tip says nothing of its tree.
-    pub judged: &'a dyn Fn(&str) -> bool,
+    pub judged: &'a dyn Fn(&str) -> Result<bool, GateError>,
 }
 
 /// The records of `ids`: those at hand, and the others verified now.
@@ -206,10 +206,14 @@ fn completed(
 }
 
 /// The newest commit along first parents whose tree was judged by the rules of a new ref. `None`: all of it is to be judged.
-fn parted_from(view: &View, head: &str, judged: &dyn Fn(&str) -> bool) -> Result<Option<String>, GateError> {
+fn parted_from(
+    view: &View,
+    head: &str,
+    judged: &dyn Fn(&str) -> Result<bool, GateError>,
+) -> Result<Option<String>, GateError> {
     let mut at = head.to_owned();
     for _ in 0..provost_repo::Limits::COMMITS {
-        if judged(&at) {
+        if judged(&at)? {
             return Ok(Some(at));
         }
         match view.commit(&at)?.parents.first() {

@@ -38,28 +38,37 @@ pub struct PushFacts<'a> {
     /// Scans and tests.
     pub checks: &'a [CheckStatement],
     /// When something was first proposed.
-    pub first_seen: &'a dyn Fn(&Binding) -> Option<(Timestamp, TimeSource)>,
+    pub first_seen: &'a FirstSeen<'a>,
     /// What the log says of earlier pushes.
     pub history: &'a dyn History,
 }
 
+/// When something was first proposed, by the log.
+pub type FirstSeen<'a> = dyn Fn(&Binding) -> Result<Option<(Timestamp, TimeSource)>, GateError> + 'a;
+
 /// What the log says of earlier pushes.
 pub trait History {
     /// The refs that held this commit at some time.
-    fn refs_of(&self, commit: &str) -> Vec<String>;
+    ///
+    /// # Errors
+    /// What is known cannot be read.
+    fn refs_of(&self, commit: &str) -> Result<BTreeSet<String>, GateError>;
 
-    /// Who pushed this commit as the tip of a ref.
-    fn pushers_of(&self, commit: &str) -> Vec<String>;
+    /// Who pushed this commit first, or as the tip of a ref.
+    ///
+    /// # Errors
+    /// As [`History::refs_of`].
+    fn pushers_of(&self, commit: &str) -> Result<BTreeSet<String>, GateError>;
 }
 
 /// No log: everything is new.
 impl History for () {
-    fn refs_of(&self, _: &str) -> Vec<String> {
-        Vec::new()
+    fn refs_of(&self, _: &str) -> Result<BTreeSet<String>, GateError> {
+        Ok(BTreeSet::new())
     }
 
-    fn pushers_of(&self, _: &str) -> Vec<String> {
-        Vec::new()
+    fn pushers_of(&self, _: &str) -> Result<BTreeSet<String>, GateError> {
+        Ok(BTreeSet::new())
     }
 }
 
@@ -186,8 +195,8 @@ impl Judge<'_> {
         let target = Target { repository: self.repository.to_owned(), reference: reference.clone(), step: None };
         let known = self.known(&rules);
         let judged = |id: &str| {
-            let held = self.facts.history.refs_of(id);
-            held.iter().any(|other| rules.iter().all(|rule| rule.refs.matches(other)))
+            let held = self.facts.history.refs_of(id)?;
+            Ok(held.iter().any(|other| rules.iter().all(|rule| rule.refs.matches(other))))
         };
         let moved = Moved { old: update.old.as_deref(), new: &commit, known: &known, judged: &judged };
         let proposal = Proposal::of_update(self.view, self.policy, target, &moved, self.facts.now.0)?;
@@ -307,12 +316,12 @@ impl Judge<'_> {
         let access = &self.policy.access;
         let concerned = proposal.concerned();
         let mut contributors = contributors(access, concerned, self.facts.pusher, self.facts.now.0);
-        contributors.add_pushers(access, concerned, &|id| self.facts.history.pushers_of(id));
+        contributors.add_pushers(access, concerned, self.facts.history)?;
         let approvals = self.approvals(proposal, &contributors)?;
         let circumstances = Circumstances {
             now: self.facts.now,
             past: None,
-            first_seen: (self.facts.first_seen)(&proposal.binding),
+            first_seen: (self.facts.first_seen)(&proposal.binding)?,
             contributors: &contributors,
             approvals: &approvals,
             checks: self.facts.checks,

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::approval::Seen;
 use crate::checks::CheckStatement;
 use crate::log::{ReferenceUpdate, UpdateState};
-use crate::push::{PushFacts, RefUpdate, judge_push};
+use crate::push::{FirstSeen, PushFacts, RefUpdate, judge_push};
 use crate::revocable::Revocable;
-use crate::{Binding, GateError, RefChange};
+use crate::{GateError, RefChange};
 
 /// What kind of thing is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -147,7 +147,7 @@ pub struct Known<'a> {
     /// Scans and tests so far.
     pub checks: &'a [CheckStatement],
     /// When something was first proposed.
-    pub first_seen: &'a dyn Fn(&Binding) -> Option<(Timestamp, TimeSource)>,
+    pub first_seen: &'a FirstSeen<'a>,
     /// What the log says of earlier pushes.
     pub history: &'a dyn crate::push::History,
 }

@@ -217,7 +217,7 @@ fn receive(context: &Context, case: &Case, recorder: &Recorder, places: &Places<
     let known = ledger::read(&context.home, &recorder.store, case.policy())?;
     let now = known.now(clock::now());
     let mut receipts = Vec::new();
-    if known.first_seen(&case.proposal.binding).is_none() {
+    if known.first_seen(&case.proposal.binding)?.is_none() {
         let of = ReceiptKind::Proposal { of: case.proposal.binding.clone() };
         receipts.push(Receipt { of, received_on: now, from: None });
     }

@@ -2,11 +2,12 @@
 //! new.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use provost_attest::{Envelope, Statement, TrustedSigner, Verified, verify_envelope};
-use provost_evidence::Store;
-use provost_gate::Ledger;
+use provost_evidence::{Recall, Store};
+use provost_gate::{GateError, Ledger, Remembered, Trail};
 use provost_keys::PublicKey;
 use provost_model::Timestamp;
 use provost_policy::{Functionary, Identity, POLICY_PAYLOAD, Policy};
@@ -133,7 +134,7 @@ fn earlier(store: &Store, policy: &Policy, anchors: &[PublicKey]) -> Result<Vec<
 /// What another policy made of the log is no use: other keys count, and other persons.
 fn remembered(home: &Home, store: &Store, policy: &Policy) -> PathBuf {
     let id = store.log_key().full_id();
-    home.memory_path().join("ledgers").join(format!("{}-{}.json", id.short(), policy.digest.short()))
+    home.memory_path().join("ledgers").join(format!("{}-{}.sqlite", id.short(), policy.digest.short()))
 }
 
 /// Reads what the store's log says, from where it was read to before.
@@ -151,12 +152,8 @@ pub(crate) fn read(home: &Home, store: &Store, policy: &Policy) -> Result<Ledger
 /// As there.
 pub(crate) fn read_by(home: &Home, store: &Store, policy: &Policy, anchors: &[PublicKey]) -> Result<Ledger> {
     let path = remembered(home, store, policy);
-    let mut ledger: Ledger =
-        std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     let size = store.checkpoint()?.unverified().size;
-    if ledger.size > size {
-        ledger = Ledger::default();
-    }
+    let mut ledger = recall(&path, size).unwrap_or_default();
     let from = ledger.size;
     // What is new since this policy is in force is this policy's to judge.
     let earlier = if from == 0 { earlier(store, policy, anchors)? } else { Vec::new() };
@@ -184,20 +181,71 @@ pub(crate) fn read_by(home: &Home, store: &Store, policy: &Policy, anchors: &[Pu
         ledger.size = end + 1;
     }
     if ledger.size != from {
-        remember(&path, &ledger);
+        // A memory that cannot be written costs time, and nothing else.
+        let _ = remember(&path, &mut ledger, from == 0);
     }
     Ok(ledger)
 }
 
-/// A memory that cannot be written costs time, and nothing else.
-fn remember(path: &Path, ledger: &Ledger) {
-    let Ok(bytes) = serde_json::to_vec(ledger) else { return };
-    if let Some(parent) = path.parent()
-        && std::fs::create_dir_all(parent).is_ok()
-    {
-        let temporary = path.with_extension(format!("{}.new", std::process::id()));
-        if std::fs::write(&temporary, bytes).is_ok() {
-            let _ = std::fs::rename(&temporary, path);
-        }
+/// What was read of a log before. Trails and checks stay where they are until they are asked for: there is one for each commit.
+#[derive(Debug)]
+struct Memory {
+    recall: Recall,
+    path: PathBuf,
+}
+
+impl Memory {
+    fn value<T>(&self, key: &str, read: impl Fn(&[u8]) -> Option<T>) -> Result<Option<T>, GateError> {
+        let wrong = |why: String| {
+            GateError::Memory(format!("{why}; {} can be deleted, and is made again", self.path.display()))
+        };
+        let bytes = self.recall.value(key).map_err(|error| wrong(error.to_string()))?;
+        bytes.map(|bytes| read(&bytes).ok_or_else(|| wrong(format!("`{key}` is damaged")))).transpose()
     }
+}
+
+impl Remembered for Memory {
+    fn trail(&self, id: &str) -> Result<Option<Trail>, GateError> {
+        self.value(&trail_key(id), |bytes| serde_json::from_slice(bytes).ok())
+    }
+
+    fn check(&self, digest: &str) -> Result<Option<String>, GateError> {
+        self.value(&check_key(digest), |bytes| String::from_utf8(bytes.to_vec()).ok())
+    }
+}
+
+fn trail_key(id: &str) -> String {
+    format!("trail {id}")
+}
+
+fn check_key(digest: &str) -> String {
+    format!("check {digest}")
+}
+
+/// What is remembered, if it is of this log's past.
+fn recall(path: &Path, size: u64) -> Option<Ledger> {
+    if !path.exists() {
+        return None;
+    }
+    let recall = Recall::open(path).ok()?;
+    let mut ledger: Ledger = serde_json::from_slice(&recall.state().ok()??).ok()?;
+    ledger.remembered = Some(Arc::new(Memory { recall, path: path.to_path_buf() }));
+    (ledger.size <= size).then_some(ledger)
+}
+
+fn remember(path: &Path, ledger: &mut Ledger, anew: bool) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let mut values = Vec::new();
+    for id in ledger.trails.keys() {
+        values.push((trail_key(id), serde_json::to_vec(&ledger.trail(id)?)?));
+    }
+    let checks = ledger.checks.iter().map(|(digest, envelope)| (check_key(digest), envelope.clone().into_bytes()));
+    values.extend(checks);
+    let (trails, checks) = (std::mem::take(&mut ledger.trails), std::mem::take(&mut ledger.checks));
+    let state = serde_json::to_vec(ledger);
+    (ledger.trails, ledger.checks) = (trails, checks);
+    Recall::open(path)?.put(ledger.size, &state?, anew, values)?;
+    Ok(())
 }

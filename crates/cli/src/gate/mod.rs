@@ -22,7 +22,7 @@ pub(crate) mod time;
 
 use anyhow::Result;
 use provost_evidence::Store;
-use provost_gate::{Circumstances, Decision, History as _, Ledger, decide};
+use provost_gate::{Circumstances, Decision, Ledger, decide};
 
 use self::approvals::{Approvals, Places};
 use self::case::Case;
@@ -56,13 +56,13 @@ pub(crate) fn hear(
         None => Ledger::default(),
     };
     if let Some(other) = published::read(&context.home, &case.clone.directory, policy)? {
-        published::add(&mut ledger, other);
+        ledger.add_all(other)?;
     }
     let times = time::find(policy, &case.proposal.binding, &ledger, store, vouched, tokens)?;
     let approvals = Approvals::gather(case, &ledger, places, clock::now())?;
     let binding = &case.proposal.binding;
     let ids: Vec<&str> = [binding.tree.as_deref(), Some(binding.head.as_str())].into_iter().flatten().collect();
-    let mut checks = ledger.checks_of(policy, &ids);
+    let mut checks = ledger.checks_of(policy, &ids)?;
     if let Some(store) = store {
         checks.extend(scans::in_store(store, policy, &case.proposal, &ids)?);
     }
@@ -74,8 +74,8 @@ pub(crate) fn hear(
     for (name, via) in earlier.excluded {
         contributors.excluded.entry(name).or_insert(via);
     }
-    contributors.add_pushers(&policy.access, &unreleased, &|id| ledger.pushers_of(id));
-    contributors.add_pushers(&policy.access, &case.proposal.commits, &|id| ledger.pushers_of(id));
+    contributors.add_pushers(&policy.access, &unreleased, &ledger)?;
+    contributors.add_pushers(&policy.access, &case.proposal.commits, &ledger)?;
     let circumstances = Circumstances {
         now: times.now,
         past: times.past,

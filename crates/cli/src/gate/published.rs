@@ -64,16 +64,3 @@ pub(crate) fn read(home: &Home, directory: &Path, policy: &Policy) -> Result<Opt
     let _ = memory.remember(&id, &checkpoint);
     Ok(Some(ledger))
 }
-
-/// Adds what another log knows.
-pub(crate) fn add(ledger: &mut Ledger, other: Ledger) {
-    for seen in other.approvals {
-        ledger.add(seen);
-    }
-    for (commit, at) in other.first_seen {
-        let known = ledger.first_seen.entry(commit).or_insert(at);
-        *known = (*known).min(at);
-    }
-    ledger.checks.extend(other.checks);
-    ledger.newest = ledger.newest.max(other.newest);
-}

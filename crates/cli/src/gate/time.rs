@@ -43,7 +43,7 @@ pub(crate) fn find(
         notes.push(format!("this clock ({clock}) is behind the newest entry of the log ({now}): judged as of that"));
     }
     let trusted = &policy.access.gate.time;
-    let mut first = ledger.first_seen(binding);
+    let mut first = ledger.first_seen(binding)?;
     let mut past: Option<(Timestamp, TimeSource)> = None;
     let mut proved = |at: Timestamp, source: TimeSource| {
         if trusted.contains(&source) && past.is_none_or(|(other, _)| at > other) {

@@ -61,6 +61,8 @@ const CI: &[&str] = &[
     ".travis.yaml",
     ".semaphore.yml",
     "codeship-steps.yml",
+    ".goreleaser.yml",
+    ".goreleaser.yaml",
 ];
 
 const CI_FOLDERS: &[&str] = &[
@@ -91,6 +93,8 @@ const CI_FOLDERS: &[&str] = &[
     "ci_scripts/",
     ".copr/",
     ".prow/",
+    ".gitlab-ci/",
+    ".github/settings.yml/",
 ];
 
 const BUILD: &[&str] = &[
@@ -337,6 +341,7 @@ const BUILD_ENDINGS: &[&str] = &[
     ".csh",
     ".vbs",
     ".wsf",
+    ".sbt",
 ];
 
 const BUILD_FOLDERS: &[&str] = &[
@@ -351,6 +356,8 @@ const BUILD_FOLDERS: &[&str] = &[
     ".yarn/releases/",
     ".vscode/",
     ".idea/",
+    "buildsrc/",
+    "build-logic/",
 ];
 
 const LOCK: &[&str] = &[

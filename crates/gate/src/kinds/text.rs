@@ -35,7 +35,7 @@ pub(super) fn look_alike(text: &str) -> Option<String> {
     // Joiners are part of emojis and of other scripts; within a Latin word they make another word that looks the same.
     let joined = text.char_indices().find(|(at, c)| {
         let latin = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
-        matches!(c, '\u{200c}' | '\u{200d}' | '\u{ad}' | '\u{feff}')
+        matches!(c, '\u{200c}'..='\u{200f}' | '\u{ad}' | '\u{feff}' | '\u{61c}')
             && latin(text[..*at].chars().next_back())
             && latin(text[*at + c.len_utf8()..].chars().next())
     });

@@ -232,7 +232,7 @@ pub(crate) fn pre_push(arguments: &[String], context: &Context) -> Result<Exit> 
             refs: &refs,
             approvals: &[],
             checks: &[],
-            first_seen: &|_| None,
+            first_seen: &|_| Ok(None),
             history: &(),
         };
         judge_push(policy, &clone.view, &known, &facts)

@@ -220,7 +220,7 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
         .flatten()
         .collect();
     let trees: Vec<&str> = trees.iter().map(String::as_str).collect();
-    let checks = known.checks_of(policy, &trees);
+    let checks = known.checks_of(policy, &trees)?;
     let now = known.now(clock::now());
     if now > clock::now().plus_milliseconds(60_000) {
         anstream::eprintln!("provost: this server's clock is behind its log: judged as of {now}, the newest entry");
@@ -232,7 +232,7 @@ fn receive(server: &Server, identity: Identity, updates: &[RefUpdate]) -> Result
         approvals: &known.approvals,
         checks: &checks,
         // A push that has to wait is itself the first proposal: it is written down below.
-        first_seen: &|binding| Some(known.first_seen(binding).unwrap_or((now, TimeSource::Log))),
+        first_seen: &|binding| Ok(Some(known.first_seen(binding)?.unwrap_or((now, TimeSource::Log)))),
         history: &known,
     };
     let (allowed, refusals) = judge_push(policy, &view, &others, &facts)?;
@@ -302,7 +302,8 @@ fn proposed(
 ) -> Result<()> {
     let mut statements = Vec::new();
     for refusal in refusals.iter().filter(|refusal| refusal.answer == Answer::WaitUntil) {
-        if let Some(of) = refusal.binding.clone().filter(|of| known.first_seen(of).is_none()) {
+        let Some(of) = refusal.binding.clone() else { continue };
+        if known.first_seen(&of)?.is_none() {
             let of = ReceiptKind::Proposal { of };
             let receipt = Receipt { of, received_on: now, from: person.map(|person| person.name.clone()) };
             statements.push(receipt.statement()?);

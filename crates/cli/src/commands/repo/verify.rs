@@ -352,7 +352,7 @@ fn one(index: u64, envelope: &Envelope, rules: &Rules, replay: &mut Replay<'_>, 
         if here {
             let trees: Vec<&str> =
                 entry.changes.iter().flat_map(|c| [c.tree.as_deref(), c.to.as_deref()]).flatten().collect();
-            let checks = known.checks_of(&policy, &trees);
+            let checks = known.checks_of(&policy, &trees)?;
             let first_seen = |binding: &provost_gate::Binding| known.first_seen(binding);
             let approvals = &known.approvals;
             let so_far =
