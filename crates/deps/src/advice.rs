@@ -7,6 +7,7 @@ use provost_model::{Ecosystem, Inventory, Package};
 
 use crate::assess::{Fault, Issue};
 use crate::database::Kind;
+use crate::git::is_commit;
 use crate::origin::Flaw;
 
 /// What to do, in one or two sentences.
@@ -69,6 +70,9 @@ fn through(inventory: &Inventory, issue: &Issue) -> String {
 }
 
 fn upgrade(inventory: &Inventory, issue: &Issue, package: &Package, fixed: &str) -> String {
+    if is_commit(fixed) {
+        return format!("take a commit that has {fixed} behind it{}", through(inventory, issue));
+    }
     let version = package.version.as_deref().unwrap_or_default();
     let direct = issue.path.len() == 1 || (issue.path.is_empty() && package.direct == Some(true));
     let compatible = is_compatible(package.ecosystem, version, fixed);

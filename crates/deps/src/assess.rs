@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::database::{Database, DatabaseError};
 use crate::ecosystem;
+use crate::git::{self, GIT, History, NoHistory};
 use crate::inventory::{Collected, Source, Ways};
 use crate::matching::{Answer, Vulnerability, judge};
 use crate::origin::Flaw;
@@ -142,6 +143,7 @@ fn key(package: &Package) -> String {
         provost_model::PackageSource::Git { .. } => "git",
         _ => "",
     };
+    let at = git::commit_of(package).map(|(repository, commit)| format!("{repository}#{commit}")).unwrap_or_default();
     let (built, built_version) = match &package.built_from {
         Some((name, version)) => (name.as_str(), version.as_deref().unwrap_or_default()),
         None => ("", ""),
@@ -153,6 +155,7 @@ fn key(package: &Package) -> String {
         &package.name,
         package.version.as_deref().unwrap_or("\u{1}"),
         source,
+        &at,
         built,
         built_version,
         &distribution,
@@ -174,7 +177,7 @@ impl Cache {
         if let Some(known) = self.0.read().unwrap_or_else(|e| e.into_inner()).get(&key) {
             return Ok(Arc::clone(known));
         }
-        let answer = Arc::new(judge(database, package)?);
+        let answer = Arc::new(judge(database, package, &NoHistory)?);
         self.0.write().unwrap_or_else(|e| e.into_inner()).insert(key, Arc::clone(&answer));
         Ok(answer)
     }
@@ -214,7 +217,7 @@ impl Room {
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, DatabaseError> {
+pub fn assess(collected: &Collected, database: &Database, history: &dyn History) -> Result<Assessment, DatabaseError> {
     let mut first: HashMap<String, usize> = HashMap::new();
     let mut unique: Vec<&Package> = Vec::new();
     let mut places: Vec<(usize, usize, usize)> = Vec::new();
@@ -230,7 +233,7 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
     let mut room = Room::default();
     let mut answers: Vec<Shared> = Vec::with_capacity(unique.len());
     for unique in unique.chunks(TOGETHER) {
-        let judged = unique.par_iter().with_min_len(64).map(|package| judge(database, package));
+        let judged = unique.par_iter().with_min_len(64).map(|package| judge(database, package, history));
         for answer in judged.collect::<Result<Vec<_>, _>>()? {
             let known = answer.vulnerabilities.len();
             let kept =
@@ -263,7 +266,9 @@ pub fn assess(collected: &Collected, database: &Database) -> Result<Assessment, 
         if answer.undecided.is_empty() && !answer.cut {
             assessment.judged += 1;
         }
-        let name = ecosystem::of_package(package).into_iter().find(|name| database.covers(name));
+        let names = ecosystem::of_package(package).into_iter();
+        let names = names.chain(git::commit_of(package).map(|_| GIT.to_owned()));
+        let name = names.into_iter().find(|name| database.covers(name));
         if let Some(name) = name {
             *assessment.ecosystems.entry(name).or_default() += 1;
         }

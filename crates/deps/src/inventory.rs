@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Cursor, Read as _, Seek as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use provost_formats::archive::ReadSeek;
 use provost_formats::lock::{self, Input, Reader};
@@ -16,6 +17,9 @@ use rayon::prelude::*;
 use crate::{ecosystem, lookup_name};
 use serde::Serialize;
 
+/// The reader of `.gitmodules`.
+pub(crate) const SUBMODULES: &str = "git-submodules";
+
 /// Files by their path, wherever they lie: a directory, a commit, an image.
 pub trait Files: Sync {
     /// Paths of the regular files, `/` between their parts, in order.
@@ -26,6 +30,12 @@ pub trait Files: Sync {
     /// # Errors
     /// It cannot be read, or is too large; the message says which.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// The commit that a submodule at a path stands at, where that is known.
+    fn gitlink(&self, path: &str) -> Option<String> {
+        let _ = path;
+        None
+    }
 
     /// Those that may be programs or libraries; their content is looked at.
     fn binaries(&self) -> Vec<&str> {
@@ -45,6 +55,8 @@ pub trait Files: Sync {
 pub struct Directory {
     root: PathBuf,
     files: Vec<String>,
+    /// The commits of submodules, by path, once one was asked for.
+    submodules: OnceLock<BTreeMap<PathBuf, String>>,
 }
 
 impl Directory {
@@ -76,11 +88,23 @@ impl Directory {
             }
         }
         let files = names;
-        Self { root: root.to_owned(), files }
+        Self { root: root.to_owned(), files, submodules: OnceLock::new() }
     }
 }
 
 impl Directory {
+    /// What is checked out, or else what the index asks for. Without a repository nothing is known.
+    fn read_submodules(&self) -> BTreeMap<PathBuf, String> {
+        let Ok(Some((top, found))) = provost_repo::submodules_around(&self.root) else { return BTreeMap::new() };
+        let (Ok(top), Ok(root)) = (top.canonicalize(), self.root.canonicalize()) else { return BTreeMap::new() };
+        let relative = |path: String| Some(top.join(path).strip_prefix(&root).ok()?.to_owned());
+        let commits = found.into_iter().filter_map(|one| {
+            let path = relative(String::from_utf8(one.path.to_bytes()?).ok()?)?;
+            Some((path, one.checked_out.unwrap_or(one.expected)))
+        });
+        commits.collect()
+    }
+
     fn file(&self, path: &str) -> Result<File, String> {
         // Only what was listed is read: neither `..` nor a link leads out.
         if self.files.binary_search_by(|known| Path::new(known).cmp(Path::new(path))).is_err() {
@@ -116,6 +140,10 @@ impl Files for Directory {
 
     fn open(&self, path: &str) -> Result<Box<dyn ReadSeek>, String> {
         Ok(Box::new(self.file(path)?))
+    }
+
+    fn gitlink(&self, path: &str) -> Option<String> {
+        self.submodules.get_or_init(|| self.read_submodules()).get(Path::new(path)).cloned()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
@@ -238,7 +266,7 @@ fn one(files: &dyn Files, path: &str, reader: &Reader, coverage: &mut Coverage) 
     let directory = directory_of(path);
     let beside = |name: &str| relative(directory, name).and_then(|path| files.read(&path).ok());
     let read = (reader.read)(&Input { path, bytes: &bytes, beside: &beside });
-    let inventory = match read {
+    let mut inventory = match read {
         Ok(inventory) => inventory,
         Err(error) => {
             coverage.fail(path.to_owned(), &error.to_string());
@@ -247,8 +275,21 @@ fn one(files: &dyn Files, path: &str, reader: &Reader, coverage: &mut Coverage) 
     };
     coverage.scanned += 1;
     coverage.bytes += bytes.len() as u64;
+    if reader.id == SUBMODULES {
+        stand(files, directory, &mut inventory);
+    }
     note_problems(path, &inventory, coverage);
     Some(Source { path: path.to_owned(), reader: reader.id.to_owned(), inventory, managed: None, functions: None })
+}
+
+/// Gives submodules the commits that they stand at: the tree has them, and `.gitmodules` has not.
+fn stand(files: &dyn Files, directory: &str, inventory: &mut Inventory) {
+    for package in &mut inventory.packages {
+        let PackageSource::Git { revision, .. } = &mut package.source else { continue };
+        let path = package.alias.as_deref().and_then(|path| relative(directory, path));
+        *revision = path.and_then(|path| files.gitlink(&path));
+        package.version.clone_from(revision);
+    }
 }
 
 /// Entries that could not be read make a source partial.

@@ -7,6 +7,7 @@ mod change;
 mod database;
 mod drift;
 pub mod ecosystem;
+mod git;
 mod inventory;
 mod look_alike;
 mod matching;
@@ -25,6 +26,7 @@ pub use database::{
     SourceInfo, Symbols, What, lookup_name,
 };
 pub use drift::{Compared, Drift, READ, drift};
+pub use git::{GIT, Histories, History, NoHistory, likely_histories};
 pub use inventory::{
     Collected, Directory, Files, Functions, MAXIMUM_WAY, Source, Ways, collect, directory_of, note_problems, of_binary,
     of_java_archive, path_to,

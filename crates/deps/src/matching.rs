@@ -8,8 +8,9 @@ use provost_formats::version;
 use provost_model::{Ecosystem, Package, PackageSource};
 use serde::{Deserialize, Serialize};
 
-use crate::database::{Database, DatabaseError, Epss, Kind, Record, Symbols};
+use crate::database::{Database, DatabaseError, Epss, Kind, Record, Records, Symbols};
 use crate::ecosystem;
+use crate::git::{self, GIT, History};
 use crate::severity::{Rating, rate};
 
 /// An advisory that is about a version of a package; one for all databases that speak of the same thing.
@@ -80,14 +81,27 @@ pub struct Answer {
     pub undecided: Vec<String>,
 }
 
-/// Judges one package.
+/// Judges one package. Where it comes from a git repository, `history` tells what its commit has behind it.
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn judge(database: &Database, package: &Package) -> Result<Answer, DatabaseError> {
+pub fn judge(database: &Database, package: &Package, history: &dyn History) -> Result<Answer, DatabaseError> {
     let mut answer = Answer::default();
     let names = ecosystem::of_package(package);
+    let commit = git::commit_of(package).map(|(repository, id)| Commit { repository, id, history });
+    let by_commit = match &commit {
+        Some(commit) => database.lookup(GIT, &commit.repository)?,
+        None => Records::default(),
+    };
     let Some(name) = names.iter().find(|name| database.covers(name)) else {
+        if let Some(commit) = commit.filter(|_| database.covers(GIT) || !by_commit.is_empty()) {
+            if !database.covers(GIT) {
+                answer.undecided.push(format!("the database has no advisories for repositories ({GIT})"));
+            }
+            let judged = Judged::new(Ecosystem::Generic, package.version.as_deref(), package, Some(commit));
+            answer.decide(database, &judged, &[], &by_commit)?;
+            return Ok(answer);
+        }
         if matches!(&package.source, PackageSource::Path { path } if !is_archive(path)) {
             return Ok(answer);
         }
@@ -106,36 +120,24 @@ pub fn judge(database: &Database, package: &Package) -> Result<Answer, DatabaseE
         _ => (package.name.as_str(), None),
     };
     let records = database.lookup(name, source)?;
-    if records.is_empty() {
+    if records.is_empty() && by_commit.is_empty() {
         return Ok(answer);
     }
-    let Some(wanted) = source_version.or(package.version.as_ref()) else {
+    let wanted = source_version.or(package.version.as_ref());
+    if wanted.is_none() && commit.is_none() {
         let asked = package.requirement.as_deref().unwrap_or("any version");
         answer.undecided.push(format!(
             "only declared ({asked}), not resolved to a version: {} about it cannot be judged",
             provost_model::count(records.len() as u64, "advisory", "advisories")
         ));
         return Ok(answer);
-    };
-    let judged = Judged {
-        order,
-        version: wanted,
-        valid: version::is_valid(order, wanted),
-        from_git: matches!(package.source, PackageSource::Git { .. }),
-    };
-    let mut hits = Vec::new();
-    for record in records.iter() {
-        match judged.affects(record) {
-            Decision::Yes => hits.push(record),
-            Decision::No => {}
-            Decision::Unknown(why) => answer.undecided.push(format!("{}: {why}", record.id)),
-        }
     }
+    let judged = Judged::new(order, wanted.map(String::as_str), package, commit);
     if let PackageSource::Path { path } = &package.source
         && !is_archive(path)
     {
         // A directory of the project: its name may be that of a public package, or it may be a copy of one.
-        if let Some(first) = hits.first() {
+        if let Some(first) = judged.hits(&records, &by_commit, &mut answer.undecided).first() {
             answer.undecided.push(format!(
                 "it comes from the directory {path}, by the name and version of a package that {} is about: whether it is a \
                  copy of that cannot be told",
@@ -144,20 +146,34 @@ pub fn judge(database: &Database, package: &Package) -> Result<Answer, DatabaseE
         }
         return Ok(answer);
     }
-    answer.vulnerabilities = grouped(&hits, &judged);
-    for one in &mut answer.vulnerabilities {
-        for id in std::iter::once(&one.id).chain(&one.aliases).chain(&one.upstream).filter(|id| id.starts_with("CVE-"))
-        {
-            if one.epss.is_none() {
-                one.epss = database.epss(id)?;
-            }
-            if one.exploited.is_none() {
-                one.exploited = database.exploited(id)?;
+    answer.decide(database, &judged, &records, &by_commit)?;
+    Ok(answer)
+}
+
+impl Answer {
+    fn decide(
+        &mut self,
+        database: &Database,
+        judged: &Judged<'_>,
+        records: &[Record],
+        by_commit: &[Record],
+    ) -> Result<(), DatabaseError> {
+        let hits = judged.hits(records, by_commit, &mut self.undecided);
+        self.vulnerabilities = grouped(&hits, judged);
+        for one in &mut self.vulnerabilities {
+            let ids = std::iter::once(&one.id).chain(&one.aliases).chain(&one.upstream);
+            for id in ids.filter(|id| id.starts_with("CVE-")) {
+                if one.epss.is_none() {
+                    one.epss = database.epss(id)?;
+                }
+                if one.exploited.is_none() {
+                    one.exploited = database.exploited(id)?;
+                }
             }
         }
+        self.vulnerabilities.sort_by(severest_first);
+        Ok(())
     }
-    answer.vulnerabilities.sort_by(severest_first);
-    Ok(answer)
 }
 
 /// True for a packed package: it is what its name says, wherever it lies.
@@ -179,7 +195,8 @@ fn severest_first(a: &Vulnerability, b: &Vulnerability) -> Ordering {
 /// True when a record is about a version, whatever package asks.
 #[cfg(test)]
 pub(crate) fn is_about(record: &Record, order: Ecosystem, version: &str) -> bool {
-    let judged = Judged { order, version, valid: version::is_valid(order, version), from_git: false };
+    let valid = version::is_valid(order, version);
+    let judged = Judged { order, version: Some(version), valid, from_git: false, commit: None };
     matches!(judged.affects(record), Decision::Yes)
 }
 
@@ -189,14 +206,80 @@ enum Decision {
     Unknown(&'static str),
 }
 
-struct Judged<'a> {
-    order: Ecosystem,
-    version: &'a str,
-    valid: bool,
-    from_git: bool,
+impl Decision {
+    fn of(affected: bool) -> Self {
+        if affected { Self::Yes } else { Self::No }
+    }
 }
 
-impl Judged<'_> {
+/// A commit of a repository, as the database names that.
+struct Commit<'a> {
+    repository: String,
+    id: &'a str,
+    history: &'a dyn History,
+}
+
+struct Judged<'a> {
+    order: Ecosystem,
+    version: Option<&'a str>,
+    valid: bool,
+    from_git: bool,
+    commit: Option<Commit<'a>>,
+}
+
+const NO_HISTORY: &str =
+    "it speaks of commits, and the history of the repository is not at hand (`--git-history` names a clone)";
+
+impl<'a> Judged<'a> {
+    fn new(order: Ecosystem, version: Option<&'a str>, package: &Package, commit: Option<Commit<'a>>) -> Self {
+        let valid = version.is_some_and(|version| version::is_valid(order, version));
+        let from_git = matches!(package.source, PackageSource::Git { .. });
+        Self { order, version, valid, from_git, commit }
+    }
+
+    /// The records that are about it: those of its name, and those of its repository. What its commit tells goes before what its
+    /// version says, which need not have changed with a mend.
+    fn hits<'r>(&self, records: &'r [Record], by_commit: &'r [Record], undecided: &mut Vec<String>) -> Vec<&'r Record> {
+        let mut hits = Vec::new();
+        let mut take = |record: &'r Record, decision: Decision| match decision {
+            Decision::Yes => hits.push(record),
+            Decision::No => {}
+            Decision::Unknown(why) => undecided.push(format!("{}: {why}", record.id)),
+        };
+        for record in records {
+            let other = by_commit.iter().find(|other| other.id == record.id);
+            let told = self.at_commit(record).or_else(|| self.at_commit(other?));
+            // A version tells more than a mend that the history has not.
+            let told = told.filter(|affected| !(*affected && self.version.is_some() && self.lacks_mend(record)));
+            take(record, told.map_or_else(|| self.affects(record), Decision::of));
+        }
+        for record in by_commit.iter().filter(|record| !records.iter().any(|known| known.id == record.id)) {
+            let tag = |listed: &String, version: &str| {
+                let plain = |text: &str| text.trim_start_matches(['v', 'V']).to_owned();
+                plain(listed) == plain(version)
+            };
+            let by_tag = self
+                .version
+                .filter(|version| {
+                    !record.versions.is_empty() && !self.commit.as_ref().is_some_and(|c| c.id == *version)
+                })
+                .map(|version| record.versions.iter().any(|listed| tag(listed, version)));
+            take(record, self.at_commit(record).or(by_tag).map_or(Decision::Unknown(NO_HISTORY), Decision::of));
+        }
+        hits
+    }
+
+    fn lacks_mend(&self, record: &Record) -> bool {
+        let lacks = |commit: &Commit<'_>| !git::knows_mends(&record.ranges, &commit.repository, commit.history);
+        record.ranges.iter().any(|range| range.kind != RangeKind::Git) && self.commit.as_ref().is_some_and(lacks)
+    }
+
+    /// What its commit tells.
+    fn at_commit(&self, record: &Record) -> Option<bool> {
+        let commit = self.commit.as_ref()?;
+        git::includes(&record.ranges, &commit.repository, commit.id, commit.history)
+    }
+
     fn compare(&self, kind: RangeKind, a: &str, b: &str) -> Ordering {
         match kind {
             RangeKind::SemVer => version::compare_semver(a, b),
@@ -205,9 +288,10 @@ impl Judged<'_> {
     }
 
     fn affects(&self, record: &Record) -> Decision {
-        let same = |listed: &String| {
-            listed == self.version || self.compare(RangeKind::Ecosystem, listed, self.version).is_eq()
+        let Some(version) = self.version else {
+            return Decision::Unknown("it speaks of versions, and only a commit is known");
         };
+        let same = |listed: &String| listed == version || self.compare(RangeKind::Ecosystem, listed, version).is_eq();
         if record.versions.iter().any(same) {
             return Decision::Yes;
         }
@@ -215,7 +299,7 @@ impl Judged<'_> {
         if !record.ranges.iter().any(|range| ordered(&range)) {
             // Commits tell nothing of a version; where versions are listed, those count.
             return if self.from_git && !record.ranges.is_empty() {
-                Decision::Unknown("it speaks of commits, and the repository's history is not at hand")
+                Decision::Unknown(NO_HISTORY)
             } else if record.ranges.is_empty() || !record.versions.is_empty() {
                 Decision::No
             } else {
@@ -229,7 +313,7 @@ impl Judged<'_> {
             .ranges
             .iter()
             .filter(ordered)
-            .any(|range| osv::includes(&range.events, self.version, &|a, b| self.compare(range.kind, a, b)));
+            .any(|range| osv::includes(&range.events, version, &|a, b| self.compare(range.kind, a, b)));
         if hit {
             return Decision::Yes;
         }
@@ -244,10 +328,14 @@ impl Judged<'_> {
     }
 
     fn fixed(&self, record: &Record) -> Option<String> {
+        let by_commit = |commit: &Commit<'_>| git::mend(&record.ranges, &commit.repository).map(str::to_owned);
+        let Some(version) = self.version.filter(|_| self.at_commit(record).is_none()) else {
+            return self.commit.as_ref().and_then(by_commit);
+        };
         let after = |range: &'_ osv::Range| {
             let compare = |a: &str, b: &str| self.compare(range.kind, a, b);
-            osv::includes(&range.events, self.version, &compare)
-                .then(|| osv::fixed_after(&range.events, self.version, &compare).map(str::to_owned))
+            osv::includes(&range.events, version, &compare)
+                .then(|| osv::fixed_after(&range.events, version, &compare).map(str::to_owned))
                 .flatten()
         };
         // A version is free of it when no range holds it: the greatest of the ranges' ends.

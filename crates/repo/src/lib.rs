@@ -175,6 +175,25 @@ pub fn look(directory: &Path) -> Result<Option<GitFacts>, RepoError> {
     }))
 }
 
+/// The root of the working tree that a directory is in, and its submodules; `None` where there is none.
+///
+/// # Errors
+/// There is one and it cannot be read.
+pub fn submodules_around(directory: &Path) -> Result<Option<(PathBuf, Vec<SubmoduleFacts>)>, RepoError> {
+    let repository = match open(directory) {
+        Ok(repository) => repository,
+        Err(_) if tracked(directory)?.is_none() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Some(root) = repository.workdir().map(Path::to_path_buf) else { return Ok(None) };
+    let mut limits = Vec::new();
+    let found = submodules(&repository, &mut limits);
+    match limits.pop() {
+        Some(why) => Err(RepoError::Unreadable { path: directory.to_path_buf(), why }),
+        None => Ok(Some((root, found))),
+    }
+}
+
 /// Opens the repository that a directory is in. Isolated: neither the user's nor the system's configuration, nor `GIT_*`
 /// variables, take part.
 fn open(directory: &Path) -> Result<gix::Repository, RepoError> {

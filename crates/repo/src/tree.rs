@@ -12,6 +12,7 @@ use crate::{RepoError, View};
 
 /// The mode of a regular file, executable or not.
 const REGULAR: u32 = 0o100_000;
+const SUBMODULE: u32 = 0o160_000;
 /// Files of one commit at most.
 const MAXIMUM_FILES: usize = 2_000_000;
 /// Directories within directories at most.
@@ -22,6 +23,7 @@ pub struct TreeFiles {
     repository: gix::ThreadSafeRepository,
     paths: Vec<String>,
     ids: HashMap<String, ObjectId>,
+    gitlinks: HashMap<String, ObjectId>,
     /// The commit, in full.
     pub commit: String,
     /// What could not be listed, and why.
@@ -43,6 +45,7 @@ impl TreeFiles {
             repository: repository.clone().into_sync(),
             paths: Vec::new(),
             ids: HashMap::new(),
+            gitlinks: HashMap::new(),
             commit: id.to_string(),
             failures: Vec::new(),
         };
@@ -62,6 +65,7 @@ impl TreeFiles {
             repository: repository.clone().into_sync(),
             paths: Vec::new(),
             ids: HashMap::new(),
+            gitlinks: HashMap::new(),
             commit: id.to_owned(),
             failures: Vec::new(),
         };
@@ -92,8 +96,15 @@ impl TreeFiles {
                 }
                 self.ids.insert(inner.clone(), id);
                 self.paths.push(inner);
+            } else if mode & 0o170_000 == SUBMODULE && self.gitlinks.len() < MAXIMUM_FILES {
+                self.gitlinks.insert(inner, id);
             }
         }
+    }
+
+    /// The commit that a submodule at a path stands at.
+    pub fn gitlink(&self, path: &str) -> Option<String> {
+        self.gitlinks.get(path).map(ToString::to_string)
     }
 
     /// Their paths, in order.

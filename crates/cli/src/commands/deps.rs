@@ -67,12 +67,23 @@ pub struct Counting {
     /// What else counts.
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', help_heading = "What counts")]
     pub deny: Vec<Deny>,
+    /// Clones of repositories that packages come from: advisories about commits need their history. Submodules that are checked
+    /// out and what Cargo fetched are looked at without being named.
+    #[arg(long, value_name = "DIR", help_heading = "What counts")]
+    pub git_history: Vec<PathBuf>,
 }
 
 impl Counting {
     /// Everything that is known counts.
     pub(crate) fn everything() -> Self {
-        Self { fail_on: Severity::None, ignore_unfixed: false, production: false, all_linked: true, deny: Vec::new() }
+        Self {
+            fail_on: Severity::None,
+            ignore_unfixed: false,
+            production: false,
+            all_linked: true,
+            deny: Vec::new(),
+            git_history: Vec::new(),
+        }
     }
 }
 

@@ -105,6 +105,8 @@ pub(crate) struct Known {
     pub suppressions: Suppressions,
     pub vex: vex::Statements,
     pub asked: supply::Asked,
+    /// What paths of sources are relative to, where they lie on this disk.
+    pub root: Option<PathBuf>,
 }
 
 impl Known {
@@ -119,8 +121,33 @@ impl Known {
             suppressions,
             vex: vex::Statements::load(&judging.vex, judging.product.as_deref())?,
             asked: supply::Asked::of(judging, root, context)?,
+            root: None,
         })
     }
+}
+
+/// The histories of the repositories that packages come from, as far as they are on this disk.
+///
+/// # Errors
+/// A clone that was named is none.
+pub(crate) fn histories(
+    named: &[PathBuf],
+    root: Option<&Path>,
+    collected: &[&Collected],
+) -> Result<provost_deps::Histories> {
+    let mut histories = provost_deps::Histories::default();
+    for directory in named {
+        histories.add(directory).map_err(|why| anyhow::anyhow!("--git-history {}: {why}", directory.display()))?;
+    }
+    let Some(root) = root else { return Ok(histories) };
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let sources = collected.iter().flat_map(|one| &one.sources);
+    for directory in provost_deps::likely_histories(root, cargo.as_deref(), sources) {
+        // One that cannot be opened tells nothing; what needs it says so.
+        let _ = histories.add(&directory);
+    }
+    Ok(histories)
 }
 
 /// Scans for dependencies that should not be there.
@@ -128,6 +155,7 @@ pub(crate) fn scan(args: &DepsArgs, context: &Context) -> Result<Exit> {
     let (began, begun) = (clock::now(), Instant::now());
     let root = args.paths.first().map_or(Path::new("."), |path| path.as_path());
     let mut known = Known::load(&args.judging, args.base.as_deref(), root, context)?;
+    known.root = Some(PathBuf::from("."));
     let subjects = if args.judging.attest { statement::subjects(args)? } else { Vec::new() };
     let (target, mut collected) = gather_paths(&args.paths, &args.exclude)?;
     if let Some(run) = &args.observed {
@@ -162,8 +190,9 @@ pub(crate) fn judge_known(
     began: Timestamp,
     begun: Instant,
 ) -> Result<Done> {
-    let Known { database, baseline, suppressions, vex, asked } = known;
-    let mut assessment = provost_deps::assess(&collected, &database)?;
+    let Known { database, baseline, suppressions, vex, asked, root } = known;
+    let history = histories(&counting.git_history, root.as_deref(), &[&collected])?;
+    let mut assessment = provost_deps::assess(&collected, &database, &history)?;
     let found = supply::look(&asked, &collected, &database, &mut assessment.issues)?;
     let marks = (baseline.as_ref(), &suppressions, &vex);
     let (rows, remarks) = rows(counting, &collected, &assessment, marks, &asked, &found);

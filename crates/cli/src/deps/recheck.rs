@@ -407,6 +407,7 @@ fn anew(scan: &Scan, database: &Database, blob: &Blob<'_>) -> Result<Option<Vuln
         suppressions: provost_scan::Suppressions::default(),
         vex: super::vex::Statements::default(),
         asked: super::supply::Asked::default(),
+        root: None,
     };
     let old = scan.vulns.scan.clone().unwrap_or_default();
     // A statement says all that is known; what of it counts is the policy's to say.

@@ -31,6 +31,10 @@ impl Files for Commit {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         self.0.read(path, provost_formats::lock::MAXIMUM_BYTES)
     }
+
+    fn gitlink(&self, path: &str) -> Option<String> {
+        self.0.gitlink(path)
+    }
 }
 
 fn read(directory: &std::path::Path, commit: &str) -> Result<(String, Collected)> {
@@ -87,8 +91,10 @@ pub(crate) fn run(args: &DiffArgs, context: &Context) -> Result<Exit> {
     let database = if args.no_advisories && min_age.is_none() { None } else { Some(args.which.open(context)?) };
     let (old, new) = match &database {
         Some(database) if !args.no_advisories => {
-            let old = provost_deps::assess(&review.before, database)?;
-            let new = provost_deps::assess(&review.after, database)?;
+            let history =
+                super::histories(&args.counting.git_history, Some(&args.path), &[&review.before, &review.after])?;
+            let old = provost_deps::assess(&review.before, database, &history)?;
+            let new = provost_deps::assess(&review.after, database, &history)?;
             (Some(old), Some(new))
         }
         _ => (None, None),

@@ -23,6 +23,10 @@ impl Files for Tree {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         self.0.read(path, lock::MAXIMUM_BYTES)
     }
+
+    fn gitlink(&self, path: &str) -> Option<String> {
+        self.0.gitlink(path)
+    }
 }
 
 fn state(view: &View, id: Option<&str>) -> Result<Collected> {

@@ -408,3 +408,72 @@ fn what_hides_packages_ends_in_no_pass() {
     world.expect(1, &["db", "status", "--max-age", "1000"]);
     world.expect(2, &["scan", "image", "misspelt"]);
 }
+
+/// Advisories about commits: submodules are packages, and their history tells.
+#[test]
+fn a_submodule_at_a_commit() {
+    let world = World::new();
+    let library = world.root().join("library");
+    std::fs::create_dir(&library).expect("folder");
+    let git = |at: &Path, arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        command.args(["-c", "protocol.file.allow=always", "-c", "user.name=a", "-c", "user.email=a@x.test"]);
+        let output = command.args(arguments).current_dir(at).output().expect("git runs");
+        assert!(output.status.success(), "git {arguments:?}\n{}", text_of(&output));
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    };
+    git(&library, &["init", "-q", "-b", "main"]);
+    let commits: Vec<String> = ["hole", "still", "mended", "later"]
+        .iter()
+        .map(|message| {
+            git(&library, &["commit", "-q", "--allow-empty", "-m", message]);
+            git(&library, &["rev-parse", "HEAD"])
+        })
+        .collect();
+    let project = world.project();
+    git(&project, &["init", "-q", "-b", "main"]);
+    let from = library.display().to_string();
+    git(&project, &["submodule", "--quiet", "add", &from, "third_party/library"]);
+    let url = "https://git.example.com/org/library.git";
+    git(&project, &["config", "-f", ".gitmodules", "submodule.third_party/library.url", url]);
+    let stand = |commit: &str| {
+        git(&project.join("third_party/library"), &["checkout", "-q", commit]);
+        git(&project, &["add", "-A"]);
+        git(&project, &["commit", "-q", "--allow-empty", "-m", commit]);
+    };
+    stand(&commits[1]);
+    let range = json!({"type": "GIT", "repo": "https://git.example.com/org/library", "events": [{"introduced": commits[0]}, {"fixed": commits[2]}]});
+    import(
+        &world,
+        "a.json",
+        &[json!({"id": "OSV-2026-1", "modified": "2026-01-01T00:00:00Z", "affected": [{"ranges": [range]}]})],
+    );
+
+    let json = report(&world, 1, &["scan", "deps", "--format", "json", "-q", "--fail-on", "unknown"]);
+    assert_eq!(json["issues"][0]["issue"]["id"], "OSV-2026-1", "{json:#}");
+    let text = world.expect(1, &["scan", "deps", "--fail-on", "unknown"]);
+    assert!(text.contains("take a commit that has") && text.contains(&commits[2]), "{text}");
+    stand(&commits[3]);
+    let json = report(&world, 0, &["scan", "deps", "--format", "json", "-q", "--fail-on", "unknown"]);
+    assert_eq!(json["complete"], true, "{json:#}");
+    let review = world.expect(0, &["deps", "diff", "HEAD~1..HEAD", "--no-advisories"]);
+    assert!(review.contains("git.example.com/org/library"), "{review}");
+
+    // A clone without the submodule's content: its commit is known, and what lies behind it is not.
+    stand(&commits[1]);
+    let bare = world.root().join("bare");
+    git(world.root(), &["clone", "-q", &project.display().to_string(), &bare.display().to_string()]);
+    let at = bare.display().to_string();
+    let told = text_of(&world.run(&["scan", "deps", &at]));
+    assert!(told.contains("--git-history"), "{told}");
+    let undecided = world.run(&["scan", "deps", &at, "--fail-on", "unknown"]);
+    assert_eq!(undecided.status.code(), Some(3), "{}", text_of(&undecided));
+    let with = ["scan", "deps", &at, "--fail-on", "unknown", "--git-history", &from];
+    let json = report(&world, 1, &[&with[..], &["--format", "json", "-q"]].concat());
+    assert_eq!(
+        (json["complete"].as_bool(), json["issues"][0]["issue"]["id"].as_str()),
+        (Some(true), Some("OSV-2026-1"))
+    );
+    let wrong = world.run(&["scan", "deps", &at, "--git-history", "/nowhere"]);
+    assert!(text_of(&wrong).contains("--git-history /nowhere"), "{}", text_of(&wrong));
+}

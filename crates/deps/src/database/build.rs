@@ -1,6 +1,6 @@
 //! Making a database: advisories in, one file out. What cannot be read is set aside and reported; nothing else suffers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use super::{
     BUCKETS, Database, DatabaseError, EcosystemInfo, Header, Info, MAGIC, Quarantined, Section, SourceInfo, inflate,
 };
 use crate::ecosystem::order_of;
+use crate::git::{GIT, repository_name};
 
 /// What an import brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -239,8 +240,12 @@ impl Builder {
             .max()
             .unwrap_or(Timestamp::from_seconds(0));
         for affected in &advisory.affected {
-            let Some(package) = &affected.package else { continue };
-            let as_of = self.as_of.entry(package.ecosystem.clone()).or_insert(newest);
+            let ecosystem = match &affected.package {
+                Some(package) => package.ecosystem.clone(),
+                None if affected.ranges.iter().any(|range| range.kind == RangeKind::Git) => GIT.to_owned(),
+                None => continue,
+            };
+            let as_of = self.as_of.entry(ecosystem).or_insert(newest);
             *as_of = newest.max(*as_of);
         }
         let withdrawn = advisory.is_withdrawn();
@@ -260,16 +265,32 @@ impl Builder {
 
     fn spill(&mut self, advisory: &Advisory, number: u32) -> Result<(), DatabaseError> {
         for affected in &advisory.affected {
-            let Some(package) = &affected.package else { continue };
-            let name = lookup_name(&package.ecosystem, &package.name);
-            let record = Record::new(advisory, affected);
-            let group = Group { ecosystem: package.ecosystem.clone(), name, records: vec![record] };
-            let bytes = serde_json::to_vec(&group).map_err(|error| self.io(error.into()))?;
-            self.spill.write_all(&bytes).map_err(|error| self.io(error))?;
-            let place = Section { offset: self.spill_end, length: bytes.len() as u64 };
-            self.spill_end += bytes.len() as u64;
-            self.spilled.push(Spilled { hash: hash(&[&group.ecosystem, &group.name]), number, place });
+            if let Some(package) = &affected.package {
+                let name = lookup_name(&package.ecosystem, &package.name);
+                let record = Record::new(advisory, affected);
+                self.spill_one(Group { ecosystem: package.ecosystem.clone(), name, records: vec![record] }, number)?;
+            }
+            let git = affected.ranges.iter().filter(|range| range.kind == RangeKind::Git);
+            let repositories: BTreeSet<String> = git.filter_map(|r| r.repo.as_deref()).map(repository_name).collect();
+            for name in repositories {
+                let mut record = Record::new(advisory, affected);
+                record.ranges.retain(|range| range.repo.as_deref().is_some_and(|url| repository_name(url) == name));
+                // Of a package they are its versions; without one they are the repository's tags.
+                if affected.package.is_some() {
+                    record.versions.clear();
+                }
+                self.spill_one(Group { ecosystem: GIT.to_owned(), name, records: vec![record] }, number)?;
+            }
         }
+        Ok(())
+    }
+
+    fn spill_one(&mut self, group: Group, number: u32) -> Result<(), DatabaseError> {
+        let bytes = serde_json::to_vec(&group).map_err(|error| self.io(error.into()))?;
+        self.spill.write_all(&bytes).map_err(|error| self.io(error))?;
+        let place = Section { offset: self.spill_end, length: bytes.len() as u64 };
+        self.spill_end += bytes.len() as u64;
+        self.spilled.push(Spilled { hash: hash(&[&group.ecosystem, &group.name]), number, place });
         Ok(())
     }
 
@@ -450,7 +471,12 @@ impl Builder {
                 self.write_body_bytes(&bytes)?;
                 entries.push((records[0].hash, Section { offset: at, length: bytes.len() as u64 }));
                 at += bytes.len() as u64;
-                let as_of = self.as_of.get(&group.ecosystem).copied().unwrap_or(Timestamp::from_seconds(0));
+                let as_of = self.as_of.get(&group.ecosystem).copied();
+                // Ranges of commits stand in advisories about packages too: those alone are no data about repositories.
+                if as_of.is_none() && group.ecosystem == GIT {
+                    continue;
+                }
+                let as_of = as_of.unwrap_or(Timestamp::from_seconds(0));
                 let known = self.info.ecosystems.entry(group.ecosystem).or_insert(EcosystemInfo {
                     packages: 0,
                     records: 0,

@@ -193,7 +193,7 @@ pub struct Epss {
 }
 
 /// The records of a package.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Records(Option<Arc<Group>>);
 
 impl std::ops::Deref for Records {

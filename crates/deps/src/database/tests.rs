@@ -9,6 +9,7 @@ use provost_model::{Ecosystem, Package};
 
 use super::*;
 use crate::ecosystem::order_of;
+use crate::git::{GIT, History, NoHistory};
 use crate::matching::{is_about, judge};
 
 fn now() -> Timestamp {
@@ -27,7 +28,7 @@ fn about(ecosystem: &str, name: &str, events: &str) -> String {
 
 fn ids(database: &Database, ecosystem: Ecosystem, name: &str, version: &str) -> Vec<String> {
     let package = Package::new(ecosystem, name, Some(version.to_owned()));
-    judge(database, &package).expect("judge").vulnerabilities.into_iter().map(|one| one.id).collect()
+    judge(database, &package, &NoHistory).expect("judge").vulnerabilities.into_iter().map(|one| one.id).collect()
 }
 
 #[test]
@@ -90,7 +91,7 @@ fn aliases_are_one_finding_with_every_id() {
     builder.finish().expect("finish");
     let database = Database::open(&path).expect("open");
     let package = Package::new(Ecosystem::PyPi, "some-thing", Some("1.0".to_owned()));
-    let found = judge(&database, &package).expect("judge").vulnerabilities;
+    let found = judge(&database, &package, &NoHistory).expect("judge").vulnerabilities;
     assert_eq!(found.len(), 2);
     let (exploited, other) = (&found[0], &found[1]);
     assert_eq!((exploited.id.as_str(), exploited.exploited.as_deref()), ("PYSEC-b", Some("2024-05-06")));
@@ -99,6 +100,95 @@ fn aliases_are_one_finding_with_every_id() {
     assert_eq!(other.fixed.as_deref(), Some("2.1"), "free of it by every database's word");
     assert_eq!(other.epss.map(|epss| epss.score), Some(0.5));
     assert_eq!(database.info().epss.as_deref(), Some("2025-05-05"));
+}
+
+#[test]
+fn advisories_about_commits() {
+    const COMMITS: [&str; 3] = [
+        "1111111111111111111111111111111111111111",
+        "2222222222222222222222222222222222222222",
+        "3333333333333333333333333333333333333333",
+    ];
+    /// One after the other.
+    struct Line;
+    impl History for Line {
+        fn precedes(&self, ancestor: &str, commit: &str) -> Option<bool> {
+            Some(ancestor <= commit)
+        }
+
+        fn knows(&self, commit: &str) -> bool {
+            !commit.starts_with('3')
+        }
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.db");
+    let range = |fixed: &str| {
+        format!(
+            r#"{{"type":"GIT","repo":"https://GitHub.com/Org/Lib.git","events":[{{"introduced":"0"}},{{"fixed":"{fixed}"}}]}}"#
+        )
+    };
+    let import = |id: &str, affected: &str| {
+        let mut builder = Builder::new(&path, false, now()).expect("builder");
+        let text = advisory(id, "2024-01-01T00:00:00Z", &format!(r#""affected":[{affected}]"#));
+        builder.import(id, text.as_bytes(), None, now()).expect("import");
+        builder.finish().expect("finish");
+        Database::open(&path).expect("open")
+    };
+    let at = |ecosystem, name: &str, version: Option<&str>, commit: &str| {
+        let mut package = Package::new(ecosystem, name, version.map(str::to_owned));
+        let url = "git@github.com:org/lib".to_owned();
+        package.source = provost_model::PackageSource::Git { url, revision: Some(commit.to_owned()) };
+        package
+    };
+    let ids = |database: &Database, package: &Package, history: &dyn History| {
+        let answer = judge(database, package, history).expect("judge");
+        let ids: Vec<String> = answer.vulnerabilities.iter().map(|one| one.id.clone()).collect();
+        (ids, answer.undecided.len())
+    };
+    // In an advisory about a package of PyPI: a package from that repository is judged by its commit, not by what it calls
+    // itself; of repositories as such nothing is known.
+    let of_package = format!(
+        r#"{{"package":{{"ecosystem":"PyPI","name":"lib"}},"ranges":[{},{{"type":"ECOSYSTEM","events":[{{"introduced":"0"}},{{"fixed":"2.0"}}]}}]}}"#,
+        range(COMMITS[1])
+    );
+    let database = import("PYSEC-1", &of_package);
+    assert!(!database.covers(GIT));
+    let python = |commit: &str, version: &str| at(Ecosystem::PyPi, "lib", Some(version), commit);
+    assert_eq!(ids(&database, &python(COMMITS[0], "2.0"), &Line), (vec!["PYSEC-1".to_owned()], 0));
+    assert_eq!(ids(&database, &python(COMMITS[2], "1.0"), &Line), (vec![], 0), "mended before the next release");
+    assert_eq!(
+        ids(&database, &python(COMMITS[0], "1.0"), &NoHistory),
+        (vec!["PYSEC-1".to_owned()], 0),
+        "by its version"
+    );
+    let module = |commit: &str| at(Ecosystem::Generic, "github.com/org/lib", Some(commit), commit);
+    assert_eq!(ids(&database, &module(COMMITS[0]), &Line), (vec!["PYSEC-1".to_owned()], 1), "and that is said");
+
+    let database = import("OSV-1", &format!(r#"{{"ranges":[{}],"versions":["v1.2"]}}"#, range(COMMITS[2])));
+    assert!(database.covers(GIT));
+    let answer = judge(&database, &module(COMMITS[1]), &Line).expect("judge");
+    assert_eq!(answer.vulnerabilities.len(), 1);
+    assert_eq!(answer.vulnerabilities[0].id, "OSV-1");
+    assert_eq!(answer.vulnerabilities[0].fixed.as_deref(), Some(COMMITS[2]));
+    assert!(answer.undecided.is_empty());
+    assert_eq!(
+        ids(&database, &module(COMMITS[2]), &NoHistory),
+        (vec![], 1),
+        "the mend of one is known, of the other not"
+    );
+    assert_eq!(ids(&database, &module(COMMITS[0]), &NoHistory), (vec![], 2));
+    // A tag that is listed, where the history is not at hand.
+    let tagged = |version: &str| at(Ecosystem::Generic, "github.com/org/lib", Some(version), COMMITS[0]);
+    assert_eq!(ids(&database, &tagged("1.2"), &NoHistory), (vec!["OSV-1".to_owned()], 1));
+    let mut elsewhere = module(COMMITS[0]);
+    elsewhere.source = provost_model::PackageSource::Git {
+        url: "https://github.com/org/other".into(),
+        revision: Some(COMMITS[0].into()),
+    };
+    assert_eq!(ids(&database, &elsewhere, &Line), (vec![], 0));
+    // Taken over into a new database, it is the same.
+    let again = import("OSV-1", &format!(r#"{{"ranges":[{}]}}"#, range(COMMITS[2])));
+    assert_eq!(again.info().ecosystems.get(GIT).map(|one| one.records), Some(2));
 }
 
 #[test]
@@ -126,7 +216,7 @@ fn what_cannot_be_judged_is_said() {
     builder.import("x", text.as_bytes(), None, now()).expect("import");
     builder.finish().expect("finish");
     let database = Database::open(&path).expect("open");
-    let undecided = |package: &Package| judge(&database, package).expect("judge").undecided;
+    let undecided = |package: &Package| judge(&database, package, &NoHistory).expect("judge").undecided;
     let mut package = Package::new(Ecosystem::Npm, "a", None);
     assert!(undecided(&package)[0].contains("not resolved"));
     package.version = Some("not a version".to_owned());

@@ -7,6 +7,7 @@ mod compose;
 mod dockerfile;
 mod gemfile_lock;
 mod gemspec;
+mod gitmodules;
 mod go_mod;
 mod go_sum;
 mod gradle;
@@ -58,6 +59,8 @@ pub const MAXIMUM_PACKAGES: usize = 500_000;
 
 /// How deep data may nest.
 pub const MAXIMUM_DEPTH: usize = 128;
+
+pub use source::repository;
 
 /// One file to read.
 pub struct Input<'a> {
@@ -150,6 +153,7 @@ pub const READERS: &[&[Reader]] = &[
     pnpm::READERS,
     pub_dart::READERS,
     swift::READERS,
+    gitmodules::READERS,
 ];
 
 /// The reader of a file, told by its path.

@@ -31,6 +31,25 @@ pub(crate) fn address(url: &str) -> String {
     public(url).into_owned()
 }
 
+/// A repository as advisories name it: host and path, without scheme, user and `.git`.
+pub fn repository(location: &str) -> String {
+    let public = public(location);
+    let (_, rest) = public.split_once("://").unwrap_or(("", &public));
+    let rest = match rest.split_once('@') {
+        Some((user, host)) if !user.contains('/') => host,
+        _ => rest,
+    };
+    let rest = rest.trim_end_matches('/');
+    let rest = rest.strip_suffix(".git").unwrap_or(rest);
+    match rest.split_once(':') {
+        // `git@host:path`, but not `host:port/path`.
+        Some((host, path)) if !host.contains('/') && !path.starts_with(|c: char| c.is_ascii_digit()) => {
+            format!("{host}/{path}")
+        }
+        _ => rest.to_owned(),
+    }
+}
+
 /// A git repository: `git+https://host/path.git#revision`, `github:owner/name#revision`, `git@host:path`. `None` where it
 /// is none. What follows `#` counts as the commit only where it is one.
 pub(crate) fn git(text: &str) -> Option<PackageSource> {

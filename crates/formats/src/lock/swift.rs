@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use provost_model::{Completeness, Ecosystem, Inventory, Package, PackageSource, Problem, Root, Scope};
 
 use super::graph::{OptionalEdges, Unknown, full, spread};
-use super::source::public;
+use super::source::{public, repository};
 use super::tree::{Fields, Node, Value, decode, json, note, shown, tell, yaml};
 use super::{Input, LockError, Reader};
 
@@ -65,25 +65,6 @@ fn read(input: &Input<'_>) -> Result<Inventory, LockError> {
         tell(&mut inventory.problems, &mut problems);
     }
     Ok(inventory)
-}
-
-/// A repository as advisories name it: host and path, without scheme, user and `.git`.
-fn repository(location: &str) -> String {
-    let public = public(location);
-    let (_, rest) = public.split_once("://").unwrap_or(("", &public));
-    let rest = match rest.split_once('@') {
-        Some((user, host)) if !user.contains('/') => host,
-        _ => rest,
-    };
-    let rest = rest.trim_end_matches('/');
-    let rest = rest.strip_suffix(".git").unwrap_or(rest);
-    match rest.split_once(':') {
-        // `git@host:path`, but not `host:port/path`.
-        Some((host, path)) if !host.contains('/') && !path.starts_with(|c: char| c.is_ascii_digit()) => {
-            format!("{host}/{path}")
-        }
-        _ => rest.to_owned(),
-    }
 }
 
 /// `Name (1.0)`, apart: the version may be absent.
