@@ -213,8 +213,16 @@ pub enum KeptBy {
 /// # Errors
 /// The repository cannot be read.
 pub fn relate(view: &View, approved: &Approval, proposal: &Proposal) -> Result<Relation, GateError> {
+    match related_at_hand(approved, proposal) {
+        Some(relation) => Ok(relation),
+        None => related_by_merge(view, approved, proposal),
+    }
+}
+
+/// As [`relate`], as far as the two bindings alone tell.
+pub(crate) fn related_at_hand(approved: &Approval, proposal: &Proposal) -> Option<Relation> {
     let (then, now) = (&approved.of, &proposal.binding);
-    let other = |why: &str| Ok(Relation::Other(why.to_owned()));
+    let other = |why: &str| Some(Relation::Other(why.to_owned()));
     if then.target != now.target {
         return other("it is of another repository, ref or step");
     }
@@ -228,15 +236,27 @@ pub fn relate(view: &View, approved: &Approval, proposal: &Proposal) -> Result<R
         if old_tree != new_tree {
             return other("the content has changed since");
         }
-        return Ok(if then.head == now.head {
+        return Some(if then.head == now.head {
             Relation::Exact
         } else {
             Relation::Kept(vec![KeptBy::SameTree, KeptBy::Condition(Keep::NoCodeChange)])
         });
     }
-    // Another base. The approved change, put onto it without a conflict, has to give exactly the present tree.
+    if then.base.is_none() || now.base.is_none() {
+        return other("the target has changed since");
+    }
+    None
+}
+
+/// Another base. The approved change, put onto it without a conflict, has to give exactly the present tree.
+fn related_by_merge(view: &View, approved: &Approval, proposal: &Proposal) -> Result<Relation, GateError> {
+    let (then, now) = (&approved.of, &proposal.binding);
+    let other = |why: &str| Ok(Relation::Other(why.to_owned()));
     let (Some(old_base), Some(new_base)) = (&then.base, &now.base) else {
         return other("the target has changed since");
+    };
+    let (Some(old_tree), Some(new_tree)) = (&then.tree, &now.tree) else {
+        return other("there is no tree without conflicts that it could be of");
     };
     for id in [old_base, new_base, &then.head] {
         if !view.contains(id) {

@@ -288,6 +288,8 @@ impl Judge<'_> {
 
     fn rejections(&self, rules: &mut Vec<RuleReport>) {
         let withdrawn = self.withdrawn();
+        // However often someone says it, it is said once.
+        let mut told = BTreeSet::new();
         for (seen, relation) in self.circumstances.approvals {
             let live = seen.approval.decision == ApprovalDecision::Reject
                 && !withdrawn.contains(&(seen.envelope, seen.person.as_str()));
@@ -296,7 +298,7 @@ impl Judge<'_> {
                 && (!matches!(relation, Relation::Other(_)) || seen.approval.of.head == self.proposal.binding.head);
             let counts = !seen.review || self.policy.access.gate.count_reviews;
             // Whoever is named as a contributor may have been named to keep them quiet: everybody may reject.
-            if live && here && counts {
+            if live && here && counts && told.insert(&seen.person) {
                 let comment = if seen.approval.comment.is_empty() {
                     String::new()
                 } else {

@@ -255,7 +255,7 @@ impl Ledger {
         Ok(trail)
     }
 
-    /// Adds what another log says of approvals, checks and times: whatever was earlier there was earlier.
+    /// Adds what another log says of approvals, checks, pushers and times: whatever was earlier there was earlier.
     ///
     /// # Errors
     /// As [`Ledger::trail`].
@@ -266,7 +266,7 @@ impl Ledger {
         for (id, theirs) in other.trails {
             let mut own = self.trail(&id)?;
             let earliest = [own.first_seen, theirs.first_seen].into_iter().flatten().min();
-            own.add(Trail { checks: theirs.checks, ..Trail::default() });
+            own.add(Trail { first_seen: None, tips: BTreeSet::new(), ..theirs });
             self.trails.insert(id, Trail { first_seen: earliest, whole: true, ..own });
         }
         self.checks.extend(other.checks);
@@ -319,5 +319,70 @@ impl crate::push::History for Ledger {
 
     fn pushers_of(&self, commit: &str) -> Result<BTreeSet<String>, GateError> {
         Ok(self.trail(commit)?.pushers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use provost_keys::Signer as _;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Kept(Trail);
+
+    impl Remembered for Kept {
+        fn trail(&self, id: &str) -> Result<Option<Trail>, GateError> {
+            Ok((id == "a").then(|| self.0.clone()))
+        }
+
+        fn check(&self, _: &str) -> Result<Option<String>, GateError> {
+            Err(GateError::Memory("damaged".into()))
+        }
+    }
+
+    fn trail(seconds: i64, tip: &str, pusher: &str) -> Trail {
+        Trail {
+            first_seen: Some(Timestamp::from_seconds(seconds)),
+            tips: BTreeSet::from([tip.to_owned()]),
+            pushers: BTreeSet::from([pusher.to_owned()]),
+            ..Trail::default()
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_comes_before_what_is_new() {
+        let mut ledger = Ledger { remembered: Some(Arc::new(Kept(trail(5, "x", "ada")))), ..Ledger::default() };
+        ledger.trails.insert("a".into(), trail(3, "y", "bob"));
+        let both = ledger.trail("a").expect("read");
+        assert_eq!(both.first_seen, Some(Timestamp::from_seconds(5)), "a later entry changes no time");
+        assert_eq!((both.tips.len(), both.pushers.len()), (2, 2));
+        assert_eq!(ledger.trail("b").expect("read"), Trail::default());
+        // Another log may have seen it earlier, and knows other pushers; which refs held it there is that server's matter.
+        let mut other = Ledger::default();
+        other.trails.insert("a".into(), trail(2, "z", "cyd"));
+        other.trails.insert("b".into(), trail(7, "z", "cyd"));
+        ledger.add_all(other).expect("added");
+        let all = ledger.trail("a").expect("read");
+        assert_eq!(all.first_seen, Some(Timestamp::from_seconds(2)));
+        assert_eq!(all.pushers.iter().map(String::as_str).collect::<Vec<_>>(), ["ada", "bob", "cyd"]);
+        assert_eq!(all.tips.iter().map(String::as_str).collect::<Vec<_>>(), ["x", "y"]);
+        assert_eq!(ledger.trail("b").expect("read").first_seen, Some(Timestamp::from_seconds(7)));
+    }
+
+    #[test]
+    fn a_check_that_cannot_be_read_is_no_missing_one() {
+        let mut kept = trail(1, "x", "ada");
+        kept.checks.push("00".repeat(32));
+        let ledger = Ledger { remembered: Some(Arc::new(Kept(kept))), ..Ledger::default() };
+        let key = provost_keys::PrivateKey::generate(provost_keys::KeyAlgorithm::EcdsaP256).expect("key");
+        let text = format!(
+            "version = 1\nname = \"x\"\nserial = 1\nexpires = \"2100-01-01T00:00:00Z\"\n[evidence]\nrequire-log = false\n\
+             [[functionary]]\nname = \"b\"\npublic-key = \"\"\"{}\"\"\"\n[[step]]\nname = \"build\"\nfunctionaries = [\"b\"]\nrequire = [\"link\"]\n",
+            key.public_key().to_pem()
+        );
+        let policy = Policy::parse(&text).expect("a policy");
+        assert!(ledger.checks_of(&policy, &["a"]).is_err());
+        assert!(ledger.checks_of(&policy, &["b"]).is_ok());
     }
 }

@@ -7,6 +7,7 @@
 
 mod approval;
 mod authors;
+mod bearing;
 mod checks;
 mod decide;
 mod error;
@@ -24,6 +25,7 @@ pub use approval::{
     verify_approval,
 };
 pub use authors::{CommitRecord, CommitSignature, Contributor, Contributors, Via, contributors, records};
+pub use bearing::bearing;
 pub use checks::CheckStatement;
 pub use decide::{Answer, Circumstances, Decision, RuleReport, StaleApproval, decide, rules_that_speak};
 pub use error::GateError;
@@ -48,7 +50,8 @@ impl Limits {
     pub const LOGGED: usize = 1000;
     /// Pushes that git may still give up.
     pub const REVOCABLE: usize = 1000;
-    /// Approvals of one person that are considered for one proposal.
+    /// Approvals of one person that are followed over another base, and those that are told of although they do not count; as
+    /// many rejections are followed. What is of the same base, or takes something back, has no limit.
     pub const EACH: usize = 16;
     /// A comment or reason, in bytes.
     pub const COMMENT: usize = 4096;

@@ -6,8 +6,9 @@ use provost_model::Timestamp;
 use provost_policy::{Operation, Person, Policy, ProtectRule, TimeSource};
 use provost_repo::{ObjectKind, View, valid_ref_name};
 
-use crate::approval::{Seen, relate};
+use crate::approval::Seen;
 use crate::authors::{contributors, tag_signature};
+use crate::bearing::bearing;
 use crate::checks::CheckStatement;
 use crate::decide::{Answer, Circumstances, Decision, RuleReport, decide, short};
 use crate::log::RefChange;
@@ -331,42 +332,23 @@ impl Judge<'_> {
         Ok(decide(self.policy, proposal, &circumstances))
     }
 
-    /// The approvals that could bear on it, each with how it relates to it: of each person the newest few. To relate one may
-    /// take a merge, and anybody can leave any number of them here.
+    /// The approvals that could bear on it, each with how it relates to it.
     fn approvals(
         &self,
         proposal: &Proposal,
         contributors: &crate::Contributors,
     ) -> Result<Vec<(Seen, crate::Relation)>, GateError> {
         let access = &self.policy.access;
-        let target = &proposal.binding.target;
-        let rules: Vec<&ProtectRule> = access.rules_for(&target.reference).filter(|rule| rule.approvals > 0).collect();
+        let reference = &proposal.binding.target.reference;
+        let rules: Vec<&ProtectRule> = access.rules_for(reference).filter(|rule| rule.approvals > 0).collect();
         let could_count = |seen: &Seen| {
             let Some(person) = access.person(&seen.person) else { return false };
             let eligible = |rule: &&ProtectRule| rule.by.is_empty() || rule.by.iter().any(|who| person.is(who));
             !contributors.excluded.contains_key(&person.name) && !person.bot && rules.iter().any(eligible)
         };
         let keeps = rules.iter().any(|rule| !rule.keep.is_empty());
-        let mut taken: std::collections::BTreeMap<(&str, bool), usize> = std::collections::BTreeMap::new();
-        let mut found = Vec::new();
-        for seen in self.facts.approvals.iter().rev().filter(|seen| seen.approval.of.target == *target) {
-            let approves = seen.approval.decision == crate::ApprovalDecision::Approve;
-            let number = taken.entry((&seen.person, approves)).or_default();
-            *number += 1;
-            if *number > Limits::EACH || (approves && !could_count(seen)) {
-                // Kept all the same, so that whoever pushes is told why it does not count.
-                if *number <= Limits::EACH {
-                    found.push((seen.clone(), crate::Relation::Other("it could not count here".into())));
-                }
-                continue;
-            }
-            let relation = if keeps || seen.approval.of.base == proposal.binding.base {
-                relate(self.view, &seen.approval, proposal)?
-            } else {
-                crate::Relation::Other("the target has changed since".into())
-            };
-            found.push((seen.clone(), relation));
-        }
-        Ok(found)
+        let all: Vec<&Seen> = self.facts.approvals.iter().collect();
+        let found = bearing(self.view, proposal, &all, keeps, &could_count)?;
+        Ok(found.into_iter().map(|(seen, relation)| (seen.clone(), relation)).collect())
     }
 }

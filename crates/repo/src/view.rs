@@ -192,6 +192,12 @@ impl View {
     pub fn resolve(&self, name: &str) -> Result<String, RepoError> {
         let wrong = self.wrong();
         let real = self.real()?;
+        // git takes a tag of that name before the commit whose id begins so: whoever makes one chooses what is judged.
+        let short = (4..self.id_length()).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_hexdigit());
+        if short && let Some(reference) = real.try_find_reference(name).map_err(|e| wrong(&e))? {
+            let reference = reference.name().as_bstr().to_string();
+            return Err(wrong(&format!("`{name}` may be {reference} or a short id: give the whole of either")));
+        }
         let id = real.rev_parse_single(name).map_err(|e| wrong(&format!("`{name}`: {e}")))?;
         Ok(id.to_string())
     }
@@ -217,6 +223,11 @@ impl View {
     /// The repository's git directory.
     pub fn git_dir(&self) -> &Path {
         &self.git_dir
+    }
+
+    /// Hexadecimal digits of an id.
+    fn id_length(&self) -> usize {
+        self.repository.object_hash().len_in_hex()
     }
 
     /// `true` where ids are SHA-256.

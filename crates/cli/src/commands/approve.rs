@@ -233,15 +233,16 @@ fn cannot_count(
         }
         return None;
     }
+    // Also those whom somebody named as contributors.
+    if decision == ApprovalDecision::Reject {
+        return None;
+    }
     if let Some(via) = case.contributors.excluded.get(&person.name) {
         return Some(format!(
             "{} is part of the change ({}): nobody approves their own, and it would not count",
             person.name,
             via.name()
         ));
-    }
-    if decision == ApprovalDecision::Reject {
-        return None;
     }
     if case.proposal.conflict {
         return Some(

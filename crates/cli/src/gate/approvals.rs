@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use provost_attest::Envelope;
 use provost_formats::forge::{Forge, Limits as ForgeLimits, Review, ReviewState};
-use provost_gate::{Binding, Ledger, Limits, Receipt, ReceiptKind, Relation, Seen, relate, verify_approval};
+use provost_gate::{Binding, Ledger, Limits, Receipt, ReceiptKind, Relation, Seen, bearing, verify_approval};
 use provost_model::{Digest, Timestamp};
 use provost_repo::Merge;
 
@@ -77,16 +77,15 @@ impl Approvals {
                 seen.push((one, "the forge".to_owned()));
             }
         }
-        if seen.len() > Limits::APPROVALS {
-            bail!("more than {} approvals are known: only those of this change belong here", Limits::APPROVALS);
-        }
-        for (seen, from) in seen {
-            if seen.approval.of.target != case.proposal.binding.target {
-                continue;
-            }
-            let relation = relate(&case.clone.view, &seen.approval, &case.proposal)
-                .map_err(|error| case.clone.explain(error.into()))?;
-            found.list.push(Known { seen, relation, from });
+        let all: Vec<&Seen> = seen.iter().map(|(one, _)| one).collect();
+        let bears = bearing(&case.clone.view, &case.proposal, &all, true, &|_| true)
+            .map_err(|error| case.clone.explain(error.into()))?;
+        let from: BTreeMap<(Digest, &str), &str> =
+            seen.iter().map(|(one, from)| ((one.envelope, one.person.as_str()), from.as_str())).collect();
+        // As they came in.
+        for (seen, relation) in bears.into_iter().rev() {
+            let from = from.get(&(seen.envelope, seen.person.as_str())).copied().unwrap_or_default().to_owned();
+            found.list.push(Known { seen: seen.clone(), relation, from });
         }
         Ok(found)
     }

@@ -390,6 +390,37 @@ fn a_rejection() {
     assert_eq!(court.judge(&[])["answer"], "allow");
 }
 
+/// A name in a commit keeps nobody quiet.
+#[test]
+fn a_rejection_of_someone_who_is_named_as_an_author() {
+    let court = Court::new(CODE);
+    court.git("bob", &["switch", "-q", "-c", "topic", "origin/main"]);
+    court.write("bob", "a.c", "int a;\n");
+    court.git("bob", &["add", "-A"]);
+    court.git("bob", &["commit", "-q", "-S", "-m", "a\n\nCo-authored-by: cyd <cyd@example.com>"]);
+    court.push("bob");
+    court.approve("ada", &[]);
+    assert_eq!(court.judge(&[])["answer"], "allow");
+    court.approve("cyd", &["--reject", "--comment", "I had no hand in this"]);
+    assert!(reason(&court.judge(&[]), "rejected").contains("cyd rejected it"));
+}
+
+/// A tag that is named like the commit that was reviewed.
+#[test]
+fn a_short_id_that_is_the_name_of_a_tag_too() {
+    let court = Court::new(CODE);
+    let head = court.topic("bob", "a.c", "int a;\n");
+    court.fetch("ci");
+    court.git("ci", &["tag", &head[..12], "origin/main"]);
+    let gate =
+        |head: &str, code: i32| court.expect("ci", code, &["gate", "--head", head, "--onto", "main", "--no-attest"]);
+    let told = gate(&head[..12], 3);
+    assert!(told.contains("give the whole of either"), "{told}");
+    // The whole id, and a short one that is no tag.
+    gate(&head, 1);
+    gate(&head[..10], 1);
+}
+
 #[test]
 fn an_expired_approval() {
     let court = Court::new(CODE);

@@ -32,6 +32,14 @@ pub(super) fn look_alike(text: &str) -> Option<String> {
     if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
         return Some(format!("U+{:04X}, which is not shown,", c as u32));
     }
+    // Marks of direction (UAX 9, 2.6) mean something among letters that are written from right to left, and nothing elsewhere.
+    let leftwards = |c: char| matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fefc}' | '\u{10800}'..='\u{10fff}');
+    let mark = |c: &char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}');
+    if let Some(c) = text.chars().find(mark)
+        && !text.chars().any(|c| leftwards(c) && !mark(&c))
+    {
+        return Some(format!("U+{:04X}, which is not shown,", c as u32));
+    }
     // Joiners are part of emojis and of other scripts; within a Latin word they make another word that looks the same.
     let joined = text.char_indices().find(|(at, c)| {
         let latin = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');

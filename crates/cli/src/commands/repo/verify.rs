@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
@@ -149,7 +149,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
         bail!(
             "the log has {size} entries, and {} were seen before: it was rolled back, or this is another view of it. Seen before:\n{}",
             seen.unverified().size,
-            printable(&seen.to_string())
+            lines(&seen.to_string())
         );
     }
     let (mut frontier, mut rules, state, mut known) = match before {
@@ -170,7 +170,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
                 "the log's first {} entries are not those that were seen before: it was changed, or this is another view of it. \
                  Seen before:\n{}",
                 index + 1,
-                printable(&seen.to_string())
+                lines(&seen.to_string())
             );
         }
         if envelope.payload_type() == POLICY_PAYLOAD {
@@ -196,7 +196,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
         let seen = newest_seen(&memory)?.map(|seen| format!(" Seen before:\n{seen}")).unwrap_or_default();
         bail!(
             "the entries are not those of the checkpoint: the log was changed, or it is another view of it.{}",
-            printable(&seen)
+            lines(&seen)
         );
     }
     let keys = policy.policy.log_keys();
@@ -437,6 +437,11 @@ fn keep(path: &Path, kept: &Verified) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Several lines, each as it can be shown.
+fn lines(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n")
+}
+
 /// Ordinary git, without the hooks of a repository that somebody else may have made.
 fn fetch(directory: &Path, remote: &str) -> Result<()> {
     if remote.starts_with('-') || remote.is_empty() {
@@ -447,6 +452,8 @@ fn fetch(directory: &Path, remote: &str) -> Result<()> {
     command.arg("-C").arg(directory).args([
         "-c",
         "core.hooksPath=/dev/null",
+        "-c",
+        "core.fsmonitor=false",
         "fetch",
         "--quiet",
         "--prune",
@@ -462,8 +469,13 @@ fn fetch(directory: &Path, remote: &str) -> Result<()> {
         command.arg(format!("+refs/tags/*:{TAGS}{remote}/*"));
     }
     command.args(["+refs/provost/log:refs/provost/log", "+refs/provost/policy:refs/provost/policy"]);
-    let status = command.status().context("git cannot be run")?;
-    if !status.success() {
+    // What the other side says goes to the terminal only as it can be shown.
+    let output = command.stdin(Stdio::inherit()).output().context("git cannot be run")?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    for line in told.lines().filter(|line| !line.trim().is_empty()).take(100) {
+        anstream::eprintln!("{}", printable(line));
+    }
+    if !output.status.success() {
         bail!("`git fetch {}` failed", printable(remote));
     }
     Ok(())

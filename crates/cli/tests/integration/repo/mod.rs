@@ -311,6 +311,12 @@ impl Team {
 
     /// A signed approval, left for the server.
     pub(crate) fn approve(&self, who: &str, reference: &str, base: Option<&str>, head: &str, clone: &str) -> Output {
+        let text = self.signed_by(who, &self.approval(reference, base, head, clone));
+        self.leave(who, clone, &text)
+    }
+
+    /// An approval of a head that a clone has.
+    pub(crate) fn approval(&self, reference: &str, base: Option<&str>, head: &str, clone: &str) -> Approval {
         let tree = self.git(clone, &["rev-parse", &format!("{head}^{{tree}}")]);
         let target = Target { repository: "shop".into(), reference: reference.into(), step: None };
         let of = Binding {
@@ -320,7 +326,7 @@ impl Team {
             tree: Some(tree),
             policy: sha256(self.policy_text().as_bytes()),
         };
-        let approval = Approval {
+        Approval {
             decision: ApprovalDecision::Approve,
             of,
             merge_base: None,
@@ -328,9 +334,7 @@ impl Team {
             signed_on: now(),
             expires: None,
             comment: String::new(),
-        };
-        let text = self.signed_by(who, &approval);
-        self.leave(who, clone, &text)
+        }
     }
 
     pub(crate) fn signed_by(&self, who: &str, approval: &Approval) -> String {

@@ -1,5 +1,7 @@
 //! Every rule with a push that it lets in and one that it refuses.
 
+use provost_gate::{Approval, ApprovalDecision};
+
 use super::{ACCESS, OPEN, Team};
 
 fn team(rule: &str) -> Team {
@@ -184,6 +186,49 @@ fn thresholds_of_approvals() {
     approved("cyd", &head);
     team.pushed("ada", &push);
     team.sound();
+}
+
+/// Whoever reviews much is still heard: what they took back or rejected counts however much came after it.
+#[test]
+fn what_says_no_is_not_crowded_out() {
+    let rule = "[[protect]]\nname = \"one\"\nrefs = [\"refs/heads/main\"]\napprovals = 1\n";
+    let team = team(rule);
+    let head = team.commit("ada", "a.txt", "one\n", &[]);
+    let say = |who: &str, approval: &Approval| {
+        let text = team.signed_by(who, approval);
+        let output = team.leave(who, "ada", &text);
+        assert!(output.status.success(), "{}", crate::text_of(&output));
+        text
+    };
+    let approval = team.approval("refs/heads/main", None, &head, "ada");
+    let others = |who: &str| {
+        for number in 0..20 {
+            let mut other = approval.clone();
+            other.decision = ApprovalDecision::Reject;
+            other.of.head = format!("{number:040x}");
+            other.of.base = Some(head.clone());
+            say(who, &other);
+        }
+    };
+    let text = say("bob", &approval);
+    let envelope = provost_attest::Envelope::parse(text.as_bytes()).expect("envelope");
+    let mut withdrawal = approval.clone();
+    withdrawal.decision = ApprovalDecision::Withdraw;
+    withdrawal.withdraws = Some(provost_model::sha256(&provost_attest::pae(
+        provost_attest::IN_TOTO_PAYLOAD,
+        envelope.unverified_payload(),
+    )));
+    say("bob", &withdrawal);
+    others("bob");
+    let push = ["origin", "HEAD:refs/heads/main"];
+    team.refused("ada", &push, "it was withdrawn");
+    let mut rejection = approval.clone();
+    rejection.decision = ApprovalDecision::Reject;
+    say("eve", &rejection);
+    others("eve");
+    say("cyd", &approval);
+    let told = team.refused("ada", &push, "eve rejected it");
+    assert_eq!(told.matches("rejected it").count(), 1, "{told}");
 }
 
 #[test]
