@@ -260,9 +260,7 @@ impl<'a> Judged<'a> {
             };
             let by_tag = self
                 .version
-                .filter(|version| {
-                    !record.versions.is_empty() && !self.commit.as_ref().is_some_and(|c| c.id == *version)
-                })
+                .filter(|version| !record.versions.is_empty() && self.commit.as_ref().is_none_or(|c| c.id != *version))
                 .map(|version| record.versions.iter().any(|listed| tag(listed, version)));
             take(record, self.at_commit(record).or(by_tag).map_or(Decision::Unknown(NO_HISTORY), Decision::of));
         }
