@@ -332,11 +332,18 @@ fn judge(
     if inside {
         confidence = Confidence::Weak;
         why.push("what it decodes to marks an example".to_owned());
+    } else if rule.exact {
+        if value::spells_it_out(secret) {
+            confidence = Confidence::Weak;
+            why.push("a word that marks an example or a placeholder".to_owned());
+        }
     } else if !matches!(rule.validator, Some(Validator::PrivateKey))
-        && let Some(doubt) = value::placeholder(secret)
+        && let Some(doubt) = value::placeholder(own_part(secret, rule))
     {
         // With a right checksum it was issued, however it looks.
-        let proved = confidence == Confidence::Verified && rule.validator.is_some_and(Validator::is_checksum);
+        let proved = confidence == Confidence::Verified
+            && rule.validator.is_some_and(Validator::is_checksum)
+            && !value::spells_it_out(secret);
         if doubt.certain && !proved {
             confidence = Confidence::Weak;
         }
@@ -363,6 +370,14 @@ fn judge(
         why,
         decoded: Vec::new(),
     })
+}
+
+/// What is left of a value without the piece that every value of its kind has, at its beginning.
+fn own_part<'s>(secret: &'s [u8], rule: &Rule) -> &'s [u8] {
+    let begins =
+        |word: &&String| secret.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()));
+    let longest = rule.keywords.iter().filter(begins).map(String::len).max().unwrap_or(0);
+    &secret[longest..]
 }
 
 /// Each span once: of matches that overlap the best stands.

@@ -122,6 +122,8 @@ struct RawRule {
     entropy: Option<f64>,
     #[serde(default)]
     need: Vec<Need>,
+    #[serde(default)]
+    exact: bool,
     near: Option<Near>,
     validator: Option<String>,
     #[serde(default)]
@@ -180,6 +182,8 @@ pub struct Rule {
     pub(crate) group: Option<usize>,
     /// True when the value is told by a name only.
     pub(crate) assigned: bool,
+    /// What elsewhere marks a placeholder (runs of `A`, dashes, brackets) is part of this form.
+    pub(crate) exact: bool,
     compiled: OnceLock<Option<Expression>>,
 }
 
@@ -231,6 +235,7 @@ impl Rule {
             allowed: Vec::new(),
             group: None,
             assigned: false,
+            exact: false,
             compiled: OnceLock::new(),
         }
     }
@@ -380,6 +385,7 @@ fn ready(raw: &RawRule, family: &Arc<Family>) -> Result<Rule, String> {
         within: near.within.min(WINDOW),
     });
     rule.validator = validator;
+    rule.exact = raw.exact;
     rule.assigned = assigned;
     rule.examples = Examples {
         positive: without_marks(&raw.positive),

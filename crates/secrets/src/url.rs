@@ -19,6 +19,9 @@ const USERS: &[&str] = &["user", "username", "foo", "myuser", "login", "name", "
 pub(crate) fn doubt(bytes: &[u8], span: &std::ops::Range<usize>) -> Option<&'static str> {
     let rest = bytes.get(span.end..).unwrap_or_default();
     let host = rest.strip_prefix(b"@").unwrap_or(rest);
+    if host.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"%2f")) {
+        return Some("it is of a socket file, which only this machine has");
+    }
     let end = host.iter().take(253).position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')));
     let host = host[..end.unwrap_or(host.len().min(253))].to_ascii_lowercase();
     let mut labels = host.split(|b| *b == b'.');
@@ -57,6 +60,7 @@ mod tests {
         assert!(of("postgres://admin:hunter77@host:5432/db", "hunter77").is_some());
         assert!(of("http://a:letmein9@proxy.example.com", "letmein9").is_some());
         assert!(of("redis://user:pass@10.0.0.3/0", "pass").is_some());
+        assert!(of("mongodb://app:kq7Zr2wx@%2Ftmp%2Fmongodb-27017.sock", "kq7Zr2wx").is_some());
         assert!(of("redis://app:pass7x@10.0.0.3/0", "pass7x").is_none());
     }
 }

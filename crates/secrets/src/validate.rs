@@ -382,7 +382,7 @@ fn armoured(secret: &[u8]) -> Option<(String, Vec<u8>, bool)> {
         if memchr::memmem::find(line, b": ").is_some() {
             continue; // Proc-Type, DEK-Info, Version, Comment
         }
-        if line.first() == Some(&b'=') && label.starts_with("PGP") {
+        if line.trim_ascii_start().first() == Some(&b'=') && label.starts_with("PGP") {
             break;
         }
         clean.extend(line.iter().filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')));
@@ -396,7 +396,8 @@ fn private_key(secret: &[u8]) -> Verdict {
     if bytes.len() < 32 {
         return Verdict::Doubted("its body is cut");
     }
-    let parses = if label.starts_with("OPENSSH") {
+    // OpenSSH's own form is what it is under any label, and some programs write another.
+    let parses = if label.starts_with("OPENSSH") || bytes.starts_with(b"openssh-key-v1\0") {
         bytes.starts_with(b"openssh-key-v1\0")
     } else if label.starts_with("PGP") {
         // A packet of tag 5, secret key (RFC 9580, 4.2).

@@ -65,7 +65,7 @@ const MARKS: &[&str] = &[
     "example", "placeholder", "changeme", "change_me", "change-me", "changeit", "replace", "insert", "redacted",
     "dummy", "fixme", "todo", "your_", "your-", "yourpass", "yoursecret", "yourtoken", "your api", "yourapi",
     "yourkey", "my_secret", "mysecret", "my-secret", "sample", "foobar", "notreal", "not-real", "not_real", "fake",
-    "xxxx", "****", "....", "----", "____", "aaaaaa", "000000", "not_a_", "not-a-", "lorem", "ipsum", "undefined",
+    "invalidinvalid", "xxxx", "****", "....", "----", "____", "aaaaaa", "000000", "not_a_", "not-a-", "lorem", "ipsum", "undefined",
     "deadbeef", "cafebabe", "<secret", "goes_here", "goes-here", "goeshere", "<your", "enter_", "some_", "some-",
 ];
 
@@ -75,6 +75,14 @@ const SEQUENCES: &[&str] = &[
     "123456789", "0123456", "abcdefg", "qwertyu", "asdfghj", "zxcvbnm", "987654321", "1a2b3c4d", "a1b2c3d4",
     "abcd1234", "1234abcd", "abc123abc", "12345abc", "q1w2e3r4",
 ];
+
+/// True for text that spells out that it is no secret, in more letters than chance puts together: a right checksum says nothing
+/// then, since anybody can compute one.
+pub(crate) fn spells_it_out(text: &[u8]) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let long = MARKS.iter().filter(|mark| mark.len() >= 7 && mark.bytes().all(|b| b.is_ascii_lowercase()));
+    long.into_iter().any(|mark| contains(&lower, mark))
+}
 
 /// True for text that says that it is an example.
 pub(crate) fn marks_example(text: &[u8]) -> bool {
@@ -170,10 +178,20 @@ pub(crate) fn template(value: &[u8]) -> Option<&'static str> {
         || (first == b'@' && last == b'@')
         || (first == b'_' && last == b'_')
         || (first == b':' && value[1..].iter().all(|b| b.is_ascii_alphabetic() || *b == b'_'))
-        || ["${", "$(", "#{", "{{", "}}", "<%", "%>", "%(", "%s", "%d", "%v", "{0}", "{1}", "$[", "@{", "!!", "<<"]
+        || holds_named_format(value)
+        || ["${", "$(", "#{", "{{", "}}", "<%", "%>", "%s", "%d", "%v", "{0}", "{1}", "$[", "@{", "!!", "<<"]
             .iter()
             .any(|part| contains(value, part));
     found.then_some("a template: another value is put in here")
+}
+
+/// Python's `%(name)s`.
+fn holds_named_format(value: &[u8]) -> bool {
+    memchr::memmem::find_iter(value, b"%(").any(|at| {
+        let rest = &value[at + 2..];
+        let name = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+        name > 0 && rest.get(name) == Some(&b')')
+    })
 }
 
 fn unquoted(value: &[u8]) -> &[u8] {
@@ -203,11 +221,13 @@ const COMMON: &[&str] = &[
     "foobar", "hello", "hunter", "welcome", "changeme", "default", "new", "old", "my", "mypass", "newpass", "oldpass",
     "some", "invalid", "wrong", "weak", "strong", "valid", "correct", "incorrect", "required", "confirmed",
     "username", "temp", "tmp", "dev", "prod", "staging", "local", "login", "secure", "pw", "passphrase", "example",
-    "testpass", "userpass", "key",
+    "testpass", "userpass", "key", "supersecret", "topsecret", "verysecret",
 ];
 
-/// True for a common word, alone or with up to four digits, or a few digits.
+/// True for a common word, alone or with up to four digits, or a few digits; signs may stand for letters.
 pub(crate) fn is_common(value: &[u8]) -> bool {
+    let folded: Vec<u8> = value.iter().map(|b| if *b == b'$' { b's' } else { *b }).collect();
+    let value = if value.starts_with(b"$") { value } else { &folded };
     let letters: Vec<u8> = value.iter().filter(|b| b.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).collect();
     let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
     let others = value.len() - letters.len() - digits;

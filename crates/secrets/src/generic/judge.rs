@@ -53,18 +53,21 @@ pub(super) fn judge(
     let placeholder = value::placeholder(text);
     match class {
         Class::Key => {
+            if let Some(why) = forms::contradicts(name, text) {
+                return said(Confidence::Weak, why);
+            }
             let fits = literal.quoted && (20..=256).contains(&length) && !wordy && !value::is_uuid(text);
             let sure = fits && placeholder.is_none() && random >= 0.8 && value::entropy(text) >= 3.3;
             if sure { said(Confidence::Likely, "a random value is called a key") } else { None }
         }
         Class::Token => {
+            if let Some(why) = forms::contradicts(name, text) {
+                return said(Confidence::Weak, why);
+            }
             if let Some(doubt) = placeholder {
                 let certain = doubt.certain || value::sequential(&lower) > 0.95;
                 let confidence = if certain { Confidence::Weak } else { Confidence::Likely };
                 return (random >= 0.5 && length >= 12).then(|| (confidence, doubt.why.to_owned()));
-            }
-            if let Some(why) = forms::contradicts(name, text) {
-                return said(Confidence::Weak, why);
             }
             if value::alternates(text) {
                 return said(Confidence::Weak, "digits and letters by turns, as people type them");

@@ -34,7 +34,8 @@ fn every_rule_finds_its_positives_and_no_negative() {
             for text in rule.examples.positive.iter().chain(&rule.examples.evasion) {
                 let found = secrets.try_text(text.as_bytes(), "example");
                 // Two rules of a family may find the same span: one of them has to.
-                if !found.iter().any(|(id, _, _)| of_family.contains(id)) {
+                let sure = |sure: &Confidence| *sure > Confidence::Weak || rule.prior == Prior::Low;
+                if !found.iter().any(|(id, _, confidence)| of_family.contains(id) && sure(confidence)) {
                     wrong.push(format!("{}: not found: {text}", rule.id));
                 }
             }
