@@ -11,6 +11,9 @@ use provost_gate::{GateError, Ledger, Remembered, Trail};
 use provost_keys::PublicKey;
 use provost_model::Timestamp;
 use provost_policy::{Functionary, Identity, POLICY_PAYLOAD, Policy};
+use provost_tlog::NoteKey;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::home::Home;
 use crate::judge::Anchors;
@@ -131,10 +134,10 @@ fn earlier(store: &Store, policy: &Policy, anchors: &[PublicKey]) -> Result<Vec<
     Ok(found)
 }
 
-/// What another policy made of the log is no use: other keys count, and other persons.
-fn remembered(home: &Home, store: &Store, policy: &Policy) -> PathBuf {
-    let id = store.log_key().full_id();
-    home.memory_path().join("ledgers").join(format!("{}-{}.sqlite", id.short(), policy.digest.short()))
+/// What another policy made of the log is no use: other keys count, and other persons. `what` tells apart what else is remembered.
+pub(crate) fn memory_of(home: &Home, log: &NoteKey, policy: &Policy, what: &str) -> PathBuf {
+    let name = format!("{}-{}{what}.sqlite", log.full_id().short(), policy.digest.short());
+    home.memory_path().join("ledgers").join(name)
 }
 
 /// Reads what the store's log says, from where it was read to before.
@@ -151,9 +154,9 @@ pub(crate) fn read(home: &Home, store: &Store, policy: &Policy) -> Result<Ledger
 /// # Errors
 /// As there.
 pub(crate) fn read_by(home: &Home, store: &Store, policy: &Policy, anchors: &[PublicKey]) -> Result<Ledger> {
-    let path = remembered(home, store, policy);
+    let path = memory_of(home, store.log_key(), policy, "");
     let size = store.checkpoint()?.unverified().size;
-    let mut ledger = recall(&path, size).unwrap_or_default();
+    let (mut ledger, ()) = recall(&path, size).unwrap_or_default();
     let from = ledger.size;
     // What is new since this policy is in force is this policy's to judge.
     let earlier = if from == 0 { earlier(store, policy, anchors)? } else { Vec::new() };
@@ -182,7 +185,7 @@ pub(crate) fn read_by(home: &Home, store: &Store, policy: &Policy, anchors: &[Pu
     }
     if ledger.size != from {
         // A memory that cannot be written costs time, and nothing else.
-        let _ = remember(&path, &mut ledger, from == 0);
+        let _ = remember(&path, &mut ledger, &(), from == 0);
     }
     Ok(ledger)
 }
@@ -222,18 +225,22 @@ fn check_key(digest: &str) -> String {
     format!("check {digest}")
 }
 
-/// What is remembered, if it is of this log's past.
-fn recall(path: &Path, size: u64) -> Option<Ledger> {
+/// What is remembered, if it is of this log's past, and what was kept with it.
+pub(crate) fn recall<More: DeserializeOwned>(path: &Path, size: u64) -> Option<(Ledger, More)> {
     if !path.exists() {
         return None;
     }
     let recall = Recall::open(path).ok()?;
-    let mut ledger: Ledger = serde_json::from_slice(&recall.state().ok()??).ok()?;
+    let (mut ledger, more): (Ledger, More) = serde_json::from_slice(&recall.state().ok()??).ok()?;
     ledger.remembered = Some(Arc::new(Memory { recall, path: path.to_path_buf() }));
-    (ledger.size <= size).then_some(ledger)
+    (ledger.size <= size).then_some((ledger, more))
 }
 
-fn remember(path: &Path, ledger: &mut Ledger, anew: bool) -> Result<()> {
+/// Remembers what was read. `anew` forgets what was there.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn remember<More: Serialize>(path: &Path, ledger: &mut Ledger, more: &More, anew: bool) -> Result<()> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
@@ -244,7 +251,7 @@ fn remember(path: &Path, ledger: &mut Ledger, anew: bool) -> Result<()> {
     let checks = ledger.checks.iter().map(|(digest, envelope)| (check_key(digest), envelope.clone().into_bytes()));
     values.extend(checks);
     let (trails, checks) = (std::mem::take(&mut ledger.trails), std::mem::take(&mut ledger.checks));
-    let state = serde_json::to_vec(ledger);
+    let state = serde_json::to_vec(&(&*ledger, more));
     (ledger.trails, ledger.checks) = (trails, checks);
     Recall::open(path)?.put(ledger.size, &state?, anew, values)?;
     Ok(())

@@ -4,12 +4,14 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use provost_attest::Envelope;
 use provost_gate::Ledger;
 use provost_policy::{POLICY_PAYLOAD, Policy};
 use provost_repo::Published;
-use provost_tlog::{LeafNodes, SignedCheckpoint, consistency_proof, leaf_hash, root_of};
+use provost_tlog::{Frontier, SignedCheckpoint, leaf_hash};
+use serde::{Deserialize, Serialize};
 
-use super::ledger::{counted, past, vouching};
+use super::ledger::{counted, memory_of, past, recall, remember, vouching};
 use super::publish::{FILE, LOG_REF, PublishedEntry, path_of};
 use crate::home::Home;
 use crate::judge::Anchors;
@@ -35,32 +37,65 @@ pub(crate) fn read(home: &Home, directory: &Path, policy: &Policy) -> Result<Opt
         bail!("the log in {LOG_REF} has more than {ENTRIES} entries");
     }
     let vouching = vouching(policy, &Anchors::load(Some(home), &[], &[])?.keys);
-    let mut then: Option<Policy> = None;
-    let mut ledger = Ledger::default();
-    let mut leaves = Vec::new();
-    for index in 0..size {
+    let memory = home.memory();
+    let id = key.full_id();
+    let seen = memory.newest(&id)?;
+    if let Some(seen) = seen.as_ref().map(|seen| seen.unverified().size).filter(|seen| *seen > size) {
+        bail!(
+            "{LOG_REF} has {size} entries, and {seen} were seen before: it was rolled back, or not fetched with the rest"
+        );
+    }
+    let same = |seen: &SignedCheckpoint| seen.unverified().size == size;
+    if seen
+        .as_ref()
+        .filter(|seen| same(seen))
+        .is_some_and(|seen| seen.unverified().root != checkpoint.unverified().root)
+    {
+        bail!("{LOG_REF} is not the log of {size} entries that was seen before: it was changed");
+    }
+    let path = memory_of(home, key, policy, "-published");
+    let (mut ledger, mut read): (Ledger, Read) = recall(&path, size).unwrap_or_default();
+    let from = ledger.size;
+    // A server whose key was changed is known by what it signed under the policy of that time.
+    let mut then =
+        read.policy.as_deref().and_then(|text| past(policy, &vouching, &Envelope::parse(text.as_bytes()).ok()?, None));
+    for index in from..size {
         let bytes = published.read(&path_of(index), FILE)?.with_context(|| format!("{LOG_REF} lacks entry {index}"))?;
         let (entry, envelope) = PublishedEntry::open(&bytes).with_context(|| format!("entry {index} of {LOG_REF}"))?;
-        leaves.push(leaf_hash(&entry));
-        // A server whose key was changed is known by what it signed under the policy of that time.
+        read.frontier.push(leaf_hash(&entry));
+        if let Some(seen) = seen.as_ref().filter(|seen| seen.unverified().size == index + 1)
+            && seen.unverified().root != read.frontier.root()
+        {
+            bail!("the first {} entries of {LOG_REF} are not those that were seen before: it was changed", index + 1);
+        }
         if envelope.payload_type() == POLICY_PAYLOAD {
-            then = past(policy, &vouching, &envelope, then.as_ref()).or(then);
+            if let Some(next) = past(policy, &vouching, &envelope, then.as_ref()) {
+                then = Some(next);
+                read.policy = Some(envelope.to_json());
+            }
         } else if let Some(verified) = counted(policy, then.as_ref().unwrap_or(policy), &envelope, ledger.newest) {
             let applied = ledger.apply(&policy.access, index, verified.value());
             applied.with_context(|| format!("entry {index} of {LOG_REF}"))?;
         }
         ledger.size = index + 1;
     }
-    if root_of(&leaves) != checkpoint.unverified().root {
+    if read.frontier.root() != checkpoint.unverified().root {
         bail!("the entries of {LOG_REF} are not those of its checkpoint: it was changed, or fetched in part");
     }
-    let memory = home.memory();
-    let id = key.full_id();
-    let prove = |from: u64, to: u64| {
-        let upto = leaves.get(..usize::try_from(to).ok()?)?;
-        consistency_proof(&LeafNodes(upto), from, to).ok()
-    };
-    memory.compare(&id, checkpoint.unverified(), &prove).with_context(|| format!("the log in {LOG_REF}"))?;
     let _ = memory.remember(&id, &checkpoint);
+    if ledger.size != from {
+        // What cannot be written costs time, and nothing else.
+        let _ = remember(&path, &mut ledger, &read, from == 0);
+    }
     Ok(Some(ledger))
+}
+
+/// What is kept of a published log beside what it says.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Read {
+    /// The tree of the entries that were read.
+    frontier: Frontier,
+    /// The newest policy among them that led to the one in force, signed.
+    policy: Option<String>,
 }
