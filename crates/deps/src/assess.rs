@@ -11,7 +11,7 @@ use crate::database::{Database, DatabaseError};
 use crate::ecosystem;
 use crate::git::{self, GIT, History, NoHistory};
 use crate::inventory::{Collected, Source, Ways};
-use crate::matching::{Answer, Vulnerability, judge};
+use crate::matching::{Answer, Grave, Vulnerability, judge, judge_for};
 use crate::origin::Flaw;
 use crate::release::ReleasedBy;
 
@@ -87,7 +87,7 @@ impl Fault {
 pub const MAXIMUM_ISSUES: usize = 50_000;
 
 /// Packages that are judged before their answers are shortened.
-const TOGETHER: usize = 512;
+const TOGETHER: usize = 64;
 
 /// Something wrong with a package of a source.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -230,15 +230,22 @@ pub fn assess(collected: &Collected, database: &Database, history: &dyn History)
             places.push((source, index, number));
         }
     }
+    let grave = Grave::default();
     let mut room = Room::default();
     let mut answers: Vec<Shared> = Vec::with_capacity(unique.len());
     for unique in unique.chunks(TOGETHER) {
-        let judged = unique.par_iter().with_min_len(64).map(|package| judge(database, package, history));
+        // Of what is not listed any more nothing is put together.
+        let only = (room.any >= MAXIMUM_ISSUES).then_some(&grave);
+        let judged = unique.par_iter().with_min_len(8).map(|package| judge_for(database, package, history, only));
         for answer in judged.collect::<Result<Vec<_>, _>>()? {
             let known = answer.vulnerabilities.len();
             let kept =
                 answer.vulnerabilities.into_iter().filter(|one| room.takes(one)).map(Arc::new).collect::<Vec<_>>();
-            answers.push(Shared { cut: kept.len() < known, vulnerabilities: kept, undecided: answer.undecided });
+            answers.push(Shared {
+                cut: answer.left_out || kept.len() < known,
+                vulnerabilities: kept,
+                undecided: answer.undecided,
+            });
         }
     }
     // The same package in many places is an issue in each.

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use provost_formats::osv::{self, RangeKind};
 use provost_formats::version;
@@ -79,6 +80,27 @@ pub struct Answer {
     pub vulnerabilities: Vec<Vulnerability>,
     /// Why it could not be judged, or not wholly.
     pub undecided: Vec<String>,
+    /// More is known against it than attacks and what is exploited, and was not asked for.
+    pub left_out: bool,
+}
+
+/// Which advisories are about attacks or are known to be exploited; remembered, since thousands of packages may ask.
+#[derive(Debug, Default)]
+pub(crate) struct Grave(Mutex<HashMap<String, bool>>);
+
+impl Grave {
+    fn is(&self, database: &Database, record: &Record) -> Result<bool, DatabaseError> {
+        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = known().get(&record.id) {
+            return Ok(*answer);
+        }
+        let mut answer = record.kind == Kind::Malicious;
+        for id in std::iter::once(&record.id).chain(&record.aliases).chain(&record.upstream) {
+            answer = answer || id.starts_with("CVE-") && database.exploited(id)?.is_some();
+        }
+        known().insert(record.id.clone(), answer);
+        Ok(answer)
+    }
 }
 
 /// Judges one package. Where it comes from a git repository, `history` tells what its commit has behind it.
@@ -86,6 +108,16 @@ pub struct Answer {
 /// # Errors
 /// The database cannot be read.
 pub fn judge(database: &Database, package: &Package, history: &dyn History) -> Result<Answer, DatabaseError> {
+    judge_for(database, package, history, None)
+}
+
+/// As [`judge`], of attacks and what is exploited only.
+pub(crate) fn judge_for(
+    database: &Database,
+    package: &Package,
+    history: &dyn History,
+    only: Option<&Grave>,
+) -> Result<Answer, DatabaseError> {
     let mut answer = Answer::default();
     let names = ecosystem::of_package(package);
     let commit = git::commit_of(package).map(|(repository, id)| Commit { repository, id, history });
@@ -99,7 +131,7 @@ pub fn judge(database: &Database, package: &Package, history: &dyn History) -> R
                 answer.undecided.push(format!("the database has no advisories for repositories ({GIT})"));
             }
             let judged = Judged::new(Ecosystem::Generic, package.version.as_deref(), package, Some(commit));
-            answer.decide(database, &judged, &[], &by_commit)?;
+            answer.decide(database, &judged, (&[], &by_commit), only)?;
             return Ok(answer);
         }
         if matches!(&package.source, PackageSource::Path { path } if !is_archive(path)) {
@@ -146,7 +178,7 @@ pub fn judge(database: &Database, package: &Package, history: &dyn History) -> R
         }
         return Ok(answer);
     }
-    answer.decide(database, &judged, &records, &by_commit)?;
+    answer.decide(database, &judged, (&records, &by_commit), only)?;
     Ok(answer)
 }
 
@@ -155,10 +187,20 @@ impl Answer {
         &mut self,
         database: &Database,
         judged: &Judged<'_>,
-        records: &[Record],
-        by_commit: &[Record],
+        (records, by_commit): (&[Record], &[Record]),
+        only: Option<&Grave>,
     ) -> Result<(), DatabaseError> {
-        let hits = judged.hits(records, by_commit, &mut self.undecided);
+        let mut hits = judged.hits(records, by_commit, &mut self.undecided);
+        if let Some(grave) = only {
+            let all = std::mem::take(&mut hits);
+            for record in all {
+                if grave.is(database, record)? {
+                    hits.push(record);
+                } else {
+                    self.left_out = true;
+                }
+            }
+        }
         self.vulnerabilities = grouped(&hits, judged);
         for one in &mut self.vulnerabilities {
             let ids = std::iter::once(&one.id).chain(&one.aliases).chain(&one.upstream);

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use provost_model::Finding;
 use provost_scan::State;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Value, json};
 
 use super::{Done, findings, text};
@@ -14,7 +15,7 @@ use crate::scan::output;
 pub(crate) fn write(args: &Judging, done: &Done) -> Result<()> {
     let report = match args.format {
         Format::Text => text::report(done),
-        Format::Json => format!("{:#}\n", json(done)),
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(&Report(done))?),
         Format::Sarif => format!("{:#}\n", sarif_log(done)),
         Format::Github => github(done),
         Format::Gitlab => bail!("--format gitlab is for secrets: take sarif or json"),
@@ -26,12 +27,34 @@ pub(crate) fn write(args: &Judging, done: &Done) -> Result<()> {
     Ok(())
 }
 
-fn json(done: &Done) -> Value {
-    let packages = |index: usize| &done.collected.sources[index].inventory.packages;
-    let issues: Vec<Value> = done
-        .rows
-        .iter()
-        .map(|row| {
+/// The report as JSON. Issues may be very many: each is made when it is written, and not all of them are held as values.
+struct Report<'d>(&'d Done);
+
+impl Serialize for Report<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rest = rest(self.0);
+        let rest = rest.as_object().into_iter().flatten();
+        // In the order of their names, as the rest is.
+        let (before, after): (Vec<_>, Vec<_>) = rest.partition(|(name, _)| name.as_str() < "issues");
+        let mut map = serializer.serialize_map(Some(before.len() + after.len() + 1))?;
+        for (name, value) in before {
+            map.serialize_entry(name, value)?;
+        }
+        map.serialize_entry("issues", &Issues(self.0))?;
+        for (name, value) in after {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+struct Issues<'d>(&'d Done);
+
+impl Serialize for Issues<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let done = self.0;
+        let packages = |index: usize| &done.collected.sources[index].inventory.packages;
+        serializer.collect_seq(done.rows.iter().map(|row| {
             let package = &packages(row.issue.source)[row.issue.package];
             let path: Vec<String> =
                 row.issue.path.iter().map(|index| findings::name_of(&packages(row.issue.source)[*index])).collect();
@@ -59,8 +82,12 @@ fn json(done: &Done) -> Value {
                 "reach": row.reach,
                 "vex": row.vex.as_ref().map(|vex| json!({"status": vex.status.name(), "why": vex.why})),
             })
-        })
-        .collect();
+        }))
+    }
+}
+
+/// All but the issues.
+fn rest(done: &Done) -> Value {
     let undecided: Vec<Value> = done
         .assessment
         .undecided
@@ -111,7 +138,6 @@ fn json(done: &Done) -> Value {
         "complete": done.is_complete(),
         "sources": sources,
         "judged": done.assessment.judged,
-        "issues": issues,
         "findings": others,
         "image": done.image,
         "notJudged": undecided,
