@@ -126,7 +126,7 @@ pub(crate) fn judge_for(
         None => Records::default(),
     };
     let Some(name) = names.iter().find(|name| database.covers(name)) else {
-        if let Some(commit) = commit.filter(|_| database.covers(GIT) || !by_commit.is_empty()) {
+        if let Some(commit) = commit.filter(|_| names.is_empty() || database.covers(GIT) || !by_commit.is_empty()) {
             if !database.covers(GIT) {
                 answer.undecided.push(format!("the database has no advisories for repositories ({GIT})"));
             }
@@ -329,7 +329,9 @@ impl<'a> Judged<'a> {
 
     fn affects(&self, record: &Record) -> Decision {
         let Some(version) = self.version else {
-            return Decision::Unknown("it speaks of versions, and only a commit is known");
+            let commits = record.ranges.iter().any(|range| range.kind == RangeKind::Git);
+            let versions = "it speaks of versions, and only a commit is known";
+            return Decision::Unknown(if commits { NO_HISTORY } else { versions });
         };
         let same = |listed: &String| listed == version || self.compare(RangeKind::Ecosystem, listed, version).is_eq();
         if record.versions.iter().any(same) {

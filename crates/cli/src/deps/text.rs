@@ -1,6 +1,6 @@
 //! Findings about dependencies for people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use provost_deps::{Fault, Kind, Severity};
@@ -342,6 +342,15 @@ fn beside(out: &mut String, done: &Done) {
     let _ = writeln!(out, "{}", render::dim(&text));
 }
 
+/// What was not judged for one reason.
+#[derive(Default)]
+struct NotJudged {
+    /// Source and package.
+    packages: BTreeSet<(usize, usize)>,
+    /// Advisories of which that is said.
+    advisories: u64,
+}
+
 /// What was not judged, by reason: it is not free of anything.
 fn gaps(out: &mut String, done: &Done) {
     if done.collected.sources.is_empty() {
@@ -381,20 +390,33 @@ fn gaps(out: &mut String, done: &Done) {
             let _ = writeln!(out, "  {}", render::dim("… the JSON report lists all"));
         }
     }
-    let mut reasons: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
+    // By reason: the packages, and how many advisories it is said of.
+    let mut reasons: BTreeMap<&str, NotJudged> = BTreeMap::new();
     for one in &done.assessment.undecided {
-        let name = &done.collected.sources[one.source].inventory.packages[one.package].name;
-        let why =
-            if one.why.starts_with("only declared") { "only declared, not resolved to a version" } else { &one.why };
-        reasons.entry(why).or_insert((0, name)).0 += 1;
+        let (advisories, why) = match one.why.split_once(": ") {
+            Some((id, why)) if id.contains('-') && !id.contains(' ') => (1, why),
+            _ if one.why.starts_with("only declared") => (0, "only declared, not resolved to a version"),
+            _ => (0, one.why.as_str()),
+        };
+        let known = reasons.entry(why).or_default();
+        known.packages.insert((one.source, one.package));
+        known.advisories += advisories;
     }
-    for (why, (number, first)) in reasons.iter().take(20) {
-        let example = if *number == 1 { (*first).to_owned() } else { format!("{first}, …") };
+    for (why, NotJudged { packages, advisories }) in reasons.iter().take(20) {
+        let name = |(source, package): &(usize, usize)| {
+            done.collected.sources[*source].inventory.packages[*package].name.as_str()
+        };
+        let first = packages.first().map(name).unwrap_or_default();
+        let example = if packages.len() == 1 { first.to_owned() } else { format!("{first}, …") };
+        let by = match advisories {
+            0 => String::new(),
+            number => format!(", {}", count(*number, "advisory", "advisories")),
+        };
         let _ = writeln!(
             out,
-            "{} {} ({}): {}",
+            "{} {} ({}){by}: {}",
             render::warning("not judged:"),
-            count(*number, "package", "packages"),
+            count(packages.len() as u64, "package", "packages"),
             printable(&example),
             printable(why)
         );
