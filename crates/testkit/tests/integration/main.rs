@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("provost-image", &["provost-model", "provost-formats", "provost-remote"]),
     ("provost-behaviour", &["provost-model"]),
     ("provost-scan", &["provost-model", "provost-formats"]),
-    ("provost-deps", &["provost-model", "provost-formats", "provost-scan"]),
+    ("provost-deps", &["provost-model", "provost-formats", "provost-scan", "provost-repo"]),
     ("provost-config", &["provost-model", "provost-formats"]),
     ("provost-secrets", &["provost-model", "provost-formats", "provost-scan", "provost-repo"]),
     ("provost-policy", &["provost-model", "provost-keys", "provost-tlog", "provost-attest"]),
