@@ -2,6 +2,9 @@
 
 use crate::validate;
 
+/// Percent encoding (RFC 3986, 2.1), as findings name it.
+pub(crate) const PERCENT: &str = "percent encoding";
+
 /// A run of base64 has to be so long; shorter ones hold no secret.
 const BASE64: usize = 20;
 /// The same of hexadecimal digits.
@@ -200,7 +203,7 @@ fn escape(bytes: &[u8]) -> Option<(&'static str, String, usize)> {
     };
     let character = |code: u32| char::from_u32(code).filter(|c| c.is_ascii() && *c != '\0').map(String::from);
     match bytes {
-        [b'%', ..] => Some(("percent encoding", character(hex(1, 2)?)?, 3)),
+        [b'%', ..] => Some((PERCENT, character(hex(1, 2)?)?, 3)),
         [b'\\', b'u', b'{', ..] => {
             let end = bytes.iter().take(12).position(|b| *b == b'}')?;
             Some(("escapes", character(number(&bytes[3..end], 16)?)?, end + 1))

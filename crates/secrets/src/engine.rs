@@ -394,7 +394,10 @@ fn resolve(mut found: Vec<Match>, engine: &Engine) -> Vec<Match> {
             let same_text = other.decoded == one.decoded && other.decoded.is_empty();
             // Decoded ones all stand at the place of the encoded text: the secrets decide.
             let same_secret = contains(&other.secret, &one.secret) || contains(&one.secret, &other.secret);
-            other.end > one.start && (same_text || same_secret)
+            // As it stands there and percent-decoded, by one rule: `%3D` in a token is `=` the other way.
+            let percent = |a: &Match, b: &Match| a.decoded.is_empty() && b.decoded == [decode::PERCENT];
+            let same_value = other.by == one.by && (percent(other, &one) || percent(&one, other));
+            other.end > one.start && (same_text || same_secret || same_value)
         };
         let from = active.max(kept.len().saturating_sub(LOOKED_BACK));
         match kept[from..].iter().rposition(overlaps).map(|at| from + at) {

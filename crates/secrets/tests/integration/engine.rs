@@ -257,6 +257,21 @@ fn a_piece_that_is_too_full_is_not_taken_for_scanned() {
 }
 
 #[test]
+fn a_value_with_percent_signs_is_one_finding() {
+    let secrets = secrets(Options::default());
+    for text in [
+        "URI=mongodb://app:kq7Zr{}2wx%40Lm@db.acme.net/main\n",
+        "TWITTER_BEARER_TOKEN=\"AAAAAAAAAAAAAAAAAAAAAQXv{}jiTAAAAAAN5RsPRE2hNWVHi4nHYT54tzqBca%3DtEoLx4wec8NAF8nfnjQ7UzgGmlbmDp8UNL7m03RmaGsjRPN9od\"",
+    ] {
+        let found = secrets.try_text(text.replace("{}", "").as_bytes(), "a.env");
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+    }
+    // Two addresses, of which one is written in the other, are two.
+    let both = "to=https%3A%2F%2Fapp%3Akq7Zr{}2wx%40a.acme.net https://svc:Lm9Tq{}4vb@b.acme.net/".replace("{}", "");
+    assert!(secrets.try_text(both.as_bytes(), "a.env").len() >= 2);
+}
+
+#[test]
 fn a_line_that_sets_a_variable_is_a_setting_in_prose_too() {
     let secrets = secrets(Options::default());
     let likely = |text: &str| {
