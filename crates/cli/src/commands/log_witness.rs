@@ -85,7 +85,7 @@ pub fn sign(args: &CosignArgs, context: &Context) -> Result<Exit> {
     let witness = NoteKey::new(&args.name, NoteKeyKind::CosignatureV1, signer.public_key().clone())?;
     anstream::println!("{line}");
     anstream::eprintln!(
-        "cosigned {} at {}; for the policy: [[witness]] key = \"{witness}\"",
+        "cosigned {} at {}; for the policy:\n\n[[witness]]\nkey = \"{witness}\"",
         printable(key.name()),
         count(size, "entry", "entries")
     );
