@@ -31,9 +31,6 @@ pub struct Trail {
     /// The scans and tests that speak of it, in the order of the log: the SHA-256 of each one's envelope.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<String>,
-    /// Nothing that is remembered adds to it.
-    #[serde(skip)]
-    whole: bool,
 }
 
 impl Trail {
@@ -100,6 +97,9 @@ pub struct Ledger {
     /// What is remembered.
     #[serde(skip)]
     pub remembered: Option<Arc<dyn Remembered>>,
+    /// Other logs, whose word on checks, pushers and times counts too.
+    #[serde(skip)]
+    beside: Vec<Arc<Ledger>>,
     /// Approvals, withdrawals, rejections.
     pub approvals: Vec<Seen>,
     /// Verdicts on critical steps, in the order of the log. Those on contributions are for people: nothing takes them.
@@ -244,34 +244,47 @@ impl Ledger {
     /// # Errors
     /// What is remembered cannot be read.
     pub fn trail(&self, id: &str) -> Result<Trail, GateError> {
-        let later = self.trails.get(id);
         let mut trail = match &self.remembered {
-            Some(remembered) if later.is_none_or(|later| !later.whole) => remembered.trail(id)?.unwrap_or_default(),
-            _ => Trail::default(),
+            Some(remembered) => remembered.trail(id)?.unwrap_or_default(),
+            None => Trail::default(),
         };
-        if let Some(later) = later {
+        if let Some(later) = self.trails.get(id) {
             trail.add(later.clone());
+        }
+        for other in &self.beside {
+            let theirs = other.trail(id)?;
+            let earliest = [trail.first_seen, theirs.first_seen].into_iter().flatten().min();
+            trail.add(Trail { tips: BTreeSet::new(), ..theirs });
+            trail.first_seen = earliest;
         }
         Ok(trail)
     }
 
     /// Adds what another log says of approvals, checks, pushers and times: whatever was earlier there was earlier.
-    ///
-    /// # Errors
-    /// As [`Ledger::trail`].
-    pub fn add_all(&mut self, other: Self) -> Result<(), GateError> {
-        for seen in other.approvals {
+    pub fn add_all(&mut self, mut other: Self) {
+        for seen in std::mem::take(&mut other.approvals) {
             self.add(seen);
         }
-        for (id, theirs) in other.trails {
-            let mut own = self.trail(&id)?;
-            let earliest = [own.first_seen, theirs.first_seen].into_iter().flatten().min();
-            own.add(Trail { first_seen: None, tips: BTreeSet::new(), ..theirs });
-            self.trails.insert(id, Trail { first_seen: earliest, whole: true, ..own });
-        }
-        self.checks.extend(other.checks);
         self.newest = self.newest.max(other.newest);
-        Ok(())
+        self.beside.push(Arc::new(other));
+    }
+
+    /// The envelope of a check, as JSON.
+    fn check(&self, digest: &str) -> Result<Option<String>, GateError> {
+        if let Some(text) = self.checks.get(digest) {
+            return Ok(Some(text.clone()));
+        }
+        if let Some(remembered) = &self.remembered
+            && let Some(text) = remembered.check(digest)?
+        {
+            return Ok(Some(text));
+        }
+        for other in &self.beside {
+            if let Some(text) = other.check(digest)? {
+                return Ok(Some(text));
+            }
+        }
+        Ok(None)
     }
 
     /// Scans and tests of a tree or commit, verified anew by the keys of the policy.
@@ -286,11 +299,7 @@ impl Ledger {
         }
         let mut found = Vec::new();
         for digest in &all.checks {
-            let text = match (self.checks.get(digest), &self.remembered) {
-                (Some(text), _) => Some(text.clone()),
-                (None, Some(remembered)) => remembered.check(digest)?,
-                (None, None) => None,
-            };
+            let text = self.check(digest)?;
             let text = text.ok_or_else(|| GateError::Memory(format!("the check {digest} is not in it")))?;
             let verified = Envelope::parse(text.as_bytes()).ok().and_then(|e| verify_envelope(&e, &signers, 1).ok());
             found.extend(verified.map(|statement| CheckStatement { statement }));
@@ -362,12 +371,25 @@ mod tests {
         let mut other = Ledger::default();
         other.trails.insert("a".into(), trail(2, "z", "cyd"));
         other.trails.insert("b".into(), trail(7, "z", "cyd"));
-        ledger.add_all(other).expect("added");
+        ledger.add_all(other);
         let all = ledger.trail("a").expect("read");
         assert_eq!(all.first_seen, Some(Timestamp::from_seconds(2)));
         assert_eq!(all.pushers.iter().map(String::as_str).collect::<Vec<_>>(), ["ada", "bob", "cyd"]);
         assert_eq!(all.tips.iter().map(String::as_str).collect::<Vec<_>>(), ["x", "y"]);
         assert_eq!(ledger.trail("b").expect("read").first_seen, Some(Timestamp::from_seconds(7)));
+    }
+
+    /// What another log was read to before is not read again, and counts all the same.
+    #[test]
+    fn another_log_may_be_remembered_too() {
+        let other = Ledger { remembered: Some(Arc::new(Kept(trail(2, "z", "cyd")))), ..Ledger::default() };
+        let mut ledger = Ledger::default();
+        ledger.trails.insert("a".into(), trail(3, "y", "bob"));
+        ledger.add_all(other);
+        let all = ledger.trail("a").expect("read");
+        assert_eq!(all.first_seen, Some(Timestamp::from_seconds(2)));
+        assert_eq!(all.pushers.iter().map(String::as_str).collect::<Vec<_>>(), ["bob", "cyd"]);
+        assert_eq!(all.tips.iter().map(String::as_str).collect::<Vec<_>>(), ["y"]);
     }
 
     #[test]

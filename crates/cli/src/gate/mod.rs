@@ -56,7 +56,7 @@ pub(crate) fn hear(
         None => Ledger::default(),
     };
     if let Some(other) = published::read(&context.home, &case.clone.directory, policy)? {
-        ledger.add_all(other)?;
+        ledger.add_all(other);
     }
     let times = time::find(policy, &case.proposal.binding, &ledger, store, vouched, tokens)?;
     let approvals = Approvals::gather(case, &ledger, places, clock::now())?;

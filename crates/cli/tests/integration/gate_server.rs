@@ -80,6 +80,12 @@ fn a_server_s_log_brings_approvals_into_every_clone() {
     let listed = provost("bob", 0, &["approvals", "HEAD", "--onto", "main"]);
     assert!(listed.contains("ada approves exactly this") && listed.contains("by log, from the log"), "{listed}");
     provost("bob", 0, &["gate", "--head", "HEAD", "--onto", "main"]);
+    // What was read of the log before counts as much as what is new.
+    for _ in 0..2 {
+        let judged =
+            provost("bob", 0, &["gate", "--head", "HEAD", "--onto", "main", "--no-attest", "--format", "json"]);
+        assert!(judged.contains("\"firstProposed\": {"), "{judged}");
+    }
     let before = git("bob", 0, &["rev-parse", "refs/provost/log~1"]).trim().to_owned();
     git("bob", 0, &["push", "-q", "origin", "main"]);
     // A log that was put back, and one with an entry less, decide nothing.
