@@ -40,15 +40,11 @@ impl Index {
     }
 
     fn try_open(path: &Path) -> rusqlite::Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(Duration::from_secs(30))?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if version != VERSION {
-            connection.execute_batch(&format!(
-                "BEGIN IMMEDIATE;
-                 DROP TABLE IF EXISTS record; DROP TABLE IF EXISTS subject; DROP TABLE IF EXISTS list;
+        let connection = database(
+            path,
+            "NORMAL",
+            VERSION,
+                "DROP TABLE IF EXISTS record; DROP TABLE IF EXISTS subject; DROP TABLE IF EXISTS list;
                  DROP TABLE IF EXISTS pack; DROP TABLE IF EXISTS checkpoint;
                  CREATE TABLE record (idx INTEGER PRIMARY KEY, envelope BLOB NOT NULL, payload_type TEXT NOT NULL,
                    predicate_type TEXT, step TEXT, invocation TEXT, pack INTEGER NOT NULL, line INTEGER NOT NULL) STRICT;
@@ -57,11 +53,8 @@ impl Index {
                  CREATE INDEX record_by_envelope ON record (envelope);
                  CREATE TABLE subject (digest BLOB NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (digest, idx)) STRICT, WITHOUT ROWID;
                  CREATE TABLE list (blob BLOB NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (blob, idx)) STRICT, WITHOUT ROWID;
-                 CREATE TABLE checkpoint (size INTEGER PRIMARY KEY) STRICT;
-                 PRAGMA user_version = {VERSION};
-                 COMMIT;"
-            ))?;
-        }
+                 CREATE TABLE checkpoint (size INTEGER PRIMARY KEY) STRICT;",
+        )?;
         Ok(Self { path: path.to_path_buf(), connection })
     }
 
@@ -213,6 +206,20 @@ impl Index {
             .map_err(failed)?;
         rows.collect::<Result<_, _>>().map_err(failed)
     }
+}
+
+/// Opens a database that several processes may use; one of another version is made anew. `synchronous` says what a loss of power
+/// may cost (SQLite, `PRAGMA synchronous`).
+pub(crate) fn database(path: &Path, synchronous: &str, version: i64, tables: &str) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(30))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found != version {
+        connection.execute_batch(&format!("BEGIN IMMEDIATE; {tables} PRAGMA user_version = {version}; COMMIT;"))?;
+    }
+    Ok(connection)
 }
 
 /// Opens a database that can be made again: a damaged or foreign file is thrown away.

@@ -3,12 +3,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use crate::EvidenceError;
-use crate::index::{number, renewed, wrong};
+use crate::index::{database, number, renewed, wrong};
 
 const VERSION: i64 = 1;
 
@@ -30,22 +29,15 @@ impl Recall {
     }
 
     fn try_open(path: &Path) -> rusqlite::Result<Connection> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(Duration::from_secs(30))?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
         // A loss of power costs the memory of the last moments, and nothing else.
-        connection.pragma_update(None, "synchronous", "OFF")?;
-        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if version != VERSION {
-            connection.execute_batch(&format!(
-                "BEGIN IMMEDIATE;
-                 DROP TABLE IF EXISTS state; DROP TABLE IF EXISTS value;
-                 CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), entries INTEGER NOT NULL, state BLOB NOT NULL) STRICT;
-                 CREATE TABLE value (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-                 PRAGMA user_version = {VERSION};
-                 COMMIT;"
-            ))?;
-        }
+        let connection = database(
+            path,
+            "OFF",
+            VERSION,
+            "DROP TABLE IF EXISTS state; DROP TABLE IF EXISTS value;
+             CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), entries INTEGER NOT NULL, state BLOB NOT NULL) STRICT;
+             CREATE TABLE value (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+        )?;
         // From the first question on, all answers are of the same moment.
         connection.execute_batch("BEGIN")?;
         Ok(connection)

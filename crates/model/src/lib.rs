@@ -26,7 +26,7 @@ pub use package::{
     Claims, Completeness, Distribution, Ecosystem, Inventory, Package, PackageHash, PackageSource, Problem, Root,
     Scope, Scopes,
 };
-pub use purl::{MAXIMUM_PURL_BYTES, Purl, PurlBuilder, PurlError};
+pub use purl::{MAXIMUM_PURL_BYTES, Purl, PurlBuilder, PurlError, repository_address};
 pub use requirement::{ALL_REQUIREMENTS, Requirement, Strength};
 pub use run::{Ending, EnvironmentFact, FactSource, Isolation, RunRecord, Tool};
 pub use text::{count, human_bytes, printable};

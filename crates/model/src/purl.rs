@@ -3,6 +3,8 @@
 mod package;
 mod types;
 
+pub use package::repository_address;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use provost_model::{PackageHash, PackageSource};
+use provost_model::{PackageHash, PackageSource, repository_address};
 
 /// An address without the user and password that may stand in it: those are nobody's business.
 pub(crate) fn public(url: &str) -> Cow<'_, str> {
@@ -33,21 +33,7 @@ pub(crate) fn address(url: &str) -> String {
 
 /// A repository as advisories name it: host and path, without scheme, user and `.git`.
 pub fn repository(location: &str) -> String {
-    let public = public(location);
-    let (_, rest) = public.split_once("://").unwrap_or(("", &public));
-    let rest = match rest.split_once('@') {
-        Some((user, host)) if !user.contains('/') => host,
-        _ => rest,
-    };
-    let rest = rest.trim_end_matches('/');
-    let rest = rest.strip_suffix(".git").unwrap_or(rest);
-    match rest.split_once(':') {
-        // `git@host:path`, but not `host:port/path`.
-        Some((host, path)) if !host.contains('/') && !path.starts_with(|c: char| c.is_ascii_digit()) => {
-            format!("{host}/{path}")
-        }
-        _ => rest.to_owned(),
-    }
+    repository_address(&public(location))
 }
 
 /// A git repository: `git+https://host/path.git#revision`, `github:owner/name#revision`, `git@host:path`. `None` where it

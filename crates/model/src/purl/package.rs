@@ -30,7 +30,7 @@ impl Package {
                 self.plain(name, &version).namespace(owner).subpath(parts.next().unwrap_or_default())
             }
             Ecosystem::Swift => {
-                let bare = repository(&self.name);
+                let bare = repository_address(&self.name);
                 let (namespace, name) = bare.rsplit_once('/').unwrap_or(("", &bare));
                 self.plain(name, &version).namespace(namespace)
             }
@@ -239,8 +239,9 @@ fn distribution(vendor_name: &str, distro: &str) -> Option<Distribution> {
     (!id.is_empty()).then(|| Distribution { id: id.to_owned(), version: version.to_owned(), like: Vec::new() })
 }
 
-/// A repository's address without what tells only how to get there: `github.com/owner/name`.
-fn repository(url: &str) -> String {
+/// A repository's address without what tells only how to get there: `github.com/owner/name`, of `https://github.com/owner/name.git`
+/// and of `git@github.com:owner/name`.
+pub fn repository_address(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority_end = rest.find(['/', ':']).unwrap_or(rest.len());
     let rest = match rest[..authority_end].rfind('@') {
