@@ -1,5 +1,6 @@
 //! Strict JSON: parsers disagree on repeated names, so a document with one is refused everywhere.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -65,8 +66,8 @@ impl<'de> Visitor<'de> for Walk {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NoRepeats, A::Error> {
-        let mut seen = HashSet::new();
-        while let Some(name) = map.next_key::<String>()? {
+        let mut seen = Names::default();
+        while let Some(Name(name)) = map.next_key()? {
             if seen.contains(&name) {
                 return Err(A::Error::custom(format!("the name {name:?} is there twice in one object")));
             }
@@ -74,6 +75,54 @@ impl<'de> Visitor<'de> for Walk {
             seen.insert(name);
         }
         Ok(NoRepeats)
+    }
+}
+
+/// The name of a member, in the document itself where it has no escapes.
+struct Name<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Read)
+    }
+}
+
+/// The names of one object. Nearly all have few, which are compared one by one.
+#[derive(Default)]
+struct Names<'de> {
+    few: Vec<Cow<'de, str>>,
+    many: HashSet<Cow<'de, str>>,
+}
+
+impl<'de> Names<'de> {
+    const FEW: usize = 24;
+
+    fn contains(&self, name: &str) -> bool {
+        self.few.iter().any(|known| known == name) || self.many.contains(name)
+    }
+
+    fn insert(&mut self, name: Cow<'de, str>) {
+        if self.few.len() < Self::FEW {
+            self.few.push(name);
+        } else {
+            self.many.insert(name);
+        }
     }
 }
 
@@ -89,5 +138,19 @@ mod tests {
         let deep = "[".repeat(200) + &"]".repeat(200);
         assert!(parse_strict::<serde_json::Value>("test", deep.as_bytes()).is_err());
         assert!(parse_strict::<serde_json::Value>("test", br#"{"a":[{"a":1},{"a":2}]}"#).is_ok());
+        // Wherever in a large object the two are, and however the second is written.
+        for (first, second) in [(0, 99), (30, 31), (3, 5), (23, 24)] {
+            let names: Vec<String> = (0..100).map(|at| format!("name{at}")).collect();
+            let text = |names: &[String]| {
+                let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":1")).collect();
+                format!("{{{}}}", members.join(","))
+            };
+            assert!(parse_strict::<serde_json::Value>("test", text(&names).as_bytes()).is_ok());
+            for again in [names[first].clone(), names[first].replace('n', "\\u006e")] {
+                let mut names = names.clone();
+                names[second] = again;
+                assert!(parse_strict::<serde_json::Value>("test", text(&names).as_bytes()).is_err(), "{names:?}");
+            }
+        }
     }
 }

@@ -114,6 +114,17 @@ impl Statement {
         Ok(statement)
     }
 
+    /// The predicate type that bytes name which nobody has verified, to show or to look up by; nothing else of them is
+    /// read.
+    pub fn unverified_type(bytes: &[u8]) -> Option<String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Head {
+            predicate_type: String,
+        }
+        serde_json::from_slice::<Head>(bytes).ok().map(|head| head.predicate_type)
+    }
+
     /// The statement's bytes in canonical JSON (RFC 8785): same content, same bytes.
     ///
     /// # Errors

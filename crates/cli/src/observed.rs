@@ -12,7 +12,7 @@ use provost_model::{
     Timestamp, Use,
 };
 
-use crate::redact;
+use crate::redact::Redaction;
 
 /// Processes, files and network events, of each, that a statement holds itself. Beyond that the whole observation is
 /// in a blob, and the statement holds the first few.
@@ -66,12 +66,10 @@ fn origin(path: &Path, file: &ObservedFile, directory: &Path, caches: &[PathBuf]
 
 /// Takes secrets out of command lines, before anything is kept or shown.
 pub fn redact(observation: &mut Observation) {
-    let variables: Vec<(String, String)> = std::env::vars_os()
-        .map(|(n, v)| (n.to_string_lossy().into_owned(), v.to_string_lossy().into_owned()))
-        .collect();
+    let redaction = Redaction::of_environment();
     for process in &mut observation.processes {
         for program in &mut process.programs {
-            program.arguments = redact::command_line(&program.arguments, &|| variables.clone());
+            program.arguments = redaction.command_line(&program.arguments);
         }
     }
 }

@@ -38,43 +38,58 @@ fn is_secret_name(name: &str) -> bool {
         || ["PASS", "AUTH", "BEARER", "PAT"].into_iter().any(word)
 }
 
-/// The command line for evidence. Replaced are: values of options whose name speaks of a secret (`--token=…`,
-/// `--password …`), `NAME=value` with such a name, credentials in URLs, and any value of a variable with such a name.
-pub fn command_line(arguments: &[String], variables: &dyn Fn() -> Vec<(String, String)>) -> Vec<String> {
-    let secrets: Vec<String> = variables()
-        .into_iter()
-        .filter(|(name, value)| is_secret_name(name) && value.len() >= 6)
-        .map(|(_, value)| value)
-        .collect();
-    let mut out: Vec<String> = Vec::with_capacity(arguments.len());
-    let mut next_is_secret = false;
-    for argument in arguments {
-        let mut shown = without_credentials(argument);
-        if next_is_secret {
-            shown = REDACTED.to_owned();
-        } else if let Some((name, value)) = shown.clone().split_once('=')
-            && is_secret_name(name)
-            && !name.contains(char::is_whitespace)
-            && !value.is_empty()
-        {
-            shown = format!("{name}={REDACTED}");
-        }
-        let lower = shown.to_ascii_lowercase();
-        for mark in ["authorization:", "bearer ", "basic "] {
-            if let Some(at) = lower.find(mark).filter(|_| !shown.ends_with(REDACTED)) {
-                shown = format!("{}{REDACTED}", &shown[..at + mark.len()]);
-                break;
-            }
-        }
-        for secret in &secrets {
-            if shown.contains(secret.as_str()) {
-                shown = shown.replace(secret.as_str(), REDACTED);
-            }
-        }
-        next_is_secret = argument.starts_with('-') && !argument.contains('=') && is_secret_name(argument);
-        out.push(shown);
+/// What is taken out of command lines.
+pub struct Redaction {
+    /// The values of variables whose names speak of a secret.
+    secrets: Vec<String>,
+}
+
+impl Redaction {
+    /// With the values of this process's own variables.
+    pub fn of_environment() -> Self {
+        Self::new(
+            std::env::vars_os().map(|(n, v)| (n.to_string_lossy().into_owned(), v.to_string_lossy().into_owned())),
+        )
     }
-    out
+
+    fn new(variables: impl Iterator<Item = (String, String)>) -> Self {
+        let secrets = variables.filter(|(name, value)| value.len() >= 6 && is_secret_name(name));
+        Self { secrets: secrets.map(|(_, value)| value).collect() }
+    }
+
+    /// The command line for evidence. Replaced are: values of options whose name speaks of a secret (`--token=…`,
+    /// `--password …`), `NAME=value` with such a name, credentials in URLs, and any value of a variable with such a name.
+    pub fn command_line(&self, arguments: &[String]) -> Vec<String> {
+        let mut out: Vec<String> = Vec::with_capacity(arguments.len());
+        let mut next_is_secret = false;
+        for argument in arguments {
+            let mut shown = without_credentials(argument);
+            if next_is_secret {
+                shown = REDACTED.to_owned();
+            } else if let Some((name, value)) = shown.split_once('=')
+                && !value.is_empty()
+                && !name.contains(char::is_whitespace)
+                && is_secret_name(name)
+            {
+                shown = format!("{name}={REDACTED}");
+            }
+            let lower = shown.to_ascii_lowercase();
+            for mark in ["authorization:", "bearer ", "basic "] {
+                if let Some(at) = lower.find(mark).filter(|_| !shown.ends_with(REDACTED)) {
+                    shown = format!("{}{REDACTED}", &shown[..at + mark.len()]);
+                    break;
+                }
+            }
+            for secret in &self.secrets {
+                if shown.contains(secret.as_str()) {
+                    shown = shown.replace(secret.as_str(), REDACTED);
+                }
+            }
+            next_is_secret = argument.starts_with('-') && !argument.contains('=') && is_secret_name(argument);
+            out.push(shown);
+        }
+        out
+    }
 }
 
 #[cfg(test)]
@@ -83,9 +98,8 @@ mod tests {
 
     #[test]
     fn secrets_on_the_command_line() {
-        let variables = || {
-            vec![("NPM_TOKEN".to_owned(), "canary-value-1".to_owned()), ("HOME".to_owned(), "/home/user".to_owned())]
-        };
+        let variables = [("NPM_TOKEN", "canary-value-1"), ("HOME", "/home/user"), ("MY_PASS", "short")];
+        let redaction = Redaction::new(variables.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())));
         for (given, shown) in [
             (&["--token=abc"][..], &["--token=[redacted]"][..]),
             (&["--password", "hunter2", "x"], &["--password", "[redacted]", "x"]),
@@ -97,6 +111,8 @@ mod tests {
             (&["https://u:p@host.test/x?token=T"], &["https://host.test/x?token=[redacted]"]),
             (&["a=https://u:p@h/x b=ftp://q:r@h"], &["a=https://h/x b=ftp://h"]),
             (&["-Hx: canary-value-1"], &["-Hx: [redacted]"]),
+            // Too short to be told from a word.
+            (&["short"], &["short"]),
             (&["-H", "Authorization: Bearer abc"], &["-H", "Authorization:[redacted]"]),
             (
                 &["/home/user/a", "-v", "PATH=/bin", "compass", "--pattern=x"],
@@ -104,7 +120,7 @@ mod tests {
             ),
         ] {
             let given: Vec<String> = given.iter().map(|s| (*s).to_owned()).collect();
-            assert_eq!(command_line(&given, &variables), shown);
+            assert_eq!(redaction.command_line(&given), shown);
         }
     }
 }

@@ -26,10 +26,11 @@ use crate::gate::step::Passage;
 use crate::home::Project;
 use crate::judge::{self, Anchors, Options, TrustedPolicy};
 use crate::learn::{self, Needs};
+use crate::redact::Redaction;
 use crate::signing::{self, Role};
 use crate::statements::Statements;
 use crate::summary::{self, Platform, Told};
-use crate::{ci, clock, config, environment, gate, gather, observed, redact, render, scan, setup, watch};
+use crate::{ci, clock, config, environment, gate, gather, observed, render, scan, setup, watch};
 
 const AFTER: &str = "\
 In CI: a job summary is added to the file that GITHUB_STEP_SUMMARY names; violations and findings are annotated on
@@ -433,11 +434,7 @@ fn supervise(
     }
     let (products, deleted) = before.changes(&after, &selections.artifacts);
     let record = RunRecord {
-        command: redact::command_line(&arguments, &|| {
-            std::env::vars_os()
-                .map(|(n, v)| (n.to_string_lossy().into_owned(), v.to_string_lossy().into_owned()))
-                .collect()
-        }),
+        command: Redaction::of_environment().command_line(&arguments),
         directory: directory.to_string_lossy().into_owned(),
         process_id: outcome.process_id,
         collected_from,
@@ -576,8 +573,8 @@ fn supervise(
 }
 
 fn kind_of(envelope: &Envelope) -> String {
-    Statement::parse(envelope.unverified_payload())
-        .map_or_else(|_| "?".to_owned(), |s| predicate::short_name(&s.predicate_type).to_owned())
+    let named = Statement::unverified_type(envelope.unverified_payload());
+    named.map_or_else(|| "?".to_owned(), |named| predicate::short_name(&named).to_owned())
 }
 
 /// The directory of a file that is to be written, held by descriptor, and the file's name.
