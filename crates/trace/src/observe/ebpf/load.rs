@@ -78,6 +78,12 @@ fn explain(what: &str, error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Waits until there is something in a ring, at most so many milliseconds; whether there is.
+pub(super) fn has_events(ring: BorrowedFd<'_>, milliseconds: u16) -> bool {
+    let mut ready = [PollFd::new(ring, PollFlags::POLLIN)];
+    poll(&mut ready, PollTimeout::from(milliseconds)).is_ok_and(|count| count > 0)
+}
+
 impl Loaded {
     /// Loads and attaches everything. Nobody is followed yet.
     pub(super) fn attach(supervisor: u32, hidden_may_be_tried: bool) -> Result<Self, String> {
@@ -219,10 +225,9 @@ impl Loaded {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
 
-    /// Waits until there is something in the ring, at most so many milliseconds.
-    pub(super) fn wait(&self, milliseconds: u16) {
-        let mut ready = [PollFd::new(self.descriptor(), PollFlags::POLLIN)];
-        let _ = poll(&mut ready, PollTimeout::from(milliseconds));
+    /// Waits until there is something in the ring, at most so many milliseconds; whether there is.
+    pub(super) fn wait(&self, milliseconds: u16) -> bool {
+        has_events(self.descriptor(), milliseconds)
     }
 
     /// Takes out everything that is in the ring now, at most so much at once that others get their turn.

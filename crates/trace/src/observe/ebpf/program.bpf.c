@@ -143,7 +143,7 @@ struct {
 /* Reading them once more tells nothing new: the supervisor puts in what it has judged and hashed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 16384);
 	__type(key, struct repeat);
 	__type(value, __u32);
 } REPEATS SEC(".maps");
@@ -697,6 +697,12 @@ int BPF_PROG(call_returns, struct pt_regs *regs, long result)
 	struct followed *followed = bpf_map_lookup_elem(&FOLLOWED, &process);
 	if (!followed || followed->how == DAEMON)
 		return 0;
+	/* Three of four look for a file where it is not: that is counted, and nothing else. */
+	if (!foreign && interest && interest->class == OPEN && result == -2 && !HIDDEN_MAY_BE_TRIED) {
+		count(CALLS);
+		count(OPENS_FAILED);
+		return 0;
+	}
 	struct scratch *scratch = room();
 	if (!scratch)
 		return 0;

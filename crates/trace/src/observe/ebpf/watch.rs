@@ -1,6 +1,7 @@
 //! The programs at work on one run: a thread empties the ring, another makes records of what was in it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -23,6 +24,8 @@ use super::load::Loaded;
 /// Bytes of events that may wait for being recorded. Beyond that they stay in the ring, and what finds no room there is
 /// counted as lost.
 const WAITING: usize = 256 << 20;
+/// How long events gather in the ring before they are taken out.
+const GATHERING: std::time::Duration = std::time::Duration::from_millis(1);
 /// How long the end of the run waits for events that were not recorded yet.
 const SETTLING: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -51,6 +54,8 @@ struct Queue {
 /// The run, watched.
 pub(crate) struct Watch {
     queue: Arc<Queue>,
+    /// The ring, to see whether there is something in it.
+    ring: OwnedFd,
     collector: Arc<Mutex<Collector>>,
     reader: JoinHandle<Emptied>,
     recorder: JoinHandle<()>,
@@ -89,6 +94,7 @@ impl Watch {
         collector.repeats = loaded.take_repeats();
         collector.begin(command);
         loaded.follow(command.cast_unsigned())?;
+        let ring = loaded.descriptor().try_clone_to_owned().map_err(|e| format!("the ring of events: {e}"))?;
         let queue = Arc::new(Queue::default());
         let collector = Arc::new(Mutex::new(collector));
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
@@ -96,14 +102,17 @@ impl Watch {
         let reader = thread("ring").spawn(move || read(loaded, &filling)).map_err(|e| e.to_string())?;
         let (taking, recording) = (Arc::clone(&queue), Arc::clone(&collector));
         let recorder = thread("recorder").spawn(move || record_all(&taking, &recording)).map_err(|e| e.to_string())?;
-        Ok(Self { queue, collector, reader, recorder })
+        Ok(Self { queue, ring, collector, reader, recorder })
     }
 
-    /// Processes of the run that are still there. Events that wait are recorded first, as far as that takes no longer
-    /// than some seconds.
+    /// Processes of the run that are still there. Events that wait, in the ring or behind it, are recorded first, as far as
+    /// that takes no longer than some seconds.
     pub(crate) fn living(&self) -> Vec<i32> {
         let begun = std::time::Instant::now();
-        while self.queue.bytes.load(Ordering::Relaxed) > 0 && begun.elapsed() < SETTLING {
+        // What is in the ring now is out of it soon; what comes for ever is not waited for.
+        let in_ring = || begun.elapsed() < 20 * GATHERING && super::load::has_events(self.ring.as_fd(), 0);
+        let waiting = || in_ring() || self.queue.bytes.load(Ordering::SeqCst) > 0;
+        while waiting() && begun.elapsed() < SETTLING {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         lock(&self.collector).living()
@@ -151,16 +160,15 @@ fn read(mut loaded: Loaded, queue: &Queue) -> Emptied {
             // From here on nothing is written to the ring any more.
             loaded.detach();
         }
-        let mut bytes = 0;
         let count = loaded.drain(&mut |record| match Event::parse(record) {
             Some(event) => {
-                bytes += event.size();
+                // It waits already when it leaves the ring.
+                queue.bytes.fetch_add(event.size(), Ordering::SeqCst);
                 batch.push(event);
             }
             None => drop(queue.unreadable.fetch_add(1, Ordering::Relaxed)),
         });
         if !batch.is_empty() {
-            queue.bytes.fetch_add(bytes, Ordering::Relaxed);
             lock(&queue.waiting).extend(batch.drain(..));
             queue.filled.notify_one();
         }
@@ -168,7 +176,10 @@ fn read(mut loaded: Loaded, queue: &Queue) -> Emptied {
             if stopping {
                 break;
             }
-            loaded.wait(20);
+            if loaded.wait(20) {
+                // Each event by itself would wake two threads: what comes in the next moment is taken with it.
+                std::thread::sleep(GATHERING);
+            }
         }
     }
     Emptied {
