@@ -15,6 +15,9 @@ use super::tracee::{read_arguments, read_path};
 /// How deep scripts may be the interpreters of scripts (linux/binfmts.h: four rewrites).
 pub(crate) const INTERPRETERS: usize = 4;
 
+/// What is read of a program at once: a script's first line, or an ELF file's header, table and loader, in bytes.
+pub(crate) const HEAD: usize = 1024;
+
 /// An execution that was let through and whose outcome is not known yet.
 pub(crate) struct Pending {
     /// The thread that asked for it.
@@ -62,7 +65,7 @@ impl Notifier {
                 .proc
                 .open_link(tid, &link, libc::O_RDONLY | libc::O_NONBLOCK)
                 .or_else(|_| self.proc.open_link(tid, &link, libc::O_PATH));
-            fd.and_then(|fd| self.program(tgid, fd))
+            fd.and_then(|fd| self.program_behind(tgid, fd))
         } else {
             self.find_program(tid, tgid, dirfd, path.to_bytes())
         };
@@ -88,7 +91,7 @@ impl Notifier {
             return Reply::Done(Err(errno));
         }
         // The kernel opens an ELF file's loader itself.
-        if let Some(loader) = elf_loader(&runs.fd)
+        if let Some(loader) = elf_loader(&runs.fd, &runs.head)
             && let Ok(loader) = self.find_program(tid, tgid, libc::AT_FDCWD, &loader)
         {
             files.push(loader.file);
@@ -192,7 +195,7 @@ impl Notifier {
         let as_judged = expected.is_some_and(|(inode, stamp)| inode == now && stamp == Stamp::of(&stat));
         if !as_judged {
             let fd = self.proc.open_link(tid, "exe", libc::O_RDONLY);
-            if let Ok(program) = fd.and_then(|fd| self.program(tgid, fd)) {
+            if let Ok(program) = fd.and_then(|fd| self.program_behind(tgid, fd)) {
                 let same =
                     program.file.digest.is_some() && program.file.digest == execution.digest && !files.is_empty();
                 if !same {
@@ -250,7 +253,11 @@ impl Notifier {
         let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
         let name = c_string(path)?;
         let fd = match sys::open_at(at, &name, flags, 0, 0x02) {
-            Ok(fd) if self.proc_devices.contains(&sys::stat(fd.as_fd())?.st_dev) => {
+            Ok(fd) => {
+                let stat = sys::stat(fd.as_fd())?;
+                if !self.proc_devices.contains(&stat.st_dev) {
+                    return self.program(tgid, fd, &stat);
+                }
                 self.walk_open(tid, tgid, at, path, flags, 0)?
             }
             Err(Errno::ELOOP) => self.walk_open(tid, tgid, at, path, flags, 0)?,
@@ -263,25 +270,26 @@ impl Notifier {
             Err(Errno::EACCES) => sys::open_at(at, &name, libc::O_PATH | libc::O_CLOEXEC, 0, 0x02)?,
             other => other?,
         };
-        self.program(tgid, fd)
+        self.program_behind(tgid, fd)
     }
 
-    fn program(&mut self, tgid: i32, fd: OwnedFd) -> Result<Program, Errno> {
+    fn program_behind(&mut self, tgid: i32, fd: OwnedFd) -> Result<Program, Errno> {
         let stat = sys::stat(fd.as_fd())?;
+        self.program(tgid, fd, &stat)
+    }
+
+    fn program(&mut self, tgid: i32, fd: OwnedFd, stat: &libc::stat) -> Result<Program, Errno> {
         if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
             return Err(Errno::EACCES);
         }
         let process = self.id_of(tgid);
         let path = self.proc.path_of(fd.as_fd()).ok_or(Errno::ENOENT)?;
-        let mut head = vec![0; 256];
-        // SAFETY: the kernel writes at most the buffer's length into our own live buffer.
-        let got = unsafe { libc::pread(fd.as_raw_fd(), head.as_mut_ptr().cast(), head.len(), 0) };
-        head.truncate(usize::try_from(got).unwrap_or(0));
-        let (digest, _) = self.record.digest(fd.as_fd(), &stat, process);
+        let head = read_from(&fd, 0, HEAD);
+        let (digest, _) = self.record.digest(fd.as_fd(), stat, process);
         let size = stat.st_size as u64;
         Ok(Program {
             inode: (stat.st_dev, stat.st_ino),
-            stamp: Stamp::of(&stat),
+            stamp: Stamp::of(stat),
             fd,
             file: Used { path, digest, size },
             head,
@@ -335,9 +343,9 @@ impl Notifier {
     }
 }
 
-/// The interpreter that a script's first line names, as the kernel reads it (binfmt_script).
+/// The interpreter that a script's first line names, as the kernel reads it (binfmt_script): from the first 256 bytes.
 pub(crate) fn interpreter_of(head: &[u8]) -> Option<Vec<u8>> {
-    let line = head.strip_prefix(b"#!")?;
+    let line = head[..head.len().min(256)].strip_prefix(b"#!")?;
     let line = line.split(|b| *b == b'\n').next()?;
     let start = line.iter().position(|b| *b != b' ' && *b != b'\t')?;
     let line = &line[start..];
@@ -345,13 +353,25 @@ pub(crate) fn interpreter_of(head: &[u8]) -> Option<Vec<u8>> {
     (end > 0).then(|| line[..end].to_vec())
 }
 
-/// The loader that an ELF file asks for (PT_INTERP); 64-bit little-endian files only, like the machines we run on.
-pub(crate) fn elf_loader(fd: &OwnedFd) -> Option<Vec<u8>> {
+/// At most `length` bytes of a file from an offset on; fewer at its end, none where it cannot be read.
+pub(crate) fn read_from(fd: &OwnedFd, at: i64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    // SAFETY: the kernel writes at most the buffer's length into our own live buffer.
+    let got = unsafe { libc::pread(fd.as_raw_fd(), bytes.as_mut_ptr().cast(), length, at) };
+    bytes.truncate(usize::try_from(got).unwrap_or(0));
+    bytes
+}
+
+/// The loader that an ELF file asks for (PT_INTERP); 64-bit little-endian files only, like the machines we run on. `head` is
+/// the file's beginning, where all of it usually is.
+pub(crate) fn elf_loader(fd: &OwnedFd, head: &[u8]) -> Option<Vec<u8>> {
     let read = |at: u64, length: usize| -> Option<Vec<u8>> {
-        let mut bytes = vec![0; length];
-        // SAFETY: the kernel writes at most the buffer's length into our own live buffer.
-        let got = unsafe { libc::pread(fd.as_raw_fd(), bytes.as_mut_ptr().cast(), length, i64::try_from(at).ok()?) };
-        (usize::try_from(got).ok()? == length).then_some(bytes)
+        let from = usize::try_from(at).ok()?;
+        if let Some(there) = head.get(from..from.checked_add(length)?) {
+            return Some(there.to_vec());
+        }
+        let bytes = read_from(fd, i64::try_from(at).ok()?, length);
+        (bytes.len() == length).then_some(bytes)
     };
     let header = read(0, 64)?;
     if header[..6] != *b"\x7fELF\x02\x01" {
@@ -398,12 +418,17 @@ mod tests {
         assert_eq!(read("#!/bin/sh").as_deref(), Some("/bin/sh"));
         assert_eq!(read("#!\n/bin/sh"), None);
         assert_eq!(read("echo"), None);
+        let long = format!("#!/{}\n", "a".repeat(400));
+        assert_eq!(read(&long).map(|name| name.len()), Some(254), "cut where the kernel cuts");
     }
 
     #[test]
     fn the_loader_of_a_real_program() {
         let file = std::fs::File::open("/bin/sh").expect("sh");
-        let loader = elf_loader(&file.into()).expect("a loader");
+        let file = OwnedFd::from(file);
+        let head = read_from(&file, 0, HEAD);
+        let loader = elf_loader(&file, &head).expect("a loader");
+        assert_eq!(elf_loader(&file, &[]), Some(loader.clone()), "without its beginning at hand");
         assert!(is_loader(&loader), "{}", String::from_utf8_lossy(&loader));
         assert!(!is_loader(b"/usr/bin/ld"));
     }

@@ -139,13 +139,21 @@ pub(crate) struct Rules {
     pub(crate) guard: Guard,
     allow: HashSet<Digest>,
     deny: HashSet<Digest>,
+    source: Option<Vec<u8>>,
+    outputs: Vec<Vec<u8>>,
+    credentials: Vec<Vec<u8>>,
 }
 
 impl Rules {
     pub(crate) fn new(guard: Guard) -> Self {
-        let allow = guard.tools.allow.iter().copied().collect();
-        let deny = guard.tools.deny.iter().copied().collect();
-        Self { guard, allow, deny }
+        Self {
+            allow: guard.tools.allow.iter().copied().collect(),
+            deny: guard.tools.deny.iter().copied().collect(),
+            source: guard.source.as_deref().map(plain),
+            outputs: guard.outputs.iter().map(|path| plain(path)).collect(),
+            credentials: guard.credentials.iter().map(|path| plain(path)).collect(),
+            guard,
+        }
     }
 
     pub(crate) fn prevents(&self) -> bool {
@@ -192,26 +200,76 @@ impl Rules {
     /// What a path means to the policy: the kind of violation and its words.
     pub(crate) fn path(&self, name: &[u8], kind: Use) -> Option<(&'static str, String)> {
         use std::os::unix::ffi::OsStrExt as _;
-        let path = std::path::Path::new(std::ffi::OsStr::from_bytes(name));
-        let text = || path.display().to_string();
+        let text = || String::from_utf8_lossy(name).into_owned();
+        let tidied;
+        let name = if is_plain(name) {
+            name
+        } else {
+            tidied = plain(std::path::Path::new(std::ffi::OsStr::from_bytes(name)));
+            tidied.as_slice()
+        };
         if kind >= Use::Changed
-            && let Some(source) = &self.guard.source
-            && path.starts_with(source)
-            && !self.guard.outputs.iter().any(|output| path.starts_with(output))
+            && let Some(source) = &self.source
+            && lies_in(name, source)
+            && !self.outputs.iter().any(|output| lies_in(name, output))
         {
             return Some(("source-write", text()));
         }
         // Having it is no secret, its content is.
-        if kind != Use::Listed && self.guard.credentials.iter().any(|secret| path.starts_with(secret)) {
+        if kind != Use::Listed && self.credentials.iter().any(|secret| lies_in(name, secret)) {
             return Some(("credential", text()));
         }
         None
     }
 }
 
+/// True for a path that [`plain`] would leave as it is.
+fn is_plain(name: &[u8]) -> bool {
+    let has = |part: &[u8]| name.windows(part.len()).any(|there| there == part);
+    !has(b"//") && !has(b"/./") && !name.ends_with(b"/") && !name.ends_with(b"/.")
+}
+
+/// A path as the kernel writes it: without `.`, double slashes and one at its end.
+fn plain(path: &std::path::Path) -> Vec<u8> {
+    let tidied: std::path::PathBuf = path.components().collect();
+    tidied.into_os_string().into_encoded_bytes()
+}
+
+/// True for a path and everything below it; both as the kernel writes them.
+fn lies_in(name: &[u8], folder: &[u8]) -> bool {
+    let below = |rest: &[u8]| rest.is_empty() || rest[0] == b'/' || folder == b"/";
+    name.strip_prefix(folder).is_some_and(below)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_are_compared_by_their_components() {
+        let rules = Rules::new(Guard {
+            source: Some("/src/./project/".into()),
+            outputs: vec!["/src/project/target".into()],
+            credentials: vec!["/home/u/.ssh".into(), "/home/u/.netrc".into()],
+            ..Guard::default()
+        });
+        let read = |name: &str| rules.path(name.as_bytes(), Use::Read).map(|found| found.0);
+        let written = |name: &str| rules.path(name.as_bytes(), Use::Written).map(|found| found.0);
+        for secret in ["/home/u/.ssh", "/home/u/.ssh/id", "/home/u//.ssh/./id", "/home/./u/.netrc", "/home/u/.ssh/"] {
+            assert_eq!(read(secret), Some("credential"), "{secret}");
+        }
+        for other in ["/home/u/.sshd", "/home/u/.netrc2", "/home/u", "/home/u/x.ssh", "home/u/.ssh"] {
+            assert_eq!(read(other), None, "{other}");
+        }
+        assert_eq!(rules.path(b"/home/u/.ssh", Use::Listed), None);
+        assert_eq!(written("/src/project/main.c"), Some("source-write"));
+        assert_eq!(written("/src//project/a"), Some("source-write"));
+        assert_eq!(written("/src/project/target/a"), None);
+        assert_eq!(written("/src/project2/a"), None);
+        assert_eq!(read("/src/project/main.c"), None);
+        let root = Rules::new(Guard { credentials: vec!["/".into()], ..Guard::default() });
+        assert!(root.path(b"/etc/passwd", Use::Read).is_some());
+    }
 
     #[test]
     fn endpoints_are_read() {

@@ -17,7 +17,7 @@ use super::guard::Rules;
 use super::network::Forwarding;
 use super::record::{Inode, Record, Relief};
 use super::sys::{Listener, Notification};
-use super::tracee::{Proc, Status};
+use super::tracee::Proc;
 
 /// What to do with a call.
 pub(crate) enum Reply {
@@ -60,7 +60,6 @@ pub(crate) struct Tracked {
     threads: Vec<i32>,
     /// Descriptors that are connected to a name server.
     pub(crate) resolvers: Vec<i32>,
-    pub(crate) inner_tgid: i32,
     ending: Option<Ending>,
     /// Its working directory and mask may change by another's call, or differ between its threads.
     shares: bool,
@@ -73,15 +72,38 @@ pub(crate) struct Resolved {
     pub(crate) inode: Inode,
 }
 
+/// By the numbers of processes and threads, which the kernel gives: nobody can choose them to collide.
+pub(crate) type ByNumber<T> = HashMap<i32, T, std::hash::BuildHasherDefault<NumberHasher>>;
+
+/// Spreads a number over all bits (multiplication by 2^64 over the golden ratio).
+#[derive(Default)]
+pub(crate) struct NumberHasher(u64);
+
+impl std::hash::Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_i32(i32::from(*byte)));
+    }
+
+    fn write_i32(&mut self, number: i32) {
+        self.0 = (self.0 ^ u64::from(number.cast_unsigned())).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+}
+
 /// The supervisor's knowledge.
 pub(crate) struct Notifier {
     pub(crate) listener: Arc<Listener>,
     pub(crate) proc: Proc,
     pub(crate) record: Record,
-    pub(crate) tracked: HashMap<i32, Tracked>,
-    pub(crate) threads: HashMap<i32, i32>,
+    pub(crate) tracked: ByNumber<Tracked>,
+    pub(crate) threads: ByNumber<i32>,
     pub(crate) resolved: HashMap<Box<[u8]>, Resolved>,
     pub(crate) key: Vec<u8>,
+    /// Room for the path of the call at hand.
+    pub(crate) room: Vec<u8>,
     /// Devices of all mounted `/proc` file systems.
     pub(crate) proc_devices: Vec<u64>,
     /// The command has process ids of its own: others' processes have no names in it.
@@ -147,10 +169,11 @@ impl Notifier {
                 listener,
                 proc,
                 record,
-                tracked: HashMap::new(),
-                threads: HashMap::new(),
+                tracked: ByNumber::default(),
+                threads: ByNumber::default(),
                 resolved: HashMap::new(),
                 key: Vec::new(),
+                room: Vec::new(),
                 own_processes,
                 initial_umask,
                 rules,
@@ -237,8 +260,10 @@ impl Notifier {
             self.record.counters.unreadable += 1;
             return Reply::Done(Err(Errno::EPERM));
         };
-        self.settle(tgid, tid);
-        self.check_credentials(tgid, tid);
+        if self.tracked.get(&tgid).is_some_and(|known| !known.pending.is_empty() || known.credentials_touched) {
+            self.settle(tgid, tid);
+            self.check_credentials(tgid, tid);
+        }
         let number = libc::c_long::from(n.data.nr);
         let foreign_entry = n.data.arch != ARCHITECTURE || cfg!(target_arch = "x86_64") && n.data.nr & 0x4000_0000 != 0;
         if foreign_entry {
@@ -399,14 +424,26 @@ impl Notifier {
         if let Some(tgid) = self.threads.get(&tid) {
             return Some(*tgid);
         }
-        let status = self.proc.status(tid)?;
-        if !self.tracked.contains_key(&status.tgid) {
-            self.discover(&status);
+        let (tgid, parent, pidfd) = self.kin(tid)?;
+        if !self.tracked.contains_key(&tgid) {
+            self.discover(tgid, parent, pidfd);
         }
-        let tracked = self.tracked.get_mut(&status.tgid)?;
+        let tracked = self.tracked.get_mut(&tgid)?;
         tracked.threads.push(tid);
-        self.threads.insert(tid, status.tgid);
-        Some(status.tgid)
+        self.threads.insert(tid, tgid);
+        Some(tgid)
+    }
+
+    /// The process of a thread, its parent, and its descriptor.
+    fn kin(&self, tid: i32) -> Option<(i32, i32, Option<OwnedFd>)> {
+        // There is one for processes only.
+        let pidfd = super::sys::open_pidfd(tid).ok();
+        if let Some((tgid, parent)) = pidfd.as_ref().and_then(|pidfd| super::sys::kin(pidfd.as_fd())) {
+            return Some((tgid, parent, pidfd));
+        }
+        let status = self.proc.status(tid)?;
+        let pidfd = pidfd.filter(|_| status.tgid == tid).or_else(|| super::sys::open_pidfd(status.tgid).ok());
+        Some((status.tgid, status.parent, pidfd))
     }
 
     /// The ancestors of a process that have made no call yet, up to one that is known: a subshell that only starts others
@@ -415,23 +452,23 @@ impl Notifier {
         let mut unseen = Vec::new();
         while !self.tracked.contains_key(&parent) {
             // Not the run's: the way leads past the supervisor.
-            let Some(status) = self.proc.status(parent).filter(|_| unseen.len() < 1000) else { return };
-            parent = status.parent;
-            unseen.push(status);
+            let Some(kin) = self.kin(parent).filter(|_| unseen.len() < 1000) else { return };
+            parent = kin.1;
+            unseen.push(kin);
         }
-        while let Some(status) = unseen.pop() {
-            self.discover(&status);
+        while let Some((tgid, parent, pidfd)) = unseen.pop() {
+            self.discover(tgid, parent, pidfd);
         }
     }
 
-    fn discover(&mut self, status: &Status) {
+    fn discover(&mut self, tgid: i32, parent_number: i32, pidfd: Option<OwnedFd>) {
         if !self.record.processes.is_empty() {
-            self.discover_ancestors(status.parent);
+            self.discover_ancestors(parent_number);
         }
         let now = self.record.now();
         let (mut parent, mut foreign, mut touched, mut credentials) = (None, false, false, false);
         let mut shares = false;
-        match self.tracked.get(&status.parent) {
+        match self.tracked.get(&parent_number) {
             Some(known) => {
                 parent = Some(known.id);
                 foreign = known.foreign;
@@ -443,16 +480,15 @@ impl Notifier {
             None if !self.record.processes.is_empty() => self.record.counters.orphans += 1,
             None => {}
         }
-        let id = self.record.process(status.tgid.cast_unsigned(), parent, now);
-        let pidfd = super::sys::open_pidfd(status.tgid).ok();
+        let id = self.record.process(tgid.cast_unsigned(), parent, now);
         if let Some(pidfd) = &pidfd {
-            let event = EpollEvent::new(EpollFlags::EPOLLIN, status.tgid as u64);
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, tgid as u64);
             let _ = self.ends.add(pidfd, event);
         }
         if self.initial_credentials.is_none() {
-            self.initial_credentials = self.proc.credentials(status.tgid);
+            self.initial_credentials = self.proc.credentials(tgid);
         }
-        let exe = self.proc.stat_link(status.tgid, "exe").map_or((0, 0), |stat| (stat.st_dev, stat.st_ino));
+        let exe = self.proc.stat_link(tgid, "exe").map_or((0, 0), |stat| (stat.st_dev, stat.st_ino));
         let tracked = Tracked {
             id,
             pidfd,
@@ -466,11 +502,10 @@ impl Notifier {
             credentials_touched: credentials,
             threads: Vec::new(),
             resolvers: Vec::new(),
-            inner_tgid: status.inner_tgid,
             ending: None,
             shares,
         };
-        self.tracked.insert(status.tgid, tracked);
+        self.tracked.insert(tgid, tracked);
     }
 
     /// A thread or process that was made a moment ago.
@@ -510,9 +545,9 @@ impl Notifier {
     fn find_children(&mut self, tgid: i32) {
         for child in self.proc.children(tgid) {
             if !self.tracked.contains_key(&child)
-                && let Some(status) = self.proc.status(child)
+                && let Some((tgid, parent, pidfd)) = self.kin(child)
             {
-                self.discover(&status);
+                self.discover(tgid, parent, pidfd);
             }
         }
     }

@@ -11,7 +11,7 @@ use provost_model::{Permission, Use};
 
 use super::notify::{Notifier, Place, Reply, Resolved};
 use super::sys::{self, Notification};
-use super::tracee::{read_exact, read_path};
+use super::tracee::{read_exact, read_path_into};
 
 /// Links that lead into another process's hands (`/proc/self/fd/3`) mean the supervisor's when the supervisor follows
 /// them: they are walked by hand instead.
@@ -92,21 +92,38 @@ impl Notifier {
         mode: u32,
         resolve: u64,
     ) -> Reply {
-        let path = match read_path(tid, path) {
+        let path = match read_path_into(std::mem::take(&mut self.room), tid, path) {
             Ok(path) => path,
             Err(errno) => return self.failed(errno),
         };
+        let reply = self.open_path(n, tid, tgid, dirfd, &path, flags, mode, resolve);
+        self.room = path.into_room();
+        reply
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn open_path(
+        &mut self,
+        n: &Notification,
+        tid: i32,
+        tgid: i32,
+        dirfd: i32,
+        path: &CStr,
+        flags: i32,
+        mode: u32,
+        resolve: u64,
+    ) -> Reply {
         if path.is_empty() {
             return self.failed(Errno::ENOENT);
         }
-        let process = self.id_of(tgid);
-        if path.as_bytes() == b"/dev/tty" && flags & libc::O_PATH == 0 && !self.is_foreign(tgid) {
+        let (process, foreign) = self.tracked.get(&tgid).map_or((0, true), |tracked| (tracked.id, tracked.foreign));
+        if foreign || flags & libc::O_PATH != 0 {
+            return self.left_to_kernel(tid, tgid, dirfd, path, flags);
+        }
+        if path.to_bytes() == b"/dev/tty" {
             return self.open_terminal(tid, flags);
         }
-        if self.is_foreign(tgid) || flags & libc::O_PATH != 0 {
-            return self.left_to_kernel(tid, tgid, dirfd, &path, flags);
-        }
-        let base = if path.as_bytes()[0] == b'/' && resolve & 0x18 == 0 {
+        let base = if path.to_bytes()[0] == b'/' && resolve & 0x18 == 0 {
             None
         } else {
             match self.base(tid, tgid, dirfd) {
@@ -117,19 +134,19 @@ impl Notifier {
         let wanted = Wanted { id: n.id, tid, tgid, process, flags, mode, resolve };
         if !self.listener.hands_over() {
             let at = base.as_ref().map(|place| place.fd.as_fd());
-            let created = flags & libc::O_CREAT != 0 && sys::stat_at(at, &path, 0).is_err();
+            let created = flags & libc::O_CREAT != 0 && sys::stat_at(at, path, 0).is_err();
             // Three of four look for a file where it is not: that needs no second stop.
             if flags & libc::O_CREAT == 0 && resolve == 0 && !may_lead_to_proc(path.to_bytes()) {
                 let look = libc::O_PATH | libc::O_CLOEXEC | flags & libc::O_NOFOLLOW;
-                if let Err(errno @ (Errno::ENOENT | Errno::ENOTDIR)) = sys::open_at(at, &path, look, 0, NO_MAGIC) {
+                if let Err(errno @ (Errno::ENOENT | Errno::ENOTDIR)) = sys::open_at(at, path, look, 0, NO_MAGIC) {
                     let base_path = base.as_ref().map(|place| place.path.as_slice());
                     self.note_attempt(tgid, base_path, path.to_bytes(), errno, flags & ACCESS != libc::O_RDONLY);
                     return self.failed(errno);
                 }
             }
-            return Reply::LookAfter(Opening { wanted, base, path, created });
+            return Reply::LookAfter(Opening { wanted, base, path: path.into(), created });
         }
-        self.open_here(&wanted, base.as_ref(), &path)
+        self.open_here(&wanted, base.as_ref(), path)
     }
 
     /// What the kernel opened, looked at through the caller's own descriptor while it is stopped. The errno when the
@@ -418,14 +435,17 @@ impl Notifier {
 
     /// What the guard's mounts and domains refused was still tried: that is recorded, by the path as it was asked for.
     pub(crate) fn note_attempt(&mut self, tgid: i32, base: Option<&[u8]>, path: &[u8], errno: Errno, writes: bool) {
+        // Without a guard that prevents only a mount refuses.
+        if errno != Errno::EROFS && !self.rules.prevents() {
+            return;
+        }
         let refused = match errno {
             Errno::EROFS => true,
-            Errno::EACCES | Errno::EPERM | Errno::EXDEV | Errno::EBUSY => self.rules.prevents(),
+            Errno::EACCES | Errno::EPERM | Errno::EXDEV | Errno::EBUSY => true,
             // Hidden credentials are simply not there. Their names begin with a dot or lie in few places: everything
             // else that is not found, three calls of four, is passed over quickly.
             Errno::ENOENT => {
                 !writes
-                    && self.rules.prevents()
                     && (path.windows(2).any(|pair| pair == b"/.")
                         || path.first() == Some(&b'.')
                         || [&b"/etc/"[..], b"/run/", b"/var/run/"].iter().any(|start| path.starts_with(start)))
@@ -759,5 +779,7 @@ fn use_of(flags: i32, stat: &libc::stat, created: bool) -> Use {
 
 /// Paths that may pass through `/proc` without naming it: `/dev/fd`, `/dev/stdin`, `/etc/mtab`.
 fn may_lead_to_proc(path: &[u8]) -> bool {
-    path.starts_with(b"/dev/") || path.windows(4).any(|w| w == b"proc" || w == b"mtab" || w == b"self")
+    let names = [*b"proc", *b"mtab", *b"self"].map(u32::from_le_bytes);
+    let named = |window: &[u8]| window.try_into().is_ok_and(|four| names.contains(&u32::from_le_bytes(four)));
+    path.starts_with(b"/dev/") || path.windows(4).any(named)
 }

@@ -22,6 +22,50 @@ const FILTER_NEW_LISTENER: libc::c_ulong = 1 << 3;
 const FILTER_WAIT_KILLABLE: libc::c_ulong = 1 << 5;
 const CONTINUE: u32 = 1;
 
+/// A system call that many callers wait for, without the C library around it. What the supervisor touches between two
+/// calls of the build is what the build then misses in its cache: each page of code and data counts.
+///
+/// # Safety
+/// As [`call`].
+#[inline(always)]
+unsafe fn bare(number: libc::c_long, arguments: [usize; 6]) -> Result<isize, Errno> {
+    let [a, b, c, d, e, f] = arguments;
+    let result: isize;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the kernel's calling convention; what it does with the arguments is the caller's promise.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") number as isize => result,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above.
+    unsafe {
+        std::arch::asm!(
+            "svc 0",
+            in("x8") number,
+            inlateout("x0") a as isize => result,
+            in("x1") b, in("x2") c, in("x3") d, in("x4") e, in("x5") f,
+            options(nostack),
+        );
+    }
+    if result < 0 { Err(Errno::from_raw(-result as i32)) } else { Ok(result) }
+}
+
+/// `ioctl` on an address.
+///
+/// # Safety
+/// What the address points to must live through the call and be of the layout that the request expects.
+#[inline(always)]
+unsafe fn control(fd: RawFd, request: libc::c_ulong, argument: usize) -> Result<isize, Errno> {
+    // SAFETY: as the caller promises.
+    unsafe { bare(libc::SYS_ioctl, [fd as usize, request as usize, argument, 0, 0, 0]) }
+}
+
 /// One notification.
 pub(crate) type Notification = libc::seccomp_notif;
 
@@ -125,16 +169,14 @@ impl Listener {
         *into = empty_notification();
         let fd = self.filter()?.as_raw_fd();
         // SAFETY: the kernel fills the structure, which is of its layout (size checked by the request number).
-        let done = unsafe { libc::ioctl(fd, RECEIVE, &raw mut *into) };
-        Errno::result(done).map(drop)
+        unsafe { control(fd, RECEIVE, &raw mut *into as usize) }.map(drop)
     }
 
     fn respond(&self, id: u64, value: i64, error: i32, flags: u32) -> Result<(), Errno> {
         let response = libc::seccomp_notif_resp { id, val: value, error, flags };
         let fd = self.filter()?.as_raw_fd();
         // SAFETY: the kernel reads the structure only.
-        let done = unsafe { libc::ioctl(fd, SEND, &raw const response) };
-        Errno::result(done).map(drop)
+        unsafe { control(fd, SEND, &raw const response as usize) }.map(drop)
     }
 
     /// Answers with a result of ours.
@@ -172,8 +214,7 @@ impl Listener {
         };
         let fd = self.filter()?.as_raw_fd();
         // SAFETY: the kernel reads the structure only.
-        let done = unsafe { libc::ioctl(fd, ADD_FD, &raw const request) };
-        Errno::result(done).map(i64::from)
+        unsafe { control(fd, ADD_FD, &raw const request as usize) }.map(|number| number as i64)
     }
 
     /// Gives the caller a descriptor and answers with its number, in one step.
@@ -198,6 +239,34 @@ pub(crate) fn read_memory(pid: i32, address: u64, into: &mut [u8]) -> Result<usi
     // SAFETY: the local vector is our own live buffer; the remote address is only a number to us.
     let done = unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
     Errno::result(done).map(|n| n as usize)
+}
+
+/// Reads at most `most` bytes of another process's memory to the end of `into`, without clearing the room first: what lies
+/// in the cache belongs to the build.
+pub(crate) fn append_memory(pid: i32, address: u64, into: &mut Vec<u8>, most: usize) -> Result<usize, Errno> {
+    into.reserve(most);
+    let room = into.spare_capacity_mut();
+    let local = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: most.min(room.len()) };
+    let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: local.iov_len };
+    // SAFETY: the local vector is room of our own that is longer than `most`; the remote address is only a number to us.
+    let done = unsafe {
+        let (local, remote) = (&raw const local as usize, &raw const remote as usize);
+        bare(libc::SYS_process_vm_readv, [pid as usize, local, 1, remote, 1, 0])
+    }?
+    .cast_unsigned();
+    // SAFETY: the kernel has written so many bytes there.
+    unsafe { into.set_len(into.len() + done) };
+    Ok(done)
+}
+
+/// The text of a symbolic link, as far as `LONGEST` bytes.
+pub(crate) fn read_link<const LONGEST: usize>(base: BorrowedFd<'_>, name: &std::ffi::CStr) -> Option<Vec<u8>> {
+    let mut buffer = [std::mem::MaybeUninit::<u8>::uninit(); LONGEST];
+    // SAFETY: the kernel writes at most the buffer's length into our own live buffer; the name lives through the call.
+    let done = unsafe { libc::readlinkat(base.as_raw_fd(), name.as_ptr(), buffer.as_mut_ptr().cast(), LONGEST) };
+    let written = buffer.get(..usize::try_from(done).ok()?)?;
+    // SAFETY: the kernel has written these bytes.
+    Some(written.iter().map(|byte| unsafe { byte.assume_init() }).collect())
 }
 
 /// A descriptor for a process.
@@ -243,6 +312,17 @@ pub(crate) fn exit_status(pidfd: BorrowedFd<'_>) -> Option<i32> {
     (done == 0 && info.mask & INFO_EXIT != 0).then_some(info.exit_code)
 }
 
+/// Id and parent of a living process, from its descriptor, as our own process namespace names them; `None` where the
+/// kernel does not tell (before 6.13).
+pub(crate) fn kin(pidfd: BorrowedFd<'_>) -> Option<(i32, i32)> {
+    const INFO_PID: u64 = 1;
+    let mut info = PidfdInfo { mask: INFO_PID, ..PidfdInfo::default() };
+    // SAFETY: as above.
+    let done = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO, &raw mut info) };
+    let told = done == 0 && info.mask & INFO_PID != 0 && info.tgid > 0 && info.ppid > 0;
+    told.then(|| (info.tgid.cast_signed(), info.ppid.cast_signed()))
+}
+
 /// The flags of `open` (linux/fcntl.h, VALID_OPEN_FLAGS).
 pub(crate) const VALID_OPEN_FLAGS: i32 = libc::O_ACCMODE
     | libc::O_CREAT
@@ -282,9 +362,10 @@ pub(crate) fn open_at(
     let how = How { flags: u64::from(flags as u32), mode: u64::from(mode), resolve };
     let base = base.map_or(libc::AT_FDCWD, |fd| fd.as_raw_fd());
     // SAFETY: the path and the structure live through the call, which only reads them.
-    let fd = Errno::result(unsafe {
-        libc::syscall(libc::SYS_openat2, base, path.as_ptr(), &raw const how, size_of::<How>())
-    })?;
+    let fd = unsafe {
+        let how = &raw const how as usize;
+        bare(libc::SYS_openat2, [base as usize, path.as_ptr() as usize, how, size_of::<How>(), 0, 0])
+    }?;
     // SAFETY: the descriptor is new, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }

@@ -48,7 +48,7 @@ impl Proc {
         let mut text = Vec::with_capacity(2048);
         std::io::Read::read_to_end(&mut std::io::Read::take(std::fs::File::from(fd), LONGEST_TEXT as u64), &mut text)
             .ok()?;
-        Some(String::from_utf8_lossy(&text).into_owned())
+        String::from_utf8(text).map_or_else(|e| Some(String::from_utf8_lossy(e.as_bytes()).into_owned()), Some)
     }
 
     pub(crate) fn status(&self, pid: i32) -> Option<Status> {
@@ -92,8 +92,11 @@ impl Proc {
 
     /// The living children of all threads of a process.
     pub(crate) fn children(&self, tgid: i32) -> Vec<i32> {
+        // The directory has one link for each thread, and two of its own: most processes have one, named like they are.
+        let alone = self.stat_link(tgid, "task").is_ok_and(|stat| stat.st_nlink == 3);
+        let tasks = if alone { vec![tgid] } else { self.tasks(tgid) };
         let mut found = Vec::new();
-        for task in self.tasks(tgid) {
+        for task in tasks {
             let text = self.text(&format!("{tgid}/task/{task}/children")).unwrap_or_default();
             found.extend(text.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
         }
@@ -183,42 +186,68 @@ impl Proc {
 
 /// The text of a symbolic link.
 pub(crate) fn read_link_at(base: BorrowedFd<'_>, name: &CStr) -> Option<Vec<u8>> {
-    let mut buffer = [0_u8; PATH_MAX];
-    // SAFETY: the kernel writes at most the buffer's length into our own live buffer; the name lives through the call.
-    let done = unsafe { libc::readlinkat(base.as_raw_fd(), name.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) };
-    let length = usize::try_from(done).ok()?;
-    buffer.get(..length).map(<[u8]>::to_vec)
+    sys::read_link::<PATH_MAX>(base, name)
+}
+
+/// A path from a process's memory, with its zero byte.
+pub(crate) struct PathText(Vec<u8>);
+
+impl std::ops::Deref for PathText {
+    type Target = CStr;
+
+    fn deref(&self) -> &CStr {
+        CStr::from_bytes_with_nul(&self.0).unwrap_or_default()
+    }
+}
+
+impl PathText {
+    /// Its room, for the next.
+    pub(crate) fn into_room(self) -> Vec<u8> {
+        self.0
+    }
 }
 
 /// Reads a path from a process's memory. `EFAULT` and `ENAMETOOLONG` as the kernel would say them.
-pub(crate) fn read_path(pid: i32, address: u64) -> Result<CString, Errno> {
-    read_text(pid, address, PATH_MAX).and_then(|(bytes, whole)| {
-        if whole { CString::new(bytes).map_err(|_| Errno::EFAULT) } else { Err(Errno::ENAMETOOLONG) }
-    })
+pub(crate) fn read_path(pid: i32, address: u64) -> Result<PathText, Errno> {
+    read_path_into(Vec::new(), pid, address)
+}
+
+/// As [`read_path`], into room that is there already.
+pub(crate) fn read_path_into(mut room: Vec<u8>, pid: i32, address: u64) -> Result<PathText, Errno> {
+    room.clear();
+    if !append_text(&mut room, pid, address, PATH_MAX)? {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    room.push(0);
+    Ok(PathText(room))
 }
 
 /// Reads a text that ends with a zero byte, at most `limit` bytes of it, and whether that was all.
 pub(crate) fn read_text(pid: i32, address: u64, limit: usize) -> Result<(Vec<u8>, bool), Errno> {
-    const PAGE: u64 = 4096;
     let mut bytes = Vec::new();
+    let whole = append_text(&mut bytes, pid, address, limit)?;
+    Ok((bytes, whole))
+}
+
+fn append_text(bytes: &mut Vec<u8>, pid: i32, address: u64, limit: usize) -> Result<bool, Errno> {
+    const PAGE: u64 = 4096;
     let mut at = address;
-    let mut buffer = [0_u8; PAGE as usize];
     while bytes.len() < limit {
+        let seen = bytes.len();
         let to_page_end = (PAGE - at % PAGE) as usize;
         // Most texts are short: a second call costs less than copying a page each time.
-        let wanted = to_page_end.min(limit - bytes.len()).min(if bytes.is_empty() { 256 } else { PAGE as usize });
-        let got = sys::read_memory(pid, at, &mut buffer[..wanted])?;
+        let wanted = to_page_end.min(limit - seen).min(if seen == 0 { 256 } else { PAGE as usize });
+        let got = sys::append_memory(pid, at, bytes, wanted)?;
         if got == 0 {
             return Err(Errno::EFAULT);
         }
-        if let Some(end) = buffer[..got].iter().position(|b| *b == 0) {
-            bytes.extend_from_slice(&buffer[..end]);
-            return Ok((bytes, true));
+        if let Some(end) = bytes[seen..].iter().position(|b| *b == 0) {
+            bytes.truncate(seen + end);
+            return Ok(true);
         }
-        bytes.extend_from_slice(&buffer[..got]);
         at = at.checked_add(got as u64).ok_or(Errno::EFAULT)?;
     }
-    Ok((bytes, false))
+    Ok(false)
 }
 
 /// Reads a number of eight bytes.

@@ -135,10 +135,7 @@ impl Notifier {
         if ours == theirs {
             return id;
         }
-        if id == tgid {
-            return self.tracked.get(&tgid).map_or(id, |tracked| tracked.inner_tgid);
-        }
-        self.proc.status(id).map_or(id, |status| status.inner_pid)
+        self.proc.status(id).map_or(id, |status| if id == tgid { status.inner_tgid } else { status.inner_pid })
     }
 
     /// Files of processes outside the run that hold memory, secrets or descriptors are not opened for it: judged by what

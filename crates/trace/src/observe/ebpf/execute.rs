@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use nix::libc;
 use provost_model::{Digest, Execution, FileName, Permission, Use};
 
-use super::super::execute::{INTERPRETERS, elf_loader, interpreter_of};
+use super::super::execute::{HEAD, INTERPRETERS, elf_loader, interpreter_of, read_from};
 use super::super::notify::c_string;
 use super::super::sys;
 use super::collect::Collector;
@@ -94,11 +94,11 @@ impl Collector {
             }
             return;
         }
-        let Some((path, fd, _)) = self.look_at(program) else { return };
+        let Some((path, fd, head)) = self.look_at(program) else { return };
         if path != program {
             return;
         }
-        let Some(loader) = elf_loader(&fd) else { return };
+        let Some(loader) = elf_loader(&fd, &head) else { return };
         let Some((path, fd, _)) = self.look_at(&joined(event.walked(1), &loader)) else { return };
         let digest = self.use_as_program(&path, &fd, process);
         let size = sys::stat(fd.as_fd()).map_or(0, |stat| stat.st_size as u64);
@@ -118,10 +118,7 @@ impl Collector {
             return None;
         }
         let path = self.proc.path_of(fd.as_fd())?;
-        let mut head = vec![0; 256];
-        // A copy: the place in the file is not ours to move, and the descriptor is used again.
-        let got = std::os::unix::fs::FileExt::read_at(&std::fs::File::from(fd.try_clone().ok()?), &mut head, 0).ok()?;
-        head.truncate(got);
+        let head = read_from(&fd, 0, HEAD);
         Some((path, fd, head))
     }
 
