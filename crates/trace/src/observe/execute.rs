@@ -54,7 +54,6 @@ impl Notifier {
             Ok(path) => path,
             Err(errno) => return Reply::Done(Err(errno)),
         };
-        let (arguments, whole) = read_arguments(tid, arguments, self.record.limits.arguments);
         let program = if path.is_empty() {
             if flags & libc::AT_EMPTY_PATH == 0 {
                 return Reply::Done(Err(Errno::ENOENT));
@@ -69,10 +68,13 @@ impl Notifier {
         } else {
             self.find_program(tid, tgid, dirfd, path.to_bytes())
         };
+        // Shells try each directory of PATH: nothing is there, nothing is run.
+        if matches!(program, Err(Errno::ENOENT | Errno::ENOTDIR)) && !self.is_foreign(tgid) {
+            return Reply::Done(Err(Errno::ENOENT));
+        }
+        let (arguments, whole) = read_arguments(tid, arguments, self.record.limits.arguments);
         let first = match program {
             Ok(program) => program,
-            // Shells try each directory of PATH: nothing is there, nothing is run.
-            Err(Errno::ENOENT | Errno::ENOTDIR) if !self.is_foreign(tgid) => return Reply::Done(Err(Errno::ENOENT)),
             Err(errno) => return self.execute_unseen(tid, tgid, path.to_bytes(), arguments, whole, errno),
         };
         let directory = self.base(tid, tgid, libc::AT_FDCWD).map(|place| place.path.clone()).unwrap_or_default();

@@ -276,15 +276,16 @@ struct Window {
 
 impl Window {
     const PAGE: u64 = 4096;
+    /// The most that is read at once, in bytes: most command lines are shorter.
+    const LONGEST: u64 = 1024;
 
     /// The bytes from an address on that are in the window; read anew where there are fewer than `wanted`.
     fn from(&mut self, pid: i32, address: u64, wanted: usize) -> Result<&[u8], Errno> {
         let inside = address.checked_sub(self.start).and_then(|at| usize::try_from(at).ok());
         if inside.is_none_or(|at| self.bytes.len().saturating_sub(at) < wanted) {
-            let length = (Self::PAGE - address % Self::PAGE) as usize;
-            self.bytes.resize(length, 0);
-            let got = sys::read_memory(pid, address, &mut self.bytes)?;
-            self.bytes.truncate(got);
+            let length = (Self::PAGE - address % Self::PAGE).min(Self::LONGEST) as usize;
+            self.bytes.clear();
+            sys::append_memory(pid, address, &mut self.bytes, length)?;
             self.start = address;
         }
         let at = usize::try_from(address - self.start).unwrap_or(usize::MAX);
