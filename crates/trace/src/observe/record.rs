@@ -544,8 +544,9 @@ impl Record {
     }
 
     /// The files in the end, ordered by name: those that the run wrote are read once more. And the digests of these, for
-    /// whoever looks at them next.
-    pub(crate) fn finish_files(&mut self) -> (Vec<ObservedFile>, Vec<Remembered>) {
+    /// whoever looks at them next. `every_write_seen`: nothing was lost, and nobody but the run's own processes, each of
+    /// whose openings was seen, is known to have written.
+    pub(crate) fn finish_files(&mut self, every_write_seen: bool) -> (Vec<ObservedFile>, Vec<Remembered>) {
         let mut names: Vec<(Box<[u8]>, u32)> = self.names.drain().collect();
         names.sort_unstable();
         let wrote = bit(Use::Written) | bit(Use::Created);
@@ -554,7 +555,7 @@ impl Record {
             .filter(|(_, place)| self.files.get(*place as usize).is_some_and(|file| file.uses & wrote != 0))
             .map(|(path, place)| (&**path, *place))
             .collect();
-        let mut last = self.last_contents(&written);
+        let mut last = self.last_contents(&written, every_write_seen);
         let mut out = Vec::with_capacity(names.len());
         for (path, place) in names {
             let last = last.remove(&place);
@@ -581,7 +582,11 @@ impl Record {
 
     /// Digests and sizes of regular files as they are now, by their places; what is no regular file is left out. Nobody
     /// of the run is there any more, so all processors hash.
-    fn last_contents(&mut self, written: &[(&[u8], u32)]) -> HashMap<u32, Remembered> {
+    ///
+    /// A digest of a file that had changed a moment before may be that of other bytes with the same times. It cannot be
+    /// when every write was seen: a digest is kept only of a file that nobody could write, until somebody opens it for
+    /// writing again.
+    fn last_contents(&mut self, written: &[(&[u8], u32)], every_write_seen: bool) -> HashMap<u32, Remembered> {
         let mut last = HashMap::new();
         let mut unknown = Vec::new();
         for (path, place) in written {
@@ -594,7 +599,7 @@ impl Record {
             match self.contents.get(&inode) {
                 Some(Content { known: Some((stamp, Some(digest))), settled, .. }) if *stamp == Stamp::of(&stat) => {
                     let known = stamp.remembered(inode, *digest);
-                    self.products.extend(settled.then_some(known));
+                    self.products.extend((*settled || every_write_seen).then_some(known));
                     last.insert(*place, known);
                 }
                 _ => unknown.push((path, *place)),
@@ -609,7 +614,7 @@ impl Record {
             }
             self.counters.hashed_files += 1;
             self.counters.hashed_bytes += known.size as u64;
-            self.products.extend(settled.then_some(known));
+            self.products.extend((settled || every_write_seen).then_some(known));
             last.insert(place, known);
         }
         last

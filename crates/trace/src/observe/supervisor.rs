@@ -955,8 +955,10 @@ impl Notifier {
 
     pub(super) fn finish(&mut self, layers: Vec<String>, left_running: u32, remember: Vec<Remembered>) -> Finished {
         self.last_words();
-        let (files, products) = self.record.finish_files();
         let record = &mut self.record;
+        let seen = record.lost == 0 && record.counters.foreign == 0 && record.counters.unreadable == 0;
+        let every_write_seen = seen && record.incomplete.is_empty() && record.delegated.is_empty();
+        let (files, products) = record.finish_files(every_write_seen);
         let counters = &record.counters;
         let counters: BTreeMap<String, u64> = [
             ("calls", counters.calls),

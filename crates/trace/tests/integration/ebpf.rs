@@ -89,6 +89,22 @@ fn violations(observation: &Observation) -> Vec<(&str, &str, Permission)> {
     observation.violations.iter().map(|v| (v.kind.as_str(), v.what.as_str(), v.permission)).collect()
 }
 
+/// Nearly everything that a build makes is used, or the end comes, within moments of its making.
+#[test]
+fn ebpf_and_notifier_know_products_of_the_last_moment() {
+    use std::os::unix::fs::MetadataExt as _;
+    for observe in [ObserveWish::Notify, ObserveWish::Ebpf] {
+        let place = Place::new();
+        let script = "echo first > read; cat read >/dev/null; echo more >> read; cat read >/dev/null; echo x > last";
+        let Some(report) = place.watched(&["/bin/sh", "-c", script], observe, Guard::default()) else { return };
+        for (name, content) in [("read", "first\nmore\n"), ("last", "x\n")] {
+            let found = std::fs::metadata(place.work().join(name)).expect("metadata");
+            let known = report.products.iter().find(|known| known.inode == (found.dev(), found.ino()));
+            assert_eq!(known.map(|known| known.digest), Some(sha256(content.as_bytes())), "{name}");
+        }
+    }
+}
+
 #[test]
 fn processes_files_and_digests() {
     let place = Place::new();

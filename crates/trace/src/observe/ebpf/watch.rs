@@ -279,8 +279,9 @@ fn observation(
     if left_running > 0 {
         incomplete.push(format!("{left_running} processes were still running at the end, and were ended"));
     }
-    let (files, products) = collector.record.finish_files();
     let record = &mut collector.record;
+    let every_write_seen = lost == 0 && incomplete.is_empty() && record.delegated.is_empty();
+    let (files, products) = record.finish_files(every_write_seen);
     for (name, value) in [
         ("executions", record.counters.executions),
         ("hashedFiles", record.counters.hashed_files),
