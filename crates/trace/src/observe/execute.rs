@@ -8,6 +8,7 @@ use nix::libc;
 use provost_model::{Digest, Execution, FileName, Permission, Use};
 
 use super::notify::{Notifier, Reply, c_string};
+use super::open::may_lead_to_proc;
 use super::record::{Inode, Stamp};
 use super::sys;
 use super::tracee::{read_arguments, read_path};
@@ -263,11 +264,7 @@ impl Notifier {
                 self.walk_open(tid, tgid, at, path, flags, 0)?
             }
             Err(Errno::ELOOP) => self.walk_open(tid, tgid, at, path, flags, 0)?,
-            Err(Errno::ENOENT)
-                if path.windows(4).any(|w| w == b"self" || w == b"proc") || path.starts_with(b"/dev/") =>
-            {
-                self.walk_open(tid, tgid, at, path, flags, 0)?
-            }
+            Err(Errno::ENOENT) if may_lead_to_proc(path) => self.walk_open(tid, tgid, at, path, flags, 0)?,
             // It may be executed without being read: then its content has no digest.
             Err(Errno::EACCES) => sys::open_at(at, &name, libc::O_PATH | libc::O_CLOEXEC, 0, 0x02)?,
             other => other?,

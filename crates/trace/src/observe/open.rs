@@ -483,7 +483,7 @@ impl Notifier {
         writes: bool,
     ) {
         let Some(path) = path else { return };
-        let Some(target) = super::tracee::read_link_at(at.unwrap_or(self.proc.fd()), path) else { return };
+        let Some(target) = sys::read_link_at(at.unwrap_or(self.proc.fd()), path) else { return };
         let folder = path.to_bytes().iter().rposition(|b| *b == b'/').map_or(0, |end| end + 1);
         let name = match target.first() {
             Some(b'/') => target,
@@ -778,7 +778,7 @@ fn use_of(flags: i32, stat: &libc::stat, created: bool) -> Use {
 }
 
 /// Paths that may pass through `/proc` without naming it: `/dev/fd`, `/dev/stdin`, `/etc/mtab`.
-fn may_lead_to_proc(path: &[u8]) -> bool {
+pub(super) fn may_lead_to_proc(path: &[u8]) -> bool {
     let names = [*b"proc", *b"mtab", *b"self"].map(u32::from_le_bytes);
     let named = |window: &[u8]| window.try_into().is_ok_and(|four| names.contains(&u32::from_le_bytes(four)));
     path.starts_with(b"/dev/") || path.windows(4).any(named)

@@ -234,11 +234,8 @@ impl Listener {
 
 /// Reads another process's memory; fewer bytes than asked for when the rest is not mapped.
 pub(crate) fn read_memory(pid: i32, address: u64, into: &mut [u8]) -> Result<usize, Errno> {
-    let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
-    let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: into.len() };
-    // SAFETY: the local vector is our own live buffer; the remote address is only a number to us.
-    let done = unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
-    Errno::result(done).map(|n| n as usize)
+    // SAFETY: the room is our own live buffer.
+    unsafe { read_to(pid, address, into.as_mut_ptr(), into.len()) }
 }
 
 /// Reads at most `most` bytes of another process's memory to the end of `into`, without clearing the room first: what lies
@@ -246,24 +243,31 @@ pub(crate) fn read_memory(pid: i32, address: u64, into: &mut [u8]) -> Result<usi
 pub(crate) fn append_memory(pid: i32, address: u64, into: &mut Vec<u8>, most: usize) -> Result<usize, Errno> {
     into.reserve(most);
     let room = into.spare_capacity_mut();
-    let local = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: most.min(room.len()) };
-    let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: local.iov_len };
-    // SAFETY: the local vector is room of our own that is longer than `most`; the remote address is only a number to us.
-    let done = unsafe {
-        let (local, remote) = (&raw const local as usize, &raw const remote as usize);
-        bare(libc::SYS_process_vm_readv, [pid as usize, local, 1, remote, 1, 0])
-    }?
-    .cast_unsigned();
+    // SAFETY: there is room of our own for `most` bytes at least.
+    let done = unsafe { read_to(pid, address, room.as_mut_ptr().cast(), most) }?;
     // SAFETY: the kernel has written so many bytes there.
     unsafe { into.set_len(into.len() + done) };
     Ok(done)
 }
 
-/// The text of a symbolic link, as far as `LONGEST` bytes.
-pub(crate) fn read_link<const LONGEST: usize>(base: BorrowedFd<'_>, name: &std::ffi::CStr) -> Option<Vec<u8>> {
-    let mut buffer = [std::mem::MaybeUninit::<u8>::uninit(); LONGEST];
+/// # Safety
+/// There must be room for `length` bytes at `room`, and nobody else may use it.
+unsafe fn read_to(pid: i32, address: u64, room: *mut u8, length: usize) -> Result<usize, Errno> {
+    let local = libc::iovec { iov_base: room.cast(), iov_len: length };
+    let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: length };
+    let (local, remote) = (&raw const local as usize, &raw const remote as usize);
+    // SAFETY: the local vector is room that the caller gives; the remote address is only a number to us.
+    unsafe { bare(libc::SYS_process_vm_readv, [pid as usize, local, 1, remote, 1, 0]) }.map(isize::cast_unsigned)
+}
+
+/// The longest path that the kernel takes, with its end, in bytes.
+pub(crate) const PATH_MAX: usize = 4096;
+
+/// The text of a symbolic link.
+pub(crate) fn read_link_at(base: BorrowedFd<'_>, name: &std::ffi::CStr) -> Option<Vec<u8>> {
+    let mut buffer = [std::mem::MaybeUninit::<u8>::uninit(); PATH_MAX];
     // SAFETY: the kernel writes at most the buffer's length into our own live buffer; the name lives through the call.
-    let done = unsafe { libc::readlinkat(base.as_raw_fd(), name.as_ptr(), buffer.as_mut_ptr().cast(), LONGEST) };
+    let done = unsafe { libc::readlinkat(base.as_raw_fd(), name.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) };
     let written = buffer.get(..usize::try_from(done).ok()?)?;
     // SAFETY: the kernel has written these bytes.
     Some(written.iter().map(|byte| unsafe { byte.assume_init() }).collect())
@@ -302,25 +306,27 @@ struct PidfdInfo {
 
 /// `_IOWR(0xFF, 11, struct pidfd_info)` with its first published size of 64 bytes; larger ones work alike.
 const PIDFD_GET_INFO: libc::c_ulong = 0xc000_ff0b | ((size_of::<PidfdInfo>() as libc::c_ulong) << 16);
+const INFO_PID: u64 = 1;
 const INFO_EXIT: u64 = 1 << 3;
+
+/// What the kernel tells of a process; `None` where it does not tell what was asked for.
+fn info(pidfd: BorrowedFd<'_>, wanted: u64) -> Option<PidfdInfo> {
+    let mut info = PidfdInfo { mask: wanted, ..PidfdInfo::default() };
+    // SAFETY: the kernel writes at most the size that the request number names, which is the structure's own.
+    let done = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO, &raw mut info) };
+    (done == 0 && info.mask & wanted != 0).then_some(info)
+}
 
 /// The wait status of a process that has ended, from its descriptor; `None` where the kernel does not tell.
 pub(crate) fn exit_status(pidfd: BorrowedFd<'_>) -> Option<i32> {
-    let mut info = PidfdInfo { mask: INFO_EXIT, ..PidfdInfo::default() };
-    // SAFETY: the kernel writes at most the size that the request number names, which is the structure's own.
-    let done = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO, &raw mut info) };
-    (done == 0 && info.mask & INFO_EXIT != 0).then_some(info.exit_code)
+    info(pidfd, INFO_EXIT).map(|info| info.exit_code)
 }
 
 /// Id and parent of a living process, from its descriptor, as our own process namespace names them; `None` where the
 /// kernel does not tell (before 6.13).
 pub(crate) fn kin(pidfd: BorrowedFd<'_>) -> Option<(i32, i32)> {
-    const INFO_PID: u64 = 1;
-    let mut info = PidfdInfo { mask: INFO_PID, ..PidfdInfo::default() };
-    // SAFETY: as above.
-    let done = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO, &raw mut info) };
-    let told = done == 0 && info.mask & INFO_PID != 0 && info.tgid > 0 && info.ppid > 0;
-    told.then(|| (info.tgid.cast_signed(), info.ppid.cast_signed()))
+    let info = info(pidfd, INFO_PID).filter(|info| info.tgid > 0 && info.ppid > 0)?;
+    Some((info.tgid.cast_signed(), info.ppid.cast_signed()))
 }
 
 /// The flags of `open` (linux/fcntl.h, VALID_OPEN_FLAGS).

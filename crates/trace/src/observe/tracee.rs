@@ -8,9 +8,6 @@ use nix::libc;
 
 use super::sys;
 
-/// The longest path that the kernel takes, with its end (PATH_MAX).
-const PATH_MAX: usize = 4096;
-
 /// The most that is read of a text in `/proc`, in bytes.
 const LONGEST_TEXT: usize = 1 << 20;
 
@@ -48,7 +45,7 @@ impl Proc {
         let mut text = Vec::with_capacity(2048);
         std::io::Read::read_to_end(&mut std::io::Read::take(std::fs::File::from(fd), LONGEST_TEXT as u64), &mut text)
             .ok()?;
-        String::from_utf8(text).map_or_else(|e| Some(String::from_utf8_lossy(e.as_bytes()).into_owned()), Some)
+        Some(String::from_utf8_lossy(&text).into_owned())
     }
 
     pub(crate) fn status(&self, pid: i32) -> Option<Status> {
@@ -158,7 +155,7 @@ impl Proc {
     /// The text of a link of a process.
     pub(crate) fn read_link(&self, pid: i32, link: &str) -> Option<Vec<u8>> {
         let name = CString::new(format!("{pid}/{link}")).ok()?;
-        read_link_at(self.fd(), &name)
+        sys::read_link_at(self.fd(), &name)
     }
 
     /// The path of one of the supervisor's own descriptors, as the kernel resolved it.
@@ -180,13 +177,8 @@ impl Proc {
         }
         name[8 + count] = 0;
         let name = CStr::from_bytes_until_nul(&name).ok()?;
-        read_link_at(self.fd(), name)
+        sys::read_link_at(self.fd(), name)
     }
-}
-
-/// The text of a symbolic link.
-pub(crate) fn read_link_at(base: BorrowedFd<'_>, name: &CStr) -> Option<Vec<u8>> {
-    sys::read_link::<PATH_MAX>(base, name)
 }
 
 /// A path from a process's memory, with its zero byte.
@@ -215,7 +207,7 @@ pub(crate) fn read_path(pid: i32, address: u64) -> Result<PathText, Errno> {
 /// As [`read_path`], into room that is there already.
 pub(crate) fn read_path_into(mut room: Vec<u8>, pid: i32, address: u64) -> Result<PathText, Errno> {
     room.clear();
-    if !append_text(&mut room, pid, address, PATH_MAX)? {
+    if !append_text(&mut room, pid, address, sys::PATH_MAX)? {
         return Err(Errno::ENAMETOOLONG);
     }
     room.push(0);

@@ -9,7 +9,7 @@ use provost_model::Permission;
 
 use super::notify::{Notifier, c_string};
 use super::sys;
-use super::tracee::{Proc, read_link_at};
+use super::tracee::Proc;
 
 /// As the kernel: more links than this are a loop.
 const LINKS: usize = 40;
@@ -81,7 +81,7 @@ impl Notifier {
                 }
             }
             let follow = !(last && flags & libc::O_NOFOLLOW != 0);
-            let text = if follow { read_link_at(here.as_fd(), &component) } else { None };
+            let text = if follow { sys::read_link_at(here.as_fd(), &component) } else { None };
             match text {
                 Some(target) => {
                     links += 1;
