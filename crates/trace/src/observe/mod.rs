@@ -36,6 +36,7 @@ use provost_model::{Isolation, Observation, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use dns::{addresses as dns_addresses, question as dns_question};
+pub use ebpf::needed_kernel_types;
 pub use guard::{Endpoint, Guard, Mode, NetworkRule, ToolRule};
 pub use http::Requests as HttpRequests;
 pub use sniff::{Asked, look as look_at_first_bytes};

@@ -4,13 +4,14 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 
 use aya::maps::{Array, HashMap, MapData, RingBuf};
-use aya::programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr};
-use aya::{Btf, Ebpf, EbpfLoader};
+use aya::programs::{CgroupAttachMode, CgroupSockAddr, RawTracePoint};
+use aya::{Btf, Ebpf, EbpfLoader, Endianness};
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::interests;
+use super::kernel_types::needed;
 use super::layout::{COUNTERS, Event, Kind};
 
 /// The compiled programs. The loader reads headers in place, which must be aligned for that.
@@ -78,6 +79,27 @@ fn explain(what: &str, error: &dyn std::error::Error) -> String {
     text
 }
 
+/// What the programs need of the kernel's type information.
+fn kernel_types() -> Result<Btf, String> {
+    const FILE: &str = "/sys/kernel/btf/vmlinux";
+    let all = std::fs::read(FILE)
+        .map_err(|e| format!("the kernel does not tell its types ({FILE}, CONFIG_DEBUG_INFO_BTF): {e}"))?;
+    let needed = needed(&all).map_err(|why| format!("{FILE}: {why}"))?;
+    Btf::parse(&needed, Endianness::default()).map_err(|e| explain(FILE, &e))
+}
+
+/// A loader that has read nothing yet. As it is made it reads all of the kernel's types, to have some if it is given
+/// none, and that takes as long as everything else here: where no file can be opened it does without. There is one thread.
+fn loader<'a>() -> Result<EbpfLoader<'a>, String> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let limit = |e: Errno| format!("the limit of open files: {e}");
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(limit)?;
+    setrlimit(Resource::RLIMIT_NOFILE, 0, hard).map_err(limit)?;
+    let loader = EbpfLoader::new();
+    setrlimit(Resource::RLIMIT_NOFILE, soft, hard).map_err(limit)?;
+    Ok(loader)
+}
+
 /// Waits until there is something in a ring, at most so many milliseconds; whether there is.
 pub(super) fn has_events(ring: BorrowedFd<'_>, milliseconds: u16) -> bool {
     let mut ready = [PollFd::new(ring, PollFlags::POLLIN)];
@@ -87,16 +109,14 @@ pub(super) fn has_events(ring: BorrowedFd<'_>, milliseconds: u16) -> bool {
 impl Loaded {
     /// Loads and attaches everything. Nobody is followed yet.
     pub(super) fn attach(supervisor: u32, hidden_may_be_tried: bool) -> Result<Self, String> {
-        let btf = Btf::from_sys_fs().map_err(|e| {
-            explain("the kernel does not tell its types (/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF)", &e)
-        })?;
+        let btf = kernel_types()?;
         let namespace = std::fs::metadata("/proc/self/ns/pid")
             .map(|metadata| std::os::unix::fs::MetadataExt::ino(&metadata))
             .map_err(|e| format!("/proc/self/ns/pid: {e}"))?;
         let cpus = aya::util::nr_cpus().map_err(|(what, e)| format!("{what}: {e}"))?;
         let (namespace_low, outermost) = (namespace as u32, u32::from(namespace == OUTERMOST));
         let hidden = u32::from(hidden_may_be_tried);
-        let mut ebpf = EbpfLoader::new()
+        let mut ebpf = loader()?
             .btf(Some(&btf))
             .override_global("SUPERVISOR", &supervisor, true)
             .override_global("NAMESPACE", &namespace_low, true)
@@ -118,9 +138,9 @@ impl Loaded {
         let mut loaded =
             Self { ebpf: Some(ebpf), events, followed, repeats, counters, received: 0, without: Vec::new() };
         for (program, point) in TRACEPOINTS {
-            loaded.tracepoint(program, point, &btf)?;
+            loaded.tracepoint(program, point)?;
         }
-        if loaded.tracepoint("submits", "io_uring_submit_req", &btf).is_err() {
+        if loaded.tracepoint("submits", "io_uring_submit_req").is_err() {
             loaded.without.push("submissions to io_uring rings (the kernel has no such tracepoint)".into());
         }
         loaded.addresses()?;
@@ -133,16 +153,16 @@ impl Loaded {
         Ok(loaded)
     }
 
-    fn tracepoint(&mut self, name: &str, point: &str, btf: &Btf) -> Result<(), String> {
+    fn tracepoint(&mut self, name: &str, point: &str) -> Result<(), String> {
         let program = self
             .ebpf
             .as_mut()
             .and_then(|e| e.program_mut(name))
             .ok_or_else(|| format!("the program {name} is missing"))?;
-        let program: &mut BtfTracePoint = program.try_into().map_err(|e| explain(name, &e))?;
+        let program: &mut RawTracePoint = program.try_into().map_err(|e| explain(name, &e))?;
         let what = format!("the eBPF program at the tracepoint {point} cannot be used");
-        program.load(point, btf).map_err(|e| explain(&what, &e))?;
-        program.attach().map(drop).map_err(|e| explain(&what, &e))
+        program.load().map_err(|e| explain(&what, &e))?;
+        program.attach(point).map(drop).map_err(|e| explain(&what, &e))
     }
 
     /// The hooks of a cgroup tell addresses as the kernel uses them. They are attached to the root: whoever is followed

@@ -180,9 +180,13 @@ static __always_inline struct scratch *room(void)
 	return bpf_map_lookup_elem(&SCRATCH, &cpu);
 }
 
+/* The functions from here on that are not static are checked by the verifier once, and not again with each call; pointers
+ * of the kernel's, which it does not know, pass to and from them as numbers. */
+
 /* The number of a process or thread in the supervisor's namespace; 0 outside of it. */
-static __noinline __u32 number_of(struct pid *pid)
+__noinline __u32 number_of(__u64 pid_address)
 {
+	struct pid *pid = (struct pid *)pid_address;
 	__u64 here[2]; /* struct upid: a number, and its namespace */
 	if (!pid)
 		return 0;
@@ -204,14 +208,14 @@ static __always_inline __u32 process_of(struct task_struct *task)
 {
 	if (OUTERMOST)
 		return BPF_CORE_READ(task, tgid);
-	return number_of(BPF_CORE_READ(task, group_leader, thread_pid));
+	return number_of((__u64)BPF_CORE_READ(task, group_leader, thread_pid));
 }
 
 static __always_inline __u32 thread_of(struct task_struct *task)
 {
 	if (OUTERMOST)
 		return BPF_CORE_READ(task, pid);
-	return number_of(BPF_CORE_READ(task, thread_pid));
+	return number_of((__u64)BPF_CORE_READ(task, thread_pid));
 }
 
 static __always_inline void begin(struct event *event, __u32 kind, __u32 process, struct followed *followed)
@@ -240,6 +244,9 @@ static __always_inline void send(struct scratch *scratch, __u32 length)
 		return;
 	count(bpf_ringbuf_output(&EVENTS, scratch, whole, 0) ? LOST : SENT);
 }
+
+/* Where a field of the kernel's lies. */
+#define PLACE(field) ((__u64)__builtin_preserve_access_index(field))
 
 /* ---- paths ----------------------------------------------------------------------------------------------------- */
 
@@ -280,12 +287,12 @@ static long climb(__u32 step, struct walk *walk)
 }
 
 /* Writes the names of a path, the last one first, each with its zero. */
-static __noinline __u32 path_at(struct event *event, struct path *where, __u32 at)
+__noinline __u32 path_at(struct event *event, __u64 where, __u32 at)
 {
 	struct path path;
 	struct walk walk = {};
 	walk.at = at & (ROOM - 1);
-	if (!event || bpf_probe_read_kernel(&path, sizeof(path), where))
+	if (!event || bpf_probe_read_kernel(&path, sizeof(path), (const void *)where))
 		return walk.at;
 	walk.dentry = path.dentry;
 	walk.mount = (struct mount *)((void *)path.mnt - bpf_core_field_offset(struct mount, mnt));
@@ -295,7 +302,7 @@ static __noinline __u32 path_at(struct event *event, struct path *where, __u32 a
 	return walk.at & (ROOM - 1);
 }
 
-static __noinline struct file *file_at(int fd)
+__noinline __u64 file_at(int fd)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
@@ -304,12 +311,13 @@ static __noinline struct file *file_at(int fd)
 		return 0;
 	struct file **files = BPF_CORE_READ(table, fd);
 	bpf_probe_read_kernel(&file, sizeof(file), &files[(__u32)fd]);
-	return file;
+	return (__u64)file;
 }
 
 /* What a file is; and its path from `at` on. */
-static __noinline __u32 describe(struct event *event, struct file *file, __u32 at)
+__noinline __u32 describe(struct event *event, __u64 file_address, __u32 at)
 {
+	struct file *file = (struct file *)file_address;
 	if (!event || !file)
 		return at;
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
@@ -323,20 +331,20 @@ static __noinline __u32 describe(struct event *event, struct file *file, __u32 a
 		event->changed = BPF_CORE_READ(inode, i_ctime_sec);
 		event->changed_part = BPF_CORE_READ(inode, i_ctime_nsec) & 0x7fffffff;
 	}
-	return path_at(event, __builtin_preserve_access_index(&file->f_path), at);
+	return path_at(event, PLACE(&file->f_path), at);
 }
 
-static __noinline __u32 working_directory(struct event *event, __u32 at)
+__noinline __u32 working_directory(struct event *event, __u32 at)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct fs_struct *fs = BPF_CORE_READ(task, fs);
 	if (!event || !fs)
 		return at;
-	return path_at(event, __builtin_preserve_access_index(&fs->pwd), at);
+	return path_at(event, PLACE(&fs->pwd), at);
 }
 
 /* A text of the process's own, and the directory that it begins at unless it begins with `/`. */
-static __noinline __u32 named(struct scratch *scratch, __u32 which, __u32 directory, __u32 path, __u32 at)
+__noinline __u32 named(struct scratch *scratch, __u32 which, __u32 directory, __u32 path, __u32 at)
 {
 	if (!scratch)
 		return at;
@@ -357,9 +365,9 @@ static __noinline __u32 named(struct scratch *scratch, __u32 which, __u32 direct
 	if (fd == AT_FDCWD) {
 		end = working_directory(event, next);
 	} else {
-		struct file *file = file_at(fd);
+		struct file *file = (struct file *)file_at(fd);
 		if (file)
-			end = path_at(event, __builtin_preserve_access_index(&file->f_path), next);
+			end = path_at(event, PLACE(&file->f_path), next);
 		else
 			event->flags |= GONE;
 	}
@@ -370,7 +378,7 @@ static __noinline __u32 named(struct scratch *scratch, __u32 which, __u32 direct
 /* ---- calls ----------------------------------------------------------------------------------------------------- */
 
 /* True for names that a guard hides: they begin with a dot, or lie in few places. */
-static __noinline int may_be_hidden(struct scratch *scratch)
+__noinline int may_be_hidden(struct scratch *scratch)
 {
 	if (!scratch)
 		return 0;
@@ -405,8 +413,9 @@ static __always_inline __u64 open_flags(struct event *event, struct interest *in
 
 /* True when a file was read by this very name before and did not change since. What it takes to say so the next time
  * goes with the event. */
-static __noinline int is_repeated(struct event *event, struct file *file)
+__noinline int is_repeated(struct event *event, __u64 file_address)
 {
+	struct file *file = (struct file *)file_address;
 	if (!event || !file)
 		return 0;
 	struct repeat repeat = {};
@@ -428,10 +437,10 @@ static __noinline int is_repeated(struct event *event, struct file *file)
 	return bpf_map_lookup_elem(&REPEATS, &repeat) != 0;
 }
 
-static __noinline void opened(struct scratch *scratch, struct interest *interest)
+__noinline int opened(struct scratch *scratch, struct interest *interest)
 {
 	if (!scratch || !interest)
-		return;
+		return 0;
 	struct event *event = &scratch->event;
 	__u32 end = 0;
 	if (event->result < 0) {
@@ -439,41 +448,42 @@ static __noinline void opened(struct scratch *scratch, struct interest *interest
 		long error = -event->result;
 		int tried = error == 30 || error == 13 || error == 1 || error == 18; /* EROFS EACCES EPERM EXDEV */
 		if (!tried && !(HIDDEN_MAY_BE_TRIED && error == 2))
-			return;
+			return 0;
 		event->arguments[6] = open_flags(event, interest);
 		end = named(scratch, 0, interest->directory[0], interest->path[0], 0);
 		if (!tried && !may_be_hidden(scratch))
-			return;
+			return 0;
 		send(scratch, end);
-		return;
+		return 0;
 	}
-	struct file *file = file_at(event->result);
+	struct file *file = (struct file *)file_at(event->result);
 	if (!file) {
 		event->flags |= GONE;
 		event->arguments[6] = open_flags(event, interest);
 		end = named(scratch, 0, interest->directory[0], interest->path[0], 0);
 		send(scratch, end);
-		return;
+		return 0;
 	}
 	if (BPF_CORE_READ(file, f_mode) & FMODE_PATH) {
 		count(PATH_ONLY);
-		return;
+		return 0;
 	}
 	count(OPENS);
 	event->arguments[6] = open_flags(event, interest);
-	if (is_repeated(event, file)) {
+	if (is_repeated(event, (__u64)file)) {
 		count(REPEATED);
-		return;
+		return 0;
 	}
-	end = describe(event, file, 0);
+	end = describe(event, (__u64)file, 0);
 	event->length[0] = end;
 	send(scratch, end);
+	return 0;
 }
 
-static __noinline void changed(struct scratch *scratch, struct interest *interest)
+__noinline int changed(struct scratch *scratch, struct interest *interest)
 {
 	if (!scratch || !interest)
-		return;
+		return 0;
 	__u32 end = 0;
 	if (interest->path[0] < ABSENT)
 		end = named(scratch, 0, interest->directory[0], interest->path[0], end);
@@ -482,11 +492,12 @@ static __noinline void changed(struct scratch *scratch, struct interest *interes
 	if (interest->path[1] < ABSENT)
 		end = named(scratch, 1, interest->directory[1], interest->path[1], end);
 	send(scratch, end);
+	return 0;
 }
 
 static __always_inline struct sock *socket_of(struct event *event, int fd)
 {
-	struct file *file = file_at(fd);
+	struct file *file = (struct file *)file_at(fd);
 	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return 0;
 	struct socket *socket = BPF_CORE_READ(file, private_data);
@@ -504,7 +515,7 @@ static __always_inline int asks_a_name_server(struct sock *sock)
 	return BPF_CORE_READ(sock, __sk_common.skc_dport) == 0x3500; /* 53, in the order of the network */
 }
 
-static __noinline __u32 user_bytes(struct scratch *scratch, __u32 which, __u64 from, __u64 length, __u32 at)
+__noinline __u32 user_bytes(struct scratch *scratch, __u32 which, __u64 from, __u64 length, __u32 at)
 {
 	if (!scratch || !from)
 		return at;
@@ -522,8 +533,9 @@ static __noinline __u32 user_bytes(struct scratch *scratch, __u32 which, __u64 f
 }
 
 /* The name of a Unix socket in the kernel: its address, and the path of the file that it is bound to. */
-static __noinline __u32 unix_name(struct scratch *scratch, struct unix_sock *sock, __u32 at)
+__noinline __u32 unix_name(struct scratch *scratch, __u64 sock_address, __u32 at)
 {
+	struct unix_sock *sock = (struct unix_sock *)sock_address;
 	if (!scratch || !sock)
 		return at;
 	struct unix_address *address = BPF_CORE_READ(sock, addr);
@@ -542,28 +554,27 @@ static __noinline __u32 unix_name(struct scratch *scratch, struct unix_sock *soc
 	struct dentry *dentry = BPF_CORE_READ(sock, path.dentry);
 	if (!dentry)
 		return end;
-	__u32 last = path_at(&scratch->event, __builtin_preserve_access_index(&sock->path), end);
+	__u32 last = path_at(&scratch->event, PLACE(&sock->path), end);
 	scratch->event.length[2] = last - end;
 	return last;
 }
 
-static __noinline void named_socket(struct scratch *scratch)
+__noinline int named_socket(struct scratch *scratch)
 {
 	if (!scratch)
-		return;
+		return 0;
 	struct event *event = &scratch->event;
 	struct sock *sock = socket_of(event, event->arguments[0]);
 	__u32 end = user_bytes(scratch, 0, event->arguments[1], event->arguments[2] & 127, 0);
 	if (sock && event->family == AF_UNIX && event->number == 42 && event->result == 0) {
-		struct unix_sock *peer = (struct unix_sock *)BPF_CORE_READ((struct unix_sock *)sock, peer);
-		end = unix_name(scratch, peer, end);
+		end = unix_name(scratch, (__u64)BPF_CORE_READ((struct unix_sock *)sock, peer), end);
 		struct pid *pid = BPF_CORE_READ(sock, sk_peer_pid);
 		__u32 other = 0;
 		if (pid && OUTERMOST)
 			bpf_probe_read_kernel(&other, sizeof(other),
 					      (void *)pid + bpf_core_field_offset(struct pid, numbers));
 		else if (pid)
-			other = number_of(pid);
+			other = number_of((__u64)pid);
 		if (other && other != SUPERVISOR) {
 			event->other = other;
 			event->flags |= PEER;
@@ -575,19 +586,20 @@ static __noinline void named_socket(struct scratch *scratch)
 		}
 	}
 	send(scratch, end);
+	return 0;
 }
 
-static __noinline void listens(struct scratch *scratch)
+__noinline int listens(struct scratch *scratch)
 {
 	if (!scratch)
-		return;
+		return 0;
 	struct event *event = &scratch->event;
 	struct sock *sock = socket_of(event, event->arguments[0]);
 	if (!sock || event->result < 0)
-		return;
+		return 0;
 	__u32 end = 0;
 	if (event->family == AF_UNIX) {
-		end = unix_name(scratch, (struct unix_sock *)sock, 0);
+		end = unix_name(scratch, (__u64)sock, 0);
 	} else {
 		event->other = BPF_CORE_READ(sock, __sk_common.skc_num);
 		if (event->family == AF_INET) {
@@ -601,6 +613,7 @@ static __noinline void listens(struct scratch *scratch)
 		}
 	}
 	send(scratch, end);
+	return 0;
 }
 
 /* struct user_msghdr and struct iovec of 64-bit processes. */
@@ -614,23 +627,23 @@ struct vector {
 	__u64 base, length;
 };
 
-static __noinline void sends_message(struct scratch *scratch, __u64 from)
+__noinline int sends_message(struct scratch *scratch, __u64 from)
 {
 	struct message message;
 	struct vector vector;
 	if (!scratch)
-		return;
+		return 0;
 	struct event *event = &scratch->event;
 	struct sock *sock = socket_of(event, event->arguments[0]);
 	if (!sock)
-		return;
+		return 0;
 	if (bpf_probe_read_user(&message, sizeof(message), (const void *)from)) {
 		count(TEXTS_UNREADABLE);
-		return;
+		return 0;
 	}
 	int asks = (event->family == AF_INET || event->family == AF_INET6) && asks_a_name_server(sock);
 	if (!message.name && !asks)
-		return;
+		return 0;
 	event->length[0] = event->length[2] = 0;
 	__u32 end = user_bytes(scratch, 0, message.name, message.name_length & 127, 0);
 	/* A question is asked of port 53, by name or by connection. */
@@ -640,6 +653,7 @@ static __noinline void sends_message(struct scratch *scratch, __u64 from)
 			end = user_bytes(scratch, 2, vector.base, vector.length > 512 ? 512 : vector.length, end);
 	}
 	send(scratch, end);
+	return 0;
 }
 
 static long one_of_many(__u32 index, void *context)
@@ -652,42 +666,48 @@ static long one_of_many(__u32 index, void *context)
 	return 0;
 }
 
-static __noinline void sends_to(struct scratch *scratch)
+__noinline int sends_to(struct scratch *scratch)
 {
 	if (!scratch)
-		return;
+		return 0;
 	struct event *event = &scratch->event;
 	struct sock *sock = socket_of(event, event->arguments[0]);
 	if (!sock)
-		return;
+		return 0;
 	int asks = (event->family == AF_INET || event->family == AF_INET6) && asks_a_name_server(sock);
 	if (!event->arguments[4] && !asks)
-		return;
+		return 0;
 	__u32 end = user_bytes(scratch, 0, event->arguments[4], event->arguments[5] & 127, 0);
 	if (asks || (end > 4 && scratch->data[2] == 0 && scratch->data[3] == 53)) {
 		__u64 length = event->arguments[2];
 		end = user_bytes(scratch, 2, event->arguments[1], length > 512 ? 512 : length, end);
 	}
 	send(scratch, end);
+	return 0;
 }
 
-static __noinline void writes(struct scratch *scratch)
+__noinline int writes(struct scratch *scratch)
 {
 	if (!scratch)
-		return;
+		return 0;
 	struct event *event = &scratch->event;
 	struct sock *sock = socket_of(event, event->arguments[0]);
 	if (!sock || (event->family != AF_INET && event->family != AF_INET6) || !asks_a_name_server(sock))
-		return;
+		return 0;
 	__u64 length = event->arguments[2];
 	__u32 end = user_bytes(scratch, 2, event->arguments[1], length > 512 ? 512 : length, 0);
 	send(scratch, end);
+	return 0;
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(call_returns, struct pt_regs *regs, long result)
+/* Raw tracepoints: typed ones are named by numbers of the kernel's whole type information, which takes long to search.
+ * The registers are those of the first argument, by a pointer whose type the verifier knows. */
+SEC("raw_tp/sys_exit")
+int call_returns(struct bpf_raw_tracepoint_args *context)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	long result = context->args[1];
 	__u32 number = regs->orig_ax;
 	int foreign = (task->thread_info.status & TS_COMPAT) || (number & X32 && (__s32)number != -1);
 	struct interest *interest = bpf_map_lookup_elem(&INTERESTS, &number);
@@ -737,8 +757,8 @@ int BPF_PROG(call_returns, struct pt_regs *regs, long result)
 		break;
 	case DESCRIPTOR:
 		if (result >= 0) {
-			struct file *file = file_at(event->arguments[0]);
-			__u32 end = describe(event, file, 0);
+			struct file *file = (struct file *)file_at(event->arguments[0]);
+			__u32 end = describe(event, (__u64)file, 0);
 			event->length[0] = end;
 			if (file)
 				send(scratch, end);
@@ -783,7 +803,7 @@ int BPF_PROG(call_returns, struct pt_regs *regs, long result)
 
 /* ---- processes ------------------------------------------------------------------------------------------------- */
 
-SEC("tp_btf/sched_process_fork")
+SEC("raw_tp/sched_process_fork")
 int BPF_PROG(forks, struct task_struct *parent, struct task_struct *child)
 {
 	if (BPF_CORE_READ(parent, tgid) == BPF_CORE_READ(child, tgid))
@@ -809,7 +829,7 @@ int BPF_PROG(forks, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exec")
+SEC("raw_tp/sched_process_exec")
 int BPF_PROG(executes, struct task_struct *task, int old, struct linux_binprm *binary)
 {
 	__u32 process = process_of(task);
@@ -821,7 +841,7 @@ int BPF_PROG(executes, struct task_struct *task, int old, struct linux_binprm *b
 	begin(event, EXECUTION, process, followed);
 	event->thread = thread_of(task);
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	__u32 at = describe(event, BPF_CORE_READ(mm, exe_file), 0);
+	__u32 at = describe(event, (__u64)BPF_CORE_READ(mm, exe_file), 0);
 	event->length[0] = at;
 	__u32 next = working_directory(event, at);
 	event->length[1] = next - at;
@@ -849,7 +869,7 @@ int BPF_PROG(executes, struct task_struct *task, int old, struct linux_binprm *b
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
+SEC("raw_tp/sched_process_exit")
 int BPF_PROG(ends, struct task_struct *task)
 {
 	if (BPF_CORE_READ(task, signal, live.counter) != 0)
@@ -872,7 +892,7 @@ int BPF_PROG(ends, struct task_struct *task)
 }
 
 /* Work for the kernel that no call names: counted only. */
-SEC("tp_btf/io_uring_submit_req")
+SEC("raw_tp/io_uring_submit_req")
 int BPF_PROG(submits)
 {
 	__u32 process = process_of((struct task_struct *)bpf_get_current_task());
