@@ -1,5 +1,7 @@
 //! The Dead Simple Signing Envelope, DSSE 1.0.2.
 
+use std::sync::OnceLock;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
@@ -34,12 +36,23 @@ pub struct EnvelopeSignature {
 }
 
 /// An envelope that is well formed. Being well formed says nothing about trust.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Envelope {
     payload_type: String,
     payload: Vec<u8>,
     signatures: Vec<EnvelopeSignature>,
+    /// Taken once it was asked for; whatever changes the signatures forgets it.
+    digest: OnceLock<Digest>,
 }
+
+impl PartialEq for Envelope {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.payload_type, &self.payload, &self.signatures)
+            == (&other.payload_type, &other.payload, &other.signatures)
+    }
+}
+
+impl Eq for Envelope {}
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -91,12 +104,16 @@ impl Envelope {
         let signature = signer.sign(&pae(payload_type, &payload)).map_err(|e| AttestError::Key(e.to_string()))?;
         let key_id = Some(signer.public_key().id().to_string());
         let signature = EnvelopeSignature { key_id, signature, chain: signer.certificates().to_vec() };
-        Ok(Self { payload_type: payload_type.to_owned(), payload, signatures: vec![signature] })
+        Ok(Self::from_signature(payload_type, payload, signature))
     }
 
     /// Puts an envelope together from a signature that was made elsewhere, over [`pae`] of type and payload.
     pub fn from_signature(payload_type: &str, payload: Vec<u8>, signature: EnvelopeSignature) -> Self {
-        Self { payload_type: payload_type.to_owned(), payload, signatures: vec![signature] }
+        Self::new(payload_type.to_owned(), payload, vec![signature])
+    }
+
+    fn new(payload_type: String, payload: Vec<u8>, signatures: Vec<EnvelopeSignature>) -> Self {
+        Self { payload_type, payload, signatures, digest: OnceLock::new() }
     }
 
     fn signature_of(&self, key: &PublicKey) -> Option<usize> {
@@ -113,6 +130,7 @@ impl Envelope {
     pub fn put_first(&mut self, key: &PublicKey) {
         if let Some(at) = self.signature_of(key) {
             self.signatures.swap(0, at);
+            self.digest.take();
         }
     }
 
@@ -123,6 +141,7 @@ impl Envelope {
     pub fn add_signature(&mut self, signer: &dyn Signer) -> Result<(), AttestError> {
         let more = Self::sign(&self.payload_type, self.payload.clone(), signer)?;
         self.signatures.extend(more.signatures);
+        self.digest.take();
         Ok(())
     }
 
@@ -131,6 +150,7 @@ impl Envelope {
         for signature in &mut self.signatures {
             signature.key_id = Some(key_id.to_owned());
         }
+        self.digest.take();
         self
     }
 
@@ -175,7 +195,7 @@ impl Envelope {
                 Ok(EnvelopeSignature { key_id: s.keyid.filter(|id| !id.is_empty()), signature, chain })
             })
             .collect::<Result<_, AttestError>>()?;
-        Ok(Self { payload_type: wire.payload_type, payload, signatures })
+        Ok(Self::new(wire.payload_type, payload, signatures))
     }
 
     pub(crate) fn to_value(&self) -> serde_json::Value {
@@ -219,7 +239,7 @@ impl Envelope {
     /// The envelope's identity in evidence: SHA-256 of its JSON form as provost writes it. Signatures included, so
     /// that two signings of one payload are two pieces of evidence.
     pub fn digest(&self) -> Digest {
-        sha256(self.to_json().as_bytes())
+        *self.digest.get_or_init(|| sha256(self.to_json().as_bytes()))
     }
 }
 

@@ -255,14 +255,14 @@ pub fn signers_of(policy: &Policy, envelope: &Envelope) -> Vec<TrustedSigner> {
 /// The store cannot be read.
 pub(crate) fn envelopes_of<T>(
     store: &Store,
-    wanted: &dyn Fn(&str) -> bool,
+    types: &[&str],
     visit: &mut dyn FnMut(u64, &Envelope) -> ControlFlow<T>,
 ) -> Result<Option<T>> {
     let mut first = 0;
     loop {
-        let rows = store.records(first, 10_000)?;
+        let rows = store.records_of_predicates(types, first, 10_000)?;
         let Some(end) = rows.last().map(|row| row.index) else { return Ok(None) };
-        for row in rows.iter().filter(|row| row.predicate_type.as_deref().is_some_and(wanted)) {
+        for row in &rows {
             if let ControlFlow::Break(answer) = visit(row.index, &store.envelope(row.index)?) {
                 return Ok(Some(answer));
             }
@@ -294,12 +294,10 @@ pub fn judge(file: &EvidenceFile, trusted: &TrustedPolicy, facts: &Facts, option
         }
     }
     let log = check_logs(file, trusted, &statements, options)?;
-    let evidence = Evidence {
-        file_lists: open_lists(file, &statements, &mut refused),
-        file_proofs: file.file_proofs.clone(),
-        statements: statements.clone(),
-    };
-    Ok(Judgement { verdict: evaluate(policy, &evidence, facts), statements, refused, log })
+    let file_lists = open_lists(file, &statements, &mut refused);
+    let evidence = Evidence { file_lists, file_proofs: file.file_proofs.clone(), statements };
+    let verdict = evaluate(policy, &evidence, facts);
+    Ok(Judgement { verdict, statements: evidence.statements, refused, log })
 }
 
 fn describe(envelope: &Envelope, why: &str) -> String {

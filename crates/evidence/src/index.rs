@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use provost_attest::{Envelope, Statement};
 use provost_model::Digest;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction, params};
 
 use crate::EvidenceError;
 
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// One entry, as the index knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,7 @@ impl Index {
                  CREATE TABLE record (idx INTEGER PRIMARY KEY, envelope BLOB NOT NULL, payload_type TEXT NOT NULL,
                    predicate_type TEXT, step TEXT, invocation TEXT, pack INTEGER NOT NULL, line INTEGER NOT NULL) STRICT;
                  CREATE INDEX record_by_payload ON record (payload_type, idx);
+                 CREATE INDEX record_by_predicate ON record (predicate_type, idx);
                  CREATE INDEX record_by_invocation ON record (invocation);
                  CREATE INDEX record_by_envelope ON record (envelope);
                  CREATE TABLE subject (digest BLOB NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (digest, idx)) STRICT, WITHOUT ROWID;
@@ -149,6 +150,22 @@ impl Index {
     /// Entries from `first` on, at most `limit`.
     pub(crate) fn records(&self, first: u64, limit: u64) -> Result<Vec<RecordRow>, EvidenceError> {
         self.rows("WHERE idx >= ?1 ORDER BY idx LIMIT ?2", params![number(first), number(limit)])
+    }
+
+    /// Entries from `first` on whose predicate type is one of these, at most `limit`.
+    pub(crate) fn of_predicates(
+        &self,
+        types: &[&str],
+        first: u64,
+        limit: u64,
+    ) -> Result<Vec<RecordRow>, EvidenceError> {
+        let marks = vec!["?"; types.len()].join(", ");
+        let (first, limit) = (number(first), number(limit));
+        let values = types.iter().map(|kind| kind as &dyn ToSql).chain([&first as &dyn ToSql, &limit]);
+        self.rows(
+            &format!("WHERE predicate_type IN ({marks}) AND idx >= ? ORDER BY idx LIMIT ?"),
+            rusqlite::params_from_iter(values),
+        )
     }
 
     /// Entries of one invocation.

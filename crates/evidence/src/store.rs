@@ -229,9 +229,8 @@ impl Store {
         for record in records {
             let entry = LogEntry::for_envelope(&record.envelope, &record.key)?;
             entries.push(entry.to_bytes()?);
-            let json = record.envelope.to_json();
-            digests.push(sha256(json.as_bytes()));
-            pack.extend(json.into_bytes());
+            digests.push(record.envelope.digest());
+            pack.extend(record.envelope.to_json().into_bytes());
             pack.push(b'\n');
         }
         if records.is_empty() {
@@ -489,6 +488,19 @@ impl Store {
     /// The index cannot be read.
     pub fn records(&self, first: u64, limit: u64) -> Result<Vec<RecordRow>, EvidenceError> {
         self.index.borrow().records(first, limit)
+    }
+
+    /// Entries from `first` on whose predicate type is one of these, at most `limit`.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn records_of_predicates(
+        &self,
+        types: &[&str],
+        first: u64,
+        limit: u64,
+    ) -> Result<Vec<RecordRow>, EvidenceError> {
+        self.index.borrow().of_predicates(types, first, limit)
     }
 
     /// Entries of one invocation.

@@ -73,7 +73,9 @@ fn unknown_members_are_ignored_and_repeated_ones_refused() {
 fn thresholds_count_distinct_keys() {
     let (first, second) = (key(), key());
     let mut envelope = statement().sign(&first).expect("signed");
+    let before = envelope.digest();
     envelope.add_signature(&first).expect("signed");
+    assert_ne!(envelope.digest(), before, "signatures are part of what an envelope is");
     let error = verify_envelope(&envelope, &trusted(&[&first, &first, &second]), 2).expect_err("one key twice");
     assert!(matches!(error, AttestError::NotEnoughSignatures { found: 1, needed: 2, .. }), "{error}");
     envelope.add_signature(&second).expect("signed");

@@ -32,7 +32,7 @@ pub(crate) fn reads(wanted: &str, context: &Context) -> Result<Reads> {
     let anchors = Anchors::load(Some(&context.home), &[], &[])?;
     let policy = judge::read_policy(&project.signed_policy(&context.home), &anchors, &[])?;
     let mut last: Option<Materials> = None;
-    judge::envelopes_of(&store, &|kind| kind == MATERIALS, &mut |_, envelope| {
+    judge::envelopes_of(&store, &[MATERIALS], &mut |_, envelope| {
         if let Ok(verified) = verify_envelope(envelope, &judge::signers_of(&policy.policy, envelope), 1)
             && let Ok(materials) = verified.value().predicate_as::<Materials>(MATERIALS)
             && materials.observed.is_some()

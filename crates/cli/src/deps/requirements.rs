@@ -21,7 +21,7 @@ use crate::requirements::{self, Entry, keep};
 pub(crate) fn verdict(store: &Store, policy: &Policy, now: Timestamp) -> Result<Option<(Verdict, Vec<Entry>)>> {
     let mut newest: Vec<Entry> = Vec::new();
     let (mut number, mut artifacts) = (0_u64, BTreeSet::new());
-    envelopes_of(store, &|kind| matches!(kind, CYCLONEDX | SPDX), &mut |index, envelope| {
+    envelopes_of(store, &[CYCLONEDX, SPDX], &mut |index, envelope| {
         if let Ok(verified) = verify_envelope(envelope, &signers_of(policy, envelope), 1) {
             number += 1;
             artifacts.extend(verified.value().subject.iter().filter_map(|subject| subject.sha256()));

@@ -24,7 +24,7 @@ pub(crate) fn verdict(store: &Store, policy: &Policy, now: Timestamp) -> Result<
     let signers = ledger::signers(policy, &policy.access.gate.functionaries);
     let (mut asked, mut approved): (Vec<Entry>, Vec<Entry>) = (Vec::new(), Vec::new());
     let (mut contributions, mut steps, mut glass, mut by_approval) = (0_u64, 0_u64, 0_u64, 0_u64);
-    envelopes_of(store, &|kind| kind == GATE_VERDICT, &mut |index, envelope| {
+    envelopes_of(store, &[GATE_VERDICT], &mut |index, envelope| {
         let verified = provost_attest::verify_envelope(envelope, &signers, 1);
         if let Ok(verified) = verified
             && let Ok(verdict) = GateVerdict::parse(verified.value())

@@ -32,7 +32,7 @@ pub(crate) fn in_store(
     if wanted.is_empty() {
         return Ok(found);
     }
-    judge::envelopes_of(store, &|kind| wanted.contains(&kind), &mut |_, envelope| {
+    judge::envelopes_of(store, &wanted, &mut |_, envelope| {
         let speaks = |statement: &Statement| {
             let ids_of = |subject: &provost_attest::ResourceDescriptor| {
                 ["gitTree", "gitCommit"]

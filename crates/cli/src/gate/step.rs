@@ -270,7 +270,7 @@ pub(crate) fn governed(
     // Where no policy is at hand, the verdicts of the log tell that there is one.
     let repository = own.and_then(|own| own.policy.access.repository.as_ref());
     let here = repository.map(|repository| repository.name.as_str());
-    envelopes_of(store, &|kind| kind == provost_gate::GATE_VERDICT, &mut |index, envelope| {
+    envelopes_of(store, &[provost_gate::GATE_VERDICT], &mut |index, envelope| {
         let verdict = provost_attest::Statement::parse(envelope.unverified_payload())
             .ok()
             .and_then(|statement| GateVerdict::parse(&statement).ok());

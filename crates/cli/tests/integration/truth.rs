@@ -109,6 +109,22 @@ fn a_link_that_leads_elsewhere_now_is_followed_anew() {
 }
 
 #[test]
+fn what_was_missed_again_and_again_is_found_once_it_is_there() {
+    // By every way that makes a name, also a link that leads nowhere and then somewhere.
+    let script = "miss() { for i in 1 2 3; do cat $1 2>/dev/null && exit 1; done; }
+        miss x; echo 1 > x; cat x || exit 2; rm x; miss x; mkdir d; echo 2 > d/y; miss x; mv d/y x; cat x || exit 3
+        rm x; miss x; ln -s nowhere x; miss x; miss nowhere; echo 3 > nowhere; cat x nowhere || exit 4
+        rm x; miss x; ln nowhere x; cat x || exit 5; miss e/nowhere; mv d e; miss e/nowhere; mv nowhere e; cat e/nowhere";
+    let Some(seen) = watch(script) else { return };
+    let read = |name: &str| {
+        let file = seen.files.iter().find(|file| file.name.text.ends_with(name)).expect("the file");
+        assert!(file.uses.contains(&provost_model::Use::Read), "{file:?}");
+    };
+    ["/project/x", "/project/nowhere", "/project/e/nowhere"].into_iter().for_each(read);
+    assert!(seen.coverage.counters["opensFailed"] >= 27, "{:?}", seen.coverage.counters);
+}
+
+#[test]
 fn a_directory_with_the_number_of_a_removed_one_has_its_own_name() {
     // Directory and file get the numbers of those before them, on file systems that give numbers again at once.
     let script = "for d in A B C D; do mkdir $d; echo x > $d/f; (cd $d && cat f); rm -r $d; done";
@@ -171,6 +187,38 @@ fn setting_the_user_that_one_is_already_changes_nothing() {
         assert_eq!(seen.coverage.counters["continued"], 0);
         assert!(seen.files.iter().any(|file| file.name.text.ends_with("/project/d/made")));
     }
+}
+
+#[test]
+fn a_thread_that_gave_up_its_user_has_no_more_rights_than_without_us() {
+    let python = std::process::Command::new("python3").arg("-V").output();
+    if python.is_err() || !nix::unistd::geteuid().is_root() || !cfg!(target_arch = "x86_64") {
+        eprintln!("skipped: no python3, not root, or other numbers of calls");
+        return;
+    }
+    // setresuid of one thread alone (file servers do that), and a call of another one before its next.
+    let script = r#"python3 -c '
+import ctypes, os, threading
+libc = ctypes.CDLL(None)
+os.close(os.open("closed", os.O_CREAT | os.O_WRONLY, 0o600))
+changed, go, seen = threading.Event(), threading.Event(), []
+def other_user():
+    libc.syscall(117, 65534, 65534, 65534)
+    changed.set()
+    go.wait()
+    try:
+        os.open("closed", os.O_RDONLY)
+        seen.append("opened")
+    except PermissionError:
+        seen.append("refused")
+thread = threading.Thread(target=other_user)
+thread.start()
+changed.wait()
+os.open("/dev/null", os.O_RDONLY)
+go.set()
+thread.join()
+os._exit(0 if seen == ["refused"] else 7)'"#;
+    watch(script);
 }
 
 #[test]

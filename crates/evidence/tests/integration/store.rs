@@ -58,7 +58,14 @@ fn the_index_is_rebuilt() {
     for suffix in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(root.join(format!("index.sqlite{suffix}")));
     }
-    assert_eq!(Store::open(&root).expect("opens").records(0, 100).expect("rows").len(), 7);
+    let store = Store::open(&root).expect("opens");
+    let all = store.records(0, 100).expect("rows");
+    assert_eq!(all.len(), 7);
+    let kind = all[2].predicate_type.clone().expect("a statement");
+    let of_kind = store.records_of_predicates(&["none/of/these", &kind], 1, 3).expect("rows");
+    let same: Vec<_> = all.into_iter().filter(|row| row.predicate_type.as_ref() == Some(&kind)).collect();
+    assert_eq!(of_kind, same[1..4], "from the second on, three of them");
+    assert!(store.records_of_predicates(&["none/of/these"], 0, 100).expect("rows").is_empty());
 }
 
 fn files(root: &Path) -> Vec<std::path::PathBuf> {

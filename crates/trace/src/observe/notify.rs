@@ -56,7 +56,9 @@ pub(crate) struct Tracked {
     pub(crate) exe: Inode,
     /// Its user, capabilities, root or mounts are not the supervisor's: the kernel does its calls.
     pub(crate) foreign: bool,
-    credentials_touched: bool,
+    /// Threads that may have other credentials since their last call, and whether nothing but users and groups of one
+    /// number each was set.
+    touched: Vec<(i32, bool)>,
     threads: Vec<i32>,
     /// Descriptors that are connected to a name server.
     pub(crate) resolvers: Vec<i32>,
@@ -102,6 +104,7 @@ pub(crate) struct Notifier {
     pub(crate) threads: ByNumber<i32>,
     pub(crate) resolved: HashMap<Box<[u8]>, Resolved>,
     pub(crate) key: Vec<u8>,
+    pub(crate) missed: super::open::Missed,
     /// Room for the path of the call at hand.
     pub(crate) room: Vec<u8>,
     /// Devices of all mounted `/proc` file systems.
@@ -114,6 +117,7 @@ pub(crate) struct Notifier {
     pub(crate) forwarding: Option<Arc<Forwarding>>,
     dead: Vec<(u32, OwnedFd)>,
     pub(crate) initial_credentials: Option<String>,
+    pub(crate) initial_ids: Option<[u32; 8]>,
     /// The paths that the call at hand would change.
     pub(crate) last_paths: Vec<Vec<u8>>,
     /// Sources and credentials that got a second name in this run, by inode.
@@ -173,6 +177,7 @@ impl Notifier {
                 threads: ByNumber::default(),
                 resolved: HashMap::new(),
                 key: Vec::new(),
+                missed: super::open::Missed::new(),
                 room: Vec::new(),
                 own_processes,
                 initial_umask,
@@ -181,6 +186,7 @@ impl Notifier {
                 forwarding,
                 dead: Vec::new(),
                 initial_credentials: None,
+                initial_ids: None,
                 last_paths: Vec::new(),
                 aliases: HashMap::new(),
                 moved: Vec::new(),
@@ -260,7 +266,7 @@ impl Notifier {
             self.record.counters.unreadable += 1;
             return Reply::Done(Err(Errno::EPERM));
         };
-        if self.tracked.get(&tgid).is_some_and(|known| !known.pending.is_empty() || known.credentials_touched) {
+        if self.tracked.get(&tgid).is_some_and(|known| !known.pending.is_empty() || !known.touched.is_empty()) {
             self.settle(tgid, tid);
             self.check_credentials(tgid, tid);
         }
@@ -351,7 +357,9 @@ impl Notifier {
             | "setgroups" | "capset" => {
                 // Many programs set what they have already: what they are afterwards is looked at with their next call.
                 if let Some(tracked) = self.tracked.get_mut(&tgid) {
-                    tracked.credentials_touched = true;
+                    let only_ids = !matches!(call.name, "setgroups" | "capset");
+                    tracked.touched.retain(|(thread, _)| *thread != tid);
+                    tracked.touched.push((tid, only_ids));
                 }
                 Reply::GoOn
             }
@@ -466,15 +474,15 @@ impl Notifier {
             self.discover_ancestors(parent_number);
         }
         let now = self.record.now();
-        let (mut parent, mut foreign, mut touched, mut credentials) = (None, false, false, false);
+        let (mut parent, mut foreign, mut umask_touched, mut credentials_touched) = (None, false, false, false);
         let mut shares = false;
         match self.tracked.get(&parent_number) {
             Some(known) => {
                 parent = Some(known.id);
                 foreign = known.foreign;
-                touched = known.umask_touched;
+                umask_touched = known.umask_touched;
                 shares = known.shares;
-                credentials = known.credentials_touched;
+                credentials_touched = !known.touched.is_empty();
             }
             // Its parent was killed, and so could not name it.
             None if !self.record.processes.is_empty() => self.record.counters.orphans += 1,
@@ -487,6 +495,7 @@ impl Notifier {
         }
         if self.initial_credentials.is_none() {
             self.initial_credentials = self.proc.credentials(tgid);
+            self.initial_ids = pidfd.as_ref().and_then(|pidfd| super::sys::users_and_groups(pidfd.as_fd()));
         }
         let exe = self.proc.stat_link(tgid, "exe").map_or((0, 0), |stat| (stat.st_dev, stat.st_ino));
         let tracked = Tracked {
@@ -495,11 +504,11 @@ impl Notifier {
             cwd: None,
             moving: None,
             umask: None,
-            umask_touched: touched,
+            umask_touched,
             pending: Vec::new(),
             exe,
             foreign,
-            credentials_touched: credentials,
+            touched: if credentials_touched { vec![(tgid, false)] } else { Vec::new() },
             threads: Vec::new(),
             resolvers: Vec::new(),
             ending: None,
@@ -555,6 +564,9 @@ impl Notifier {
     /// After an execution a process has one thread: the numbers of the others may go to other processes.
     pub(crate) fn only_thread(&mut self, tgid: i32, tid: i32) {
         let Some(tracked) = self.tracked.get_mut(&tgid) else { return };
+        if !tracked.touched.is_empty() {
+            tracked.touched = vec![(tgid, false)];
+        }
         for thread in tracked.threads.extract_if(.., |thread| *thread != tid) {
             self.threads.remove(&thread);
         }
@@ -609,10 +621,20 @@ impl Notifier {
         }
     }
 
-    /// A process that is another user than the run began as does its calls itself: ours would have other rights.
+    /// A process with a thread that is another user than the run began as does its calls itself: ours would have other rights.
     fn check_credentials(&mut self, tgid: i32, tid: i32) {
         let Some(tracked) = self.tracked.get_mut(&tgid) else { return };
-        if !std::mem::take(&mut tracked.credentials_touched) {
+        if tracked.touched.is_empty() {
+            return;
+        }
+        // One that is not among them may have been made by one that is.
+        let at = tracked.touched.iter().position(|(thread, _)| *thread == tid);
+        let only_ids = at.is_some_and(|at| tracked.touched.swap_remove(at).1);
+        // The descriptor tells of the first thread. Who has the same users and groups as ever, and set nothing else, has
+        // the same capabilities (capabilities(7), "Effect of user ID changes on capabilities").
+        let ids = tracked.pidfd.as_ref().filter(|_| only_ids && tid == tgid);
+        let ids = ids.and_then(|pidfd| super::sys::users_and_groups(pidfd.as_fd()));
+        if ids.is_some() && ids == self.initial_ids {
             return;
         }
         let now = self.proc.credentials(tid);

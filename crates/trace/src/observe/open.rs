@@ -39,6 +39,38 @@ struct Wanted {
     resolve: u64,
 }
 
+/// Paths that were not there when they were last opened. A compiler looks for a header in every directory of its list,
+/// each time it runs. No more than a guess: what is there now is looked at, so it does not matter who has which place.
+pub(crate) struct Missed(Vec<u32>);
+
+impl Missed {
+    const PLACES: usize = 8192;
+
+    pub(crate) fn new() -> Self {
+        Self(vec![0; Self::PLACES])
+    }
+
+    fn mark(base: Option<&[u8]>, path: &CStr) -> u64 {
+        let mut mark = 0_u64;
+        for text in [base.unwrap_or_default(), path.to_bytes()] {
+            for piece in text.chunks(8) {
+                let mut word = [0_u8; 8];
+                word[..piece.len()].copy_from_slice(piece);
+                mark = (mark.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95);
+            }
+        }
+        (mark ^ mark >> 32) | 1 << 63
+    }
+
+    fn likely(&self, mark: u64) -> bool {
+        self.0[mark as usize % Self::PLACES] == (mark >> 32) as u32
+    }
+
+    fn add(&mut self, mark: u64) {
+        self.0[mark as usize % Self::PLACES] = (mark >> 32) as u32;
+    }
+}
+
 impl Notifier {
     /// `openat2`: its structure, then as any other.
     #[allow(clippy::too_many_arguments)]
@@ -230,6 +262,20 @@ impl Notifier {
         let flags = wanted.flags | libc::O_CLOEXEC | libc::O_NOCTTY | libc::O_NONBLOCK;
         let resolve = wanted.resolve | NO_MAGIC;
         let at = base.map(|place| place.fd.as_fd());
+        // Looking costs less than opening, where nothing is there.
+        let missed =
+            (!makes && wanted.resolve == 0).then(|| Missed::mark(base.map(|place| place.path.as_slice()), path));
+        if let Some(mark) = missed
+            && self.missed.likely(mark)
+            && !may_lead_to_proc(path.to_bytes())
+        {
+            let nofollow = if flags & libc::O_NOFOLLOW == 0 { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
+            if sys::stat_at(at, path, nofollow).is_err_and(|errno| errno == Errno::ENOENT) {
+                let base_path = base.map(|place| place.path.as_slice());
+                self.note_attempt(wanted.tgid, base_path, path.to_bytes(), Errno::ENOENT, writes);
+                return self.failed(Errno::ENOENT);
+            }
+        }
         let existed = makes && sys::stat_at(at, path, 0).is_ok();
         let opened = sys::open_at(at, path, flags, mode, resolve);
         let fd = match opened {
@@ -245,6 +291,9 @@ impl Notifier {
                 return self.open_later(wanted, base, path, mode, None);
             }
             Err(errno) => {
+                if let Some(mark) = missed.filter(|_| errno == Errno::ENOENT) {
+                    self.missed.add(mark);
+                }
                 let base_path = base.map(|place| place.path.as_slice());
                 self.note_attempt(wanted.tgid, base_path, path.to_bytes(), errno, writes || makes);
                 if matches!(errno, Errno::EROFS | Errno::EACCES) {

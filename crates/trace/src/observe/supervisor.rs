@@ -55,6 +55,10 @@ pub(crate) enum Message {
 /// How often the number of processes is looked at.
 const CENSUS: Duration = Duration::from_millis(250);
 
+/// How long ends of processes gather before they are noted: each would wake this thread. Far shorter than it takes to use
+/// up all process numbers, so none is another's yet.
+const GATHERING: Duration = Duration::from_millis(50);
+
 /// The longest message, in bytes: a report of millions of files.
 const LONGEST: u64 = 4 << 30;
 
@@ -736,13 +740,15 @@ fn supervise(
     } else {
         None
     };
-    let others = census();
+    let (others, threads_before) = (census(), threads());
     let mut counted = Instant::now();
+    let mut noted = Instant::now();
     let status = loop {
         let end = started.ended.as_ref().or(direct.as_ref()).map(|fd| fd.as_fd());
+        let gathering = GATHERING.checked_sub(noted.elapsed());
         let mut ready = vec![
             PollFd::new(descriptor.as_fd(), PollFlags::POLLIN),
-            PollFd::new(ends.0.as_fd(), PollFlags::POLLIN),
+            PollFd::new(ends.0.as_fd(), if gathering.is_none() { PollFlags::POLLIN } else { PollFlags::empty() }),
             PollFd::new(channel.as_fd(), PollFlags::POLLIN),
         ];
         ready.extend(end.map(|end| PollFd::new(end, PollFlags::POLLIN)));
@@ -750,7 +756,7 @@ fn supervise(
         if timed_out {
             wait = Some(Duration::from_millis(500));
         }
-        wait = Some(wait.unwrap_or(CENSUS).min(CENSUS));
+        wait = Some(wait.unwrap_or(CENSUS).min(gathering.unwrap_or(CENSUS)));
         if live {
             wait = Some(wait.unwrap_or(Duration::from_secs(3600)).min(Duration::from_millis(200)));
         }
@@ -765,7 +771,10 @@ fn supervise(
         while let Ok(Some(info)) = descriptor.read_signal() {
             hand_on(&info, started.command);
         }
-        eyes.note_ends(&ends);
+        if ready[1].revents().is_some_and(|events| events.contains(PollFlags::POLLIN)) {
+            noted = Instant::now();
+            eyes.note_ends(&ends);
+        }
         if caller_gone {
             let _ = kill(started.child, Signal::SIGKILL);
             return Err(Failure::new("the caller is gone"));
@@ -793,7 +802,9 @@ fn supervise(
         }
         if counted.elapsed() >= CENSUS {
             counted = Instant::now();
-            let count = census().saturating_sub(others);
+            // There are no more processes than threads, and those are counted by the kernel.
+            let more = threads().zip(threads_before).map_or(usize::MAX, |(now, before)| now.saturating_sub(before));
+            let count = if more > plan.limits.processes / 2 { census().saturating_sub(others) } else { 0 };
             if count > plan.limits.processes {
                 eyes.flooded(count);
                 flooded = true;
@@ -878,6 +889,12 @@ fn inside(sockets: [Option<OwnedFd>; 4]) -> Option<Inside> {
 fn census() -> usize {
     let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
     entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit()).count()
+}
+
+/// How many threads there are on the machine (proc(5), `/proc/loadavg`).
+fn threads() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_ascii_whitespace().nth(3)?.split_once('/')?.1.parse().ok()
 }
 
 /// Ends the whole tree, as often as it takes: others may be made meanwhile.

@@ -307,6 +307,7 @@ struct PidfdInfo {
 /// `_IOWR(0xFF, 11, struct pidfd_info)` with its first published size of 64 bytes; larger ones work alike.
 const PIDFD_GET_INFO: libc::c_ulong = 0xc000_ff0b | ((size_of::<PidfdInfo>() as libc::c_ulong) << 16);
 const INFO_PID: u64 = 1;
+const INFO_CREDENTIALS: u64 = 1 << 1;
 const INFO_EXIT: u64 = 1 << 3;
 
 /// What the kernel tells of a process; `None` where it does not tell what was asked for.
@@ -327,6 +328,12 @@ pub(crate) fn exit_status(pidfd: BorrowedFd<'_>) -> Option<i32> {
 pub(crate) fn kin(pidfd: BorrowedFd<'_>) -> Option<(i32, i32)> {
     let info = info(pidfd, INFO_PID).filter(|info| info.tgid > 0 && info.ppid > 0)?;
     Some((info.tgid.cast_signed(), info.ppid.cast_signed()))
+}
+
+/// Real, effective, saved and file system user and group of a process's first thread; `None` where the kernel does not
+/// tell.
+pub(crate) fn users_and_groups(pidfd: BorrowedFd<'_>) -> Option<[u32; 8]> {
+    info(pidfd, INFO_CREDENTIALS).map(|info| info.ids)
 }
 
 /// The flags of `open` (linux/fcntl.h, VALID_OPEN_FLAGS).
