@@ -76,11 +76,13 @@ pub(crate) fn run(folder: &Path, command: &[&str], peer: Option<&str>) -> Result
         let (wall, cpu) = (mean(|m| m.0), mean(|m| m.1));
         bare_wall.push(wall);
         bare_cpu.push(cpu);
+        print!("round {}: bare {wall:.2} s, {cpu:.2} s CPU", round + 1);
         for (way, (its_wall, its_cpu)) in ways.iter_mut().zip(measured) {
             way.wall.push(its_wall / wall);
             way.cpu.push(its_cpu / cpu);
+            print!("; {} {:.3}, {:.3}", way.name, its_cpu / cpu, its_wall / wall);
         }
-        println!("round {}: bare {wall:.2} s, {cpu:.2} s CPU", round + 1);
+        println!();
     }
     println!("bare: median {:.2} s, {:.2} s CPU, {} rounds", median(&mut bare_wall), median(&mut bare_cpu), rounds());
     println!("| way | CPU ratio | wall ratio |\n| --- | --- | --- |");
