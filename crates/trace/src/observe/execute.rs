@@ -286,6 +286,9 @@ impl Notifier {
         let process = self.id_of(tgid);
         let path = self.proc.path_of(fd.as_fd()).ok_or(Errno::ENOENT)?;
         let head = read_from(&fd, 0, HEAD);
+        if self.record.was_written((stat.st_dev, stat.st_ino)) {
+            self.note_ends();
+        }
         let (digest, _) = self.record.digest(fd.as_fd(), stat, process);
         let size = stat.st_size as u64;
         Ok(Program {

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nix::sys::epoll::{Epoll, EpollEvent, EpollTimeout};
 use provost_model::Observation;
 
 use super::ebpf::Watch;
@@ -24,17 +23,9 @@ impl Eyes {
     }
 
     /// Processes that have ended, by their descriptors. (The programs tell it themselves.)
-    pub(crate) fn note_ends(&self, ends: &Epoll) {
-        let mut events = [EpollEvent::empty(); 64];
-        loop {
-            let count = ends.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
-            if count == 0 {
-                return;
-            }
-            let Some(mut notifier) = self.notifier() else { return };
-            for event in events.iter().take(count) {
-                notifier.has_ended(event.data() as i32);
-            }
+    pub(crate) fn note_ends(&self) {
+        if let Some(mut notifier) = self.notifier() {
+            notifier.note_ends();
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 use provost_model::{Ending, Permission};
 
 use super::calls::{Call, Handling, by_number};
@@ -569,6 +569,21 @@ impl Notifier {
         }
         for thread in tracked.threads.extract_if(.., |thread| *thread != tid) {
             self.threads.remove(&thread);
+        }
+    }
+
+    /// Processes that have ended, by their descriptors: who is gone holds nothing any more.
+    pub(crate) fn note_ends(&mut self) {
+        let ends = Arc::clone(&self.ends);
+        let mut events = [EpollEvent::empty(); 64];
+        loop {
+            let count = ends.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
+            if count == 0 {
+                return;
+            }
+            for event in events.iter().take(count) {
+                self.has_ended(event.data() as i32);
+            }
         }
     }
 

@@ -351,6 +351,7 @@ impl Notifier {
         if lease == Some(true) {
             return self.record.keep_writers(inode, Vec::new(), false);
         }
+        self.note_ends();
         let possible = self.record.possible_writers(inode);
         let holds = |id: &u32| {
             let process = self.record.processes.get(*id as usize);
@@ -364,7 +365,11 @@ impl Notifier {
     /// A process can write a file from now on: whoever read it before and still holds it may see other bytes than those
     /// of its digest.
     pub(crate) fn writes(&mut self, inode: (u64, u64), place: u32, process: u32) {
-        let possible = self.record.possible_readers(inode, process);
+        let mut possible = self.record.possible_readers(inode, process);
+        if !possible.is_empty() {
+            self.note_ends();
+            possible = self.record.possible_readers(inode, process);
+        }
         let in_use = possible.iter().any(|id| {
             let reader = self.record.processes.get(*id as usize);
             reader.is_some_and(|reader| self.proc.holds(reader.pid.cast_signed(), inode, true))

@@ -773,7 +773,7 @@ fn supervise(
         }
         if ready[1].revents().is_some_and(|events| events.contains(PollFlags::POLLIN)) {
             noted = Instant::now();
-            eyes.note_ends(&ends);
+            eyes.note_ends();
         }
         if caller_gone {
             let _ = kill(started.child, Signal::SIGKILL);
@@ -822,7 +822,7 @@ fn supervise(
         Some(status) => ending_of(status),
         None => Ending::Signalled(nix::libc::SIGKILL),
     };
-    let left_running = end_the_rest(&eyes, &ends, &started, timed_out || flooded);
+    let left_running = end_the_rest(&eyes, &started, timed_out || flooded);
     stop.store(true, Ordering::SeqCst);
     relief.over();
     while !servers.iter().all(std::thread::JoinHandle::is_finished) {
@@ -916,7 +916,7 @@ fn kill_all(started: &Started) {
 }
 
 /// Nothing outlives the run: what is still there gets a moment to end by itself, and is then ended.
-fn end_the_rest(eyes: &Eyes, ends: &Epoll, started: &Started, at_once: bool) -> u32 {
+fn end_the_rest(eyes: &Eyes, started: &Started, at_once: bool) -> u32 {
     let living = || -> Vec<i32> {
         let command = started.command.as_raw();
         eyes.living().into_iter().filter(|pid| *pid != command).collect()
@@ -925,7 +925,7 @@ fn end_the_rest(eyes: &Eyes, ends: &Epoll, started: &Started, at_once: bool) -> 
     let begun = Instant::now();
     let patience = if at_once { Duration::ZERO } else { Duration::from_millis(200) };
     loop {
-        eyes.note_ends(ends);
+        eyes.note_ends();
         if living().is_empty() || begun.elapsed() >= patience {
             break;
         }
@@ -958,7 +958,7 @@ fn end_the_rest(eyes: &Eyes, ends: &Epoll, started: &Started, at_once: bool) -> 
         unseen.into_iter().for_each(crate::run::end_descendant);
         collect();
         std::thread::sleep(Duration::from_millis(1));
-        eyes.note_ends(ends);
+        eyes.note_ends();
     }
     u32::try_from(left.len()).unwrap_or(u32::MAX)
 }
