@@ -26,6 +26,7 @@ const TYPEDEF: u32 = 8;
 const VOLATILE: u32 = 9;
 const CONST: u32 = 10;
 const RESTRICT: u32 = 11;
+const FUNC: u32 = 12;
 const FUNC_PROTO: u32 = 13;
 const VAR: u32 = 14;
 const DATASEC: u32 = 15;
@@ -41,7 +42,8 @@ const ENUM64: u32 = 19;
 /// What is wrong with the bytes: they are not BTF of this machine's byte order, or name what is not there.
 pub fn needed(btf: &[u8]) -> Result<Vec<u8>, String> {
     let types = Types::parse(btf)?;
-    let mut kept = Kept { types, fields: words(WANTED).collect(), ..Kept::default() };
+    // The first string is the empty one.
+    let mut kept = Kept { types, fields: words(WANTED).collect(), strings: vec![0], ..Kept::default() };
     let structures: HashSet<&[u8]> =
         WANTED.lines().filter_map(|line| line.strip_prefix("struct ")?.strip_suffix(" {")).map(str::as_bytes).collect();
     for id in 1..=kept.types.count() {
@@ -140,7 +142,7 @@ fn following(head: &Head) -> Result<usize, String> {
         ARRAY => 12,
         STRUCT | UNION | DATASEC | ENUM64 => head.count * 12,
         ENUM | FUNC_PROTO => head.count * 8,
-        2 | 7..=12 | FLOAT | TYPE_TAG => 0,
+        POINTER | FORWARD | TYPEDEF | VOLATILE | CONST | RESTRICT | FUNC | FLOAT | TYPE_TAG => 0,
         kind => return Err(format!("types of kind {kind} are not known")),
     })
 }
@@ -177,9 +179,6 @@ impl<'a> Kept<'a> {
         }
         if let Some(there) = self.texts.get(text) {
             return Ok(*there);
-        }
-        if self.strings.is_empty() {
-            self.strings.push(0);
         }
         let place = self.strings.len() as u32;
         self.strings.extend_from_slice(text);
@@ -234,10 +233,7 @@ impl<'a> Kept<'a> {
         Ok(())
     }
 
-    fn whole(mut self) -> Vec<u8> {
-        if self.strings.is_empty() {
-            self.strings.push(0);
-        }
+    fn whole(self) -> Vec<u8> {
         let (types, strings) = (self.out.len() as u32, self.strings.len() as u32);
         let mut all = Vec::with_capacity(HEADER + self.out.len() + self.strings.len());
         all.extend(MAGIC.to_le_bytes());
