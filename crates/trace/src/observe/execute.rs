@@ -192,9 +192,8 @@ impl Notifier {
         self.only_thread(tgid, tid);
         if process == 0 && self.record.processes.first().is_some_and(|first| first.programs.is_empty()) {
             // What the run begins with: in a user namespace of its own the process before had every capability.
-            self.initial_credentials = self.proc.credentials(tgid);
             let pidfd = self.tracked.get(&tgid).and_then(|tracked| tracked.pidfd.as_ref());
-            self.initial_ids = pidfd.and_then(|pidfd| sys::users_and_groups(pidfd.as_fd()));
+            self.initial = self.rights_of(tgid, pidfd);
         }
         // The same file, and not touched since it was judged.
         let as_judged = expected.is_some_and(|(inode, stamp)| inode == now && stamp == Stamp::of(&stat));

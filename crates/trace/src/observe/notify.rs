@@ -16,7 +16,7 @@ use super::filter::ARCHITECTURE;
 use super::guard::Rules;
 use super::network::Forwarding;
 use super::record::{Inode, Record, Relief};
-use super::sys::{Listener, Notification};
+use super::sys::{self, Listener, Notification};
 use super::tracee::Proc;
 
 /// What to do with a call.
@@ -65,6 +65,14 @@ pub(crate) struct Tracked {
     ending: Option<Ending>,
     /// Its working directory and mask may change by another's call, or differ between its threads.
     shares: bool,
+}
+
+/// The rights of a process: what its calls are done with.
+pub(crate) struct Rights {
+    /// As `Proc::credentials` tells them.
+    credentials: String,
+    /// Users and groups alone, where the kernel tells them by a descriptor.
+    ids: Option<[u32; 8]>,
 }
 
 /// How a path that was seen before was resolved.
@@ -116,8 +124,8 @@ pub(crate) struct Notifier {
     pub(crate) ends: Arc<Epoll>,
     pub(crate) forwarding: Option<Arc<Forwarding>>,
     dead: Vec<(u32, OwnedFd)>,
-    pub(crate) initial_credentials: Option<String>,
-    pub(crate) initial_ids: Option<[u32; 8]>,
+    /// What the run began with.
+    pub(crate) initial: Option<Rights>,
     /// The paths that the call at hand would change.
     pub(crate) last_paths: Vec<Vec<u8>>,
     /// Sources and credentials that got a second name in this run, by inode.
@@ -185,8 +193,7 @@ impl Notifier {
                 ends,
                 forwarding,
                 dead: Vec::new(),
-                initial_credentials: None,
-                initial_ids: None,
+                initial: None,
                 last_paths: Vec::new(),
                 aliases: HashMap::new(),
                 moved: Vec::new(),
@@ -212,8 +219,8 @@ impl Notifier {
         relief: Option<&Relief>,
     ) {
         let proc = shared.lock().unwrap_or_else(PoisonError::into_inner).proc.fd().try_clone_to_owned();
-        let _ = proc.map(|proc| super::sys::own_directory(proc.as_fd()));
-        let mut notification = super::sys::empty_notification();
+        let _ = proc.map(|proc| sys::own_directory(proc.as_fd()));
+        let mut notification = sys::empty_notification();
         while !stop.load(std::sync::atomic::Ordering::SeqCst) {
             if let Some(relief) = relief {
                 relief.wait();
@@ -493,9 +500,8 @@ impl Notifier {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, tgid as u64);
             let _ = self.ends.add(pidfd, event);
         }
-        if self.initial_credentials.is_none() {
-            self.initial_credentials = self.proc.credentials(tgid);
-            self.initial_ids = pidfd.as_ref().and_then(|pidfd| super::sys::users_and_groups(pidfd.as_fd()));
+        if self.initial.is_none() {
+            self.initial = self.rights_of(tgid, pidfd.as_ref());
         }
         let exe = self.proc.stat_link(tgid, "exe").map_or((0, 0), |stat| (stat.st_dev, stat.st_ino));
         let tracked = Tracked {
@@ -599,7 +605,7 @@ impl Notifier {
         self.record.ended(tracked.id, tracked.ending);
         if let Some(pidfd) = tracked.pidfd.take() {
             let _ = self.ends.delete(&pidfd);
-            match super::sys::exit_status(pidfd.as_fd()) {
+            match sys::exit_status(pidfd.as_fd()) {
                 Some(status) => self.record.ended(tracked.id, Some(ending_of(status))),
                 None if tracked.ending.is_none() && self.dead.len() < 4096 => self.dead.push((tracked.id, pidfd)),
                 None => {}
@@ -610,7 +616,7 @@ impl Notifier {
     /// The end of the run: what is still unknown of the dead.
     pub(crate) fn last_words(&mut self) {
         for (id, pidfd) in std::mem::take(&mut self.dead) {
-            if let Some(status) = super::sys::exit_status(pidfd.as_fd()) {
+            if let Some(status) = sys::exit_status(pidfd.as_fd()) {
                 self.record.ended(id, Some(ending_of(status)));
             }
         }
@@ -648,12 +654,19 @@ impl Notifier {
         // The descriptor tells of the first thread. Who has the same users and groups as ever, and set nothing else, has
         // the same capabilities (capabilities(7), "Effect of user ID changes on capabilities").
         let ids = tracked.pidfd.as_ref().filter(|_| only_ids && tid == tgid);
-        let ids = ids.and_then(|pidfd| super::sys::users_and_groups(pidfd.as_fd()));
-        if ids.is_some() && ids == self.initial_ids {
+        let ids = ids.and_then(|pidfd| sys::users_and_groups(pidfd.as_fd()));
+        let initial = self.initial.as_ref();
+        if ids.is_some() && ids == initial.and_then(|initial| initial.ids) {
             return;
         }
         let now = self.proc.credentials(tid);
-        tracked.foreign |= now.is_none() || now != self.initial_credentials;
+        tracked.foreign |= now.is_none() || now.as_ref() != initial.map(|initial| &initial.credentials);
+    }
+
+    /// The rights of a process that has one thread.
+    pub(crate) fn rights_of(&self, tgid: i32, pidfd: Option<&OwnedFd>) -> Option<Rights> {
+        let ids = pidfd.and_then(|pidfd| sys::users_and_groups(pidfd.as_fd()));
+        self.proc.credentials(tgid).map(|credentials| Rights { credentials, ids })
     }
 
     fn note_signal(&mut self, tgid: i32, target: i32, signal: i32) {
@@ -747,7 +760,7 @@ impl Notifier {
     /// A copy of one of the process's descriptors.
     pub(crate) fn borrow(&self, tgid: i32, fd: i32) -> Result<OwnedFd, Errno> {
         let pidfd = self.tracked.get(&tgid).and_then(|tracked| tracked.pidfd.as_ref()).ok_or(Errno::EBADF)?;
-        super::sys::copy_descriptor(pidfd.as_fd(), fd)
+        sys::copy_descriptor(pidfd.as_fd(), fd)
     }
 }
 

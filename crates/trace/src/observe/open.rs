@@ -262,22 +262,17 @@ impl Notifier {
         let flags = wanted.flags | libc::O_CLOEXEC | libc::O_NOCTTY | libc::O_NONBLOCK;
         let resolve = wanted.resolve | NO_MAGIC;
         let at = base.map(|place| place.fd.as_fd());
-        // Looking costs less than opening, where nothing is there.
         let missed =
             (!makes && wanted.resolve == 0).then(|| Missed::mark(base.map(|place| place.path.as_slice()), path));
-        if let Some(mark) = missed
-            && self.missed.likely(mark)
-            && !may_lead_to_proc(path.to_bytes())
-        {
-            let nofollow = if flags & libc::O_NOFOLLOW == 0 { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
-            if sys::stat_at(at, path, nofollow).is_err_and(|errno| errno == Errno::ENOENT) {
-                let base_path = base.map(|place| place.path.as_slice());
-                self.note_attempt(wanted.tgid, base_path, path.to_bytes(), Errno::ENOENT, writes);
-                return self.failed(Errno::ENOENT);
-            }
-        }
+        let likely = missed.is_some_and(|mark| self.missed.likely(mark)) && !may_lead_to_proc(path.to_bytes());
+        let nofollow = if flags & libc::O_NOFOLLOW == 0 { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
         let existed = makes && sys::stat_at(at, path, 0).is_ok();
-        let opened = sys::open_at(at, path, flags, mode, resolve);
+        // Looking costs less than opening, where nothing is there.
+        let opened = if likely && sys::stat_at(at, path, nofollow).is_err_and(|errno| errno == Errno::ENOENT) {
+            Err(Errno::ENOENT)
+        } else {
+            sys::open_at(at, path, flags, mode, resolve)
+        };
         let fd = match opened {
             Ok(fd) => fd,
             Err(Errno::ELOOP) if wanted.resolve == 0 => return self.open_by_walk(wanted, base, path),
@@ -365,11 +360,10 @@ impl Notifier {
     /// A process can write a file from now on: whoever read it before and still holds it may see other bytes than those
     /// of its digest.
     pub(crate) fn writes(&mut self, inode: (u64, u64), place: u32, process: u32) {
-        let mut possible = self.record.possible_readers(inode, process);
-        if !possible.is_empty() {
+        if self.record.was_read(inode, process) {
             self.note_ends();
-            possible = self.record.possible_readers(inode, process);
         }
+        let possible = self.record.possible_readers(inode, process);
         let in_use = possible.iter().any(|id| {
             let reader = self.record.processes.get(*id as usize);
             reader.is_some_and(|reader| self.proc.holds(reader.pid.cast_signed(), inode, true))

@@ -363,10 +363,19 @@ impl Record {
         self.contents.remove(&inode);
     }
 
+    fn other_readers(&self, inode: Inode, process: u32) -> impl Iterator<Item = u32> {
+        let readers = self.contents.get(&inode).map_or(&[][..], |content| &content.readers);
+        readers.iter().copied().filter(move |reader| *reader != process)
+    }
+
+    /// True for a file that another process read in this run, and may use still.
+    pub(crate) fn was_read(&self, inode: Inode, process: u32) -> bool {
+        self.other_readers(inode, process).next().is_some()
+    }
+
     /// Other living processes that read a file in this run, or descend from one that did.
     pub(crate) fn possible_readers(&self, inode: Inode, process: u32) -> Vec<u32> {
-        let readers = self.contents.get(&inode).map_or(&[][..], |content| &content.readers);
-        let others: Vec<u32> = readers.iter().copied().filter(|reader| *reader != process).collect();
+        let others: Vec<u32> = self.other_readers(inode, process).collect();
         if others.is_empty() {
             return others;
         }
@@ -544,9 +553,11 @@ impl Record {
     }
 
     /// The files in the end, ordered by name: those that the run wrote are read once more. And the digests of these, for
-    /// whoever looks at them next. `every_write_seen`: nothing was lost, and nobody but the run's own processes, each of
-    /// whose openings was seen, is known to have written.
-    pub(crate) fn finish_files(&mut self, every_write_seen: bool) -> (Vec<ObservedFile>, Vec<Remembered>) {
+    /// whoever looks at them next. `complete`: the back end missed nothing that it knows of.
+    pub(crate) fn finish_files(&mut self, complete: bool) -> (Vec<ObservedFile>, Vec<Remembered>) {
+        // Nothing was lost, and nobody but the run's own processes, each of whose openings was seen, is known to have
+        // written.
+        let every_write_seen = complete && self.lost == 0 && self.incomplete.is_empty() && self.delegated.is_empty();
         let mut names: Vec<(Box<[u8]>, u32)> = self.names.drain().collect();
         names.sort_unstable();
         let wrote = bit(Use::Written) | bit(Use::Created);

@@ -973,9 +973,7 @@ impl Notifier {
     pub(super) fn finish(&mut self, layers: Vec<String>, left_running: u32, remember: Vec<Remembered>) -> Finished {
         self.last_words();
         let record = &mut self.record;
-        let seen = record.lost == 0 && record.counters.foreign == 0 && record.counters.unreadable == 0;
-        let every_write_seen = seen && record.incomplete.is_empty() && record.delegated.is_empty();
-        let (files, products) = record.finish_files(every_write_seen);
+        let (files, products) = record.finish_files(record.counters.foreign == 0 && record.counters.unreadable == 0);
         let counters = &record.counters;
         let counters: BTreeMap<String, u64> = [
             ("calls", counters.calls),

@@ -280,8 +280,7 @@ fn observation(
         incomplete.push(format!("{left_running} processes were still running at the end, and were ended"));
     }
     let record = &mut collector.record;
-    let every_write_seen = lost == 0 && incomplete.is_empty() && record.delegated.is_empty();
-    let (files, products) = record.finish_files(every_write_seen);
+    let (files, products) = record.finish_files(lost == 0 && incomplete.is_empty());
     for (name, value) in [
         ("executions", record.counters.executions),
         ("hashedFiles", record.counters.hashed_files),
