@@ -228,6 +228,63 @@ os._exit(0 if seen == ["refused"] else 7)'"#;
 }
 
 #[test]
+fn children_of_threads_have_their_parent_whoever_ends_last() {
+    if std::process::Command::new("python3").arg("-V").output().is_err() || !cfg!(target_arch = "x86_64") {
+        eprintln!("skipped: no python3, or other numbers of calls");
+        return;
+    }
+    // The first thread ends by itself (exit, not exit_group), and the last one right after it made a process that makes
+    // its first call when nobody of its parent is left.
+    let script = r#"python3 -c '
+import ctypes, os, threading, time
+libc = ctypes.CDLL(None)
+def last():
+    time.sleep(0.1)
+    if os.fork() == 0:
+        time.sleep(0.3)
+        os.execvp("true", ["true"])
+    libc.syscall(60, 0)
+threading.Thread(target=last).start()
+libc.syscall(60, 0)'; sleep 0.6"#;
+    let Some(seen) = watch(script) else { return };
+    assert_eq!(seen.coverage.counters["parentUnknown"], 0);
+    let runs = |process: &provost_model::ObservedProcess, name: &str| {
+        process.programs.iter().any(|program| program.path.text.contains(name))
+    };
+    let made = seen.processes.iter().find(|process| runs(process, "/true")).expect("true");
+    let parent = made.parent.expect("a parent") as usize;
+    assert!(runs(&seen.processes[parent], "/python3"), "{:?}", seen.processes[parent]);
+}
+
+#[test]
+fn a_content_is_digested_once_under_all_its_names() {
+    const SIZE: u64 = 40 << 20;
+    let script = "head -c 41943040 /dev/zero > a; cat a > /dev/null; ln a b; cat b > /dev/null
+        chmod 600 b; cat a > /dev/null; mv b c; cat c > /dev/null; ln c d";
+    let Some(seen) = watch(script) else { return };
+    let hashed = seen.coverage.counters["hashedBytes"];
+    assert!((SIZE..2 * SIZE).contains(&hashed), "{hashed}");
+    // Two names, and nobody read them.
+    let Some(seen) = watch("head -c 41943040 /dev/zero > a; ln a b") else { return };
+    let hashed = seen.coverage.counters["hashedBytes"];
+    assert!((SIZE..2 * SIZE).contains(&hashed), "{hashed}");
+    let file = |name: &str| seen.files.iter().find(|file| file.name.text.ends_with(name)).expect("a product");
+    let digest = file("/project/a").final_digest.expect("a digest");
+    assert_eq!(file("/project/b").final_digest, Some(digest));
+    assert_eq!(file("/project/b").size, SIZE);
+}
+
+#[test]
+fn what_was_written_by_another_name_is_digested_anew() {
+    let script = "echo one > a; cat a; ln a b; echo two > b; cat a; chmod 600 a; mv a c; echo four > b; cat c";
+    let Some(seen) = watch(script) else { return };
+    let digests = |name: &str| seen.files.iter().find(|file| file.name.text.ends_with(name)).map(|file| &file.digests);
+    let of = |text: &str| provost_model::sha256(text.as_bytes());
+    assert_eq!(digests("/project/a"), Some(&vec![of("one\n"), of("two\n")]));
+    assert_eq!(digests("/project/c"), Some(&vec![of("four\n")]));
+}
+
+#[test]
 fn a_process_that_may_not_be_dumped_can_use_its_descriptors() {
     if std::process::Command::new("perl").arg("-v").output().is_err() || !cfg!(target_arch = "x86_64") {
         eprintln!("skipped: no perl, or other numbers of calls");

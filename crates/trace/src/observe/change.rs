@@ -154,8 +154,11 @@ impl Notifier {
             flags as usize,
             0,
         ];
+        let before = self.state_of(&from, 0);
         // SAFETY: both names are our own and live through the call.
         let value = unsafe { sys::call(libc::SYS_renameat2, arguments) }?;
+        let moved = sys::stat_at(Some(to.parent.as_fd()), &to.name, libc::AT_SYMLINK_NOFOLLOW);
+        self.record.relabelled(before.as_ref(), moved.as_ref().ok());
         self.judge_moved(tgid, &from.path, &to.path);
         if flags & u64::from(libc::RENAME_EXCHANGE) != 0 {
             // Exchanged: the other one was moved too.
@@ -167,7 +170,6 @@ impl Notifier {
         self.record.file(&from.path, Use::Renamed, process);
         self.record.file(&to.path, Use::Created, process);
         self.record.renamed(&from.path, &to.path);
-        let moved = sys::stat_at(Some(to.parent.as_fd()), &to.name, libc::AT_SYMLINK_NOFOLLOW);
         let leads = |stat: libc::stat| matches!(stat.st_mode & libc::S_IFMT, libc::S_IFDIR | libc::S_IFLNK);
         if moved.is_ok_and(leads) || flags & u64::from(libc::RENAME_EXCHANGE) != 0 {
             // Everything below has another path now.
@@ -201,13 +203,16 @@ impl Notifier {
             flags as usize,
             0,
         ];
+        let before = self.state_of(&from, flags);
         // SAFETY: both names are our own and live through the call.
         let value = unsafe { sys::call(libc::SYS_linkat, arguments) }?;
+        let linked = sys::stat_at(Some(to.parent.as_fd()), &to.name, libc::AT_SYMLINK_NOFOLLOW).ok();
+        self.record.relabelled(before.as_ref(), linked.as_ref());
         self.judge_path(&to.path, Use::Created, tgid);
         self.judge_path(&from.path, Use::Read, tgid);
         // From here on the file may be changed by a name that no rule knows.
         if self.rules.path(&from.path, Use::Written).is_some()
-            && let Ok(stat) = sys::stat_at(Some(to.parent.as_fd()), &to.name, libc::AT_SYMLINK_NOFOLLOW)
+            && let Some(stat) = linked
         {
             self.aliases.insert((stat.st_dev, stat.st_ino), from.path.clone());
         }
@@ -236,6 +241,12 @@ impl Notifier {
         let process = self.id_of(tgid);
         self.record.file(&to.path, Use::Created, process);
         Ok(value)
+    }
+
+    /// How the file at a name is; `flags` as for `linkat`.
+    fn state_of(&self, spot: &Spot, flags: i32) -> Option<libc::stat> {
+        let nofollow = if flags & libc::AT_SYMLINK_FOLLOW == 0 { libc::AT_SYMLINK_NOFOLLOW } else { 0 };
+        sys::stat_at(Some(spot.parent.as_fd()), &spot.name, nofollow).ok()
     }
 
     /// A socket file of another program would get a name that is the run's own.
@@ -440,6 +451,7 @@ impl Notifier {
         let Some(target) = self.target(tid, tgid, at, follow)? else { return Ok(None) };
         self.alive(n)?;
         let Some(name) = self.proc.path_of(target.as_fd()) else { return Ok(None) };
+        let before = sys::stat(target.as_fd()).ok();
         let empty = c"";
         let value = match attribute {
             Attribute::Owner(user, group) => {
@@ -461,6 +473,7 @@ impl Notifier {
                 unsafe { sys::call(libc::SYS_fchmodat, arguments) }?
             }
         };
+        self.record.relabelled(before.as_ref(), sys::stat(target.as_fd()).ok().as_ref());
         self.judge_path(&name, Use::Changed, tgid);
         let process = self.id_of(tgid);
         self.record.file(&name, Use::Changed, process);

@@ -313,7 +313,8 @@ impl Notifier {
                     tracked.ending = Some(Ending::Exited(int(0) & 0xff));
                     tracked.threads.retain(|thread| *thread != tid);
                 }
-                self.find_children(tgid);
+                // Another thread gets them, and names them in its turn; the last one's get another process.
+                self.name_children(&self.proc.children_of(tgid, tid));
                 self.threads.remove(&tid);
                 Reply::GoOn
             }
@@ -321,7 +322,7 @@ impl Notifier {
                 if let Some(tracked) = self.tracked.get_mut(&tgid) {
                     tracked.ending = Some(Ending::Exited(int(0) & 0xff));
                 }
-                self.find_children(tgid);
+                self.name_children(&self.proc.children(tgid));
                 Reply::GoOn
             }
             "chdir" | "fchdir" => {
@@ -449,16 +450,22 @@ impl Notifier {
         Some(tgid)
     }
 
-    /// The process of a thread, its parent, and its descriptor.
+    /// The process of a thread, its parent, and, where the process is not known yet, its descriptor.
     fn kin(&self, tid: i32) -> Option<(i32, i32, Option<OwnedFd>)> {
-        // There is one for processes only.
-        let pidfd = super::sys::open_pidfd(tid).ok();
-        if let Some((tgid, parent)) = pidfd.as_ref().and_then(|pidfd| super::sys::kin(pidfd.as_fd())) {
-            return Some((tgid, parent, pidfd));
-        }
-        let status = self.proc.status(tid)?;
-        let pidfd = pidfd.filter(|_| status.tgid == tid).or_else(|| super::sys::open_pidfd(status.tgid).ok());
-        Some((status.tgid, status.parent, pidfd))
+        // There is one for processes only, and another for single threads, which is no good for waiting.
+        let pidfd = sys::open_pidfd(tid).ok();
+        let told = |held: &OwnedFd| sys::kin(held.as_fd());
+        let kin = match &pidfd {
+            Some(held) => told(held),
+            None => sys::open_thread(tid).ok().and_then(|held| told(&held)),
+        };
+        let (tgid, parent) = match kin {
+            Some(kin) => kin,
+            None => self.proc.status(tid).map(|status| (status.tgid, status.parent))?,
+        };
+        let unknown = || !self.tracked.contains_key(&tgid);
+        let pidfd = pidfd.filter(|_| tgid == tid).or_else(|| unknown().then(|| sys::open_pidfd(tgid).ok())?);
+        Some((tgid, parent, pidfd))
     }
 
     /// The ancestors of a process that have made no call yet, up to one that is known: a subshell that only starts others
@@ -556,11 +563,11 @@ impl Notifier {
         Reply::GoOn
     }
 
-    /// Before a process ends: its children, which will have another parent in a moment.
-    fn find_children(&mut self, tgid: i32) {
-        for child in self.proc.children(tgid) {
-            if !self.tracked.contains_key(&child)
-                && let Some((tgid, parent, pidfd)) = self.kin(child)
+    /// Before a process or thread ends: its children, which will have another parent in a moment.
+    fn name_children(&mut self, children: &[i32]) {
+        for child in children {
+            if !self.tracked.contains_key(child)
+                && let Some((tgid, parent, pidfd)) = self.kin(*child)
             {
                 self.discover(tgid, parent, pidfd);
             }

@@ -358,6 +358,22 @@ impl Record {
         }
     }
 
+    /// The supervisor gave a file another name, mode or owner, and saw it right before and right after. That changes one
+    /// of its times and nothing of its content: a digest that held before holds after.
+    pub(crate) fn relabelled(&mut self, before: Option<&libc::stat>, after: Option<&libc::stat>) {
+        let (Some(before), Some(after)) = (before, after) else { return };
+        let inode = (after.st_dev, after.st_ino);
+        let (old, new) = (Stamp::of(before), Stamp::of(after));
+        if (before.st_dev, before.st_ino) == inode
+            && (old.size, old.modified) == (new.size, new.modified)
+            && let Some(content) = self.contents.get_mut(&inode)
+            && let Some((stamp, _)) = &mut content.known
+            && *stamp == old
+        {
+            *stamp = new;
+        }
+    }
+
     /// A file was made: whatever had its number before is gone.
     pub(crate) fn is_new(&mut self, inode: Inode) {
         self.contents.remove(&inode);
@@ -600,6 +616,8 @@ impl Record {
     fn last_contents(&mut self, written: &[(&[u8], u32)], every_write_seen: bool) -> HashMap<u32, Remembered> {
         let mut last = HashMap::new();
         let mut unknown = Vec::new();
+        // A file with several names is read once.
+        let mut names: HashMap<Inode, Vec<u32>> = HashMap::new();
         for (path, place) in written {
             let Some(path) = std::ffi::CString::new(*path).ok() else { continue };
             let Ok(stat) = super::sys::stat_at(None, &path, libc::AT_SYMLINK_NOFOLLOW) else { continue };
@@ -613,7 +631,13 @@ impl Record {
                     self.products.extend((*settled || every_write_seen).then_some(known));
                     last.insert(*place, known);
                 }
-                _ => unknown.push((path, *place)),
+                _ => {
+                    let places = names.entry(inode).or_default();
+                    if places.is_empty() {
+                        unknown.push((path, *place));
+                    }
+                    places.push(*place);
+                }
             }
         }
         for (place, known, settled) in read_all(&unknown, self.limits.hashed_size) {
@@ -626,7 +650,8 @@ impl Record {
             self.counters.hashed_files += 1;
             self.counters.hashed_bytes += known.size as u64;
             self.products.extend((settled || every_write_seen).then_some(known));
-            last.insert(place, known);
+            let others = names.remove(&known.inode).unwrap_or_default();
+            last.extend(others.into_iter().chain([place]).map(|place| (place, known)));
         }
         last
     }

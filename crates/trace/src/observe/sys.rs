@@ -275,8 +275,17 @@ pub(crate) fn read_link_at(base: BorrowedFd<'_>, name: &std::ffi::CStr) -> Optio
 
 /// A descriptor for a process.
 pub(crate) fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
+    pidfd_open(pid, 0)
+}
+
+/// A descriptor for a thread (PIDFD_THREAD, from Linux 6.9 on).
+pub(crate) fn open_thread(tid: i32) -> Result<OwnedFd, Errno> {
+    pidfd_open(tid, libc::O_EXCL)
+}
+
+fn pidfd_open(pid: i32, flags: i32) -> Result<OwnedFd, Errno> {
     // SAFETY: the call takes two numbers.
-    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, flags) })?;
     // SAFETY: the descriptor is new, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }

@@ -92,12 +92,13 @@ impl Proc {
         // The directory has one link for each thread, and two of its own: most processes have one, named like they are.
         let alone = self.stat_link(tgid, "task").is_ok_and(|stat| stat.st_nlink == 3);
         let tasks = if alone { vec![tgid] } else { self.tasks(tgid) };
-        let mut found = Vec::new();
-        for task in tasks {
-            let text = self.text(&format!("{tgid}/task/{task}/children")).unwrap_or_default();
-            found.extend(text.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
-        }
-        found
+        tasks.into_iter().flat_map(|task| self.children_of(tgid, task)).collect()
+    }
+
+    /// The living children of one thread of a process: those that it made, and those of threads that ended before it.
+    pub(crate) fn children_of(&self, tgid: i32, tid: i32) -> Vec<i32> {
+        let text = self.text(&format!("{tgid}/task/{tid}/children")).unwrap_or_default();
+        text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
     }
 
     /// The process that a descriptor of `pidfd_open` stands for.
