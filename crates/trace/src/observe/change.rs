@@ -19,6 +19,14 @@ struct Spot {
     path: Vec<u8>,
 }
 
+impl Spot {
+    /// How what lies there is; `flags` as for `linkat`.
+    fn stat(&self, flags: i32) -> Result<libc::stat, Errno> {
+        let nofollow = if flags & libc::AT_SYMLINK_FOLLOW == 0 { libc::AT_SYMLINK_NOFOLLOW } else { 0 };
+        sys::stat_at(Some(self.parent.as_fd()), &self.name, nofollow)
+    }
+}
+
 impl Notifier {
     #[allow(clippy::too_many_lines)]
     pub(crate) fn change(&mut self, n: &Notification, tid: i32, tgid: i32, name: &str, a: [u64; 6]) -> Reply {
@@ -154,11 +162,11 @@ impl Notifier {
             flags as usize,
             0,
         ];
-        let before = self.state_of(&from, 0);
+        let before = from.stat(0).ok();
         // SAFETY: both names are our own and live through the call.
         let value = unsafe { sys::call(libc::SYS_renameat2, arguments) }?;
-        let moved = sys::stat_at(Some(to.parent.as_fd()), &to.name, libc::AT_SYMLINK_NOFOLLOW);
-        self.record.relabelled(before.as_ref(), moved.as_ref().ok());
+        let moved = to.stat(0).ok();
+        self.record.relabelled(before.as_ref(), moved.as_ref());
         self.judge_moved(tgid, &from.path, &to.path);
         if flags & u64::from(libc::RENAME_EXCHANGE) != 0 {
             // Exchanged: the other one was moved too.
@@ -171,7 +179,7 @@ impl Notifier {
         self.record.file(&to.path, Use::Created, process);
         self.record.renamed(&from.path, &to.path);
         let leads = |stat: libc::stat| matches!(stat.st_mode & libc::S_IFMT, libc::S_IFDIR | libc::S_IFLNK);
-        if moved.is_ok_and(leads) || flags & u64::from(libc::RENAME_EXCHANGE) != 0 {
+        if moved.is_some_and(leads) || flags & u64::from(libc::RENAME_EXCHANGE) != 0 {
             // Everything below has another path now.
             self.resolved.clear();
             self.tracked.values_mut().for_each(|tracked| tracked.cwd = None);
@@ -203,10 +211,10 @@ impl Notifier {
             flags as usize,
             0,
         ];
-        let before = self.state_of(&from, flags);
+        let before = from.stat(flags).ok();
         // SAFETY: both names are our own and live through the call.
         let value = unsafe { sys::call(libc::SYS_linkat, arguments) }?;
-        let linked = sys::stat_at(Some(to.parent.as_fd()), &to.name, libc::AT_SYMLINK_NOFOLLOW).ok();
+        let linked = to.stat(0).ok();
         self.record.relabelled(before.as_ref(), linked.as_ref());
         self.judge_path(&to.path, Use::Created, tgid);
         self.judge_path(&from.path, Use::Read, tgid);
@@ -243,20 +251,13 @@ impl Notifier {
         Ok(value)
     }
 
-    /// How the file at a name is; `flags` as for `linkat`.
-    fn state_of(&self, spot: &Spot, flags: i32) -> Option<libc::stat> {
-        let nofollow = if flags & libc::AT_SYMLINK_FOLLOW == 0 { libc::AT_SYMLINK_NOFOLLOW } else { 0 };
-        sys::stat_at(Some(spot.parent.as_fd()), &spot.name, nofollow).ok()
-    }
-
     /// A socket file of another program would get a name that is the run's own.
     fn refuse_moved_socket(&mut self, tgid: i32, from: &Spot) -> Result<(), Errno> {
         if matches!(self.rules.guard.network, super::guard::NetworkRule::Host) || self.own_sockets.contains(&from.path)
         {
             return Ok(());
         }
-        let stat = sys::stat_at(Some(from.parent.as_fd()), &from.name, libc::AT_SYMLINK_NOFOLLOW)?;
-        if stat.st_mode & libc::S_IFMT != libc::S_IFSOCK {
+        if from.stat(0)?.st_mode & libc::S_IFMT != libc::S_IFSOCK {
             return Ok(());
         }
         let what = format!("another name for the socket {}", String::from_utf8_lossy(&from.path));

@@ -1,6 +1,7 @@
 //! What was seen, while it is being collected: files by resolved path, contents by inode, processes by place.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use nix::errno::Errno;
@@ -616,8 +617,8 @@ impl Record {
     fn last_contents(&mut self, written: &[(&[u8], u32)], every_write_seen: bool) -> HashMap<u32, Remembered> {
         let mut last = HashMap::new();
         let mut unknown = Vec::new();
-        // A file with several names is read once.
-        let mut names: HashMap<Inode, Vec<u32>> = HashMap::new();
+        // A file with several names is read once: the places of the others.
+        let mut others: HashMap<Inode, Vec<u32>> = HashMap::new();
         for (path, place) in written {
             let Some(path) = std::ffi::CString::new(*path).ok() else { continue };
             let Ok(stat) = super::sys::stat_at(None, &path, libc::AT_SYMLINK_NOFOLLOW) else { continue };
@@ -631,13 +632,13 @@ impl Record {
                     self.products.extend((*settled || every_write_seen).then_some(known));
                     last.insert(*place, known);
                 }
-                _ => {
-                    let places = names.entry(inode).or_default();
-                    if places.is_empty() {
+                _ => match others.entry(inode) {
+                    Entry::Occupied(mut others) => others.get_mut().push(*place),
+                    Entry::Vacant(first) => {
+                        first.insert(Vec::new());
                         unknown.push((path, *place));
                     }
-                    places.push(*place);
-                }
+                },
             }
         }
         for (place, known, settled) in read_all(&unknown, self.limits.hashed_size) {
@@ -650,7 +651,7 @@ impl Record {
             self.counters.hashed_files += 1;
             self.counters.hashed_bytes += known.size as u64;
             self.products.extend((settled || every_write_seen).then_some(known));
-            let others = names.remove(&known.inode).unwrap_or_default();
+            let others = others.remove(&known.inode).unwrap_or_default();
             last.extend(others.into_iter().chain([place]).map(|place| (place, known)));
         }
         last
