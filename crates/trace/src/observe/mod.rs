@@ -5,6 +5,7 @@
 //! [`Observation`] with a statement of what it covers.
 
 mod address;
+mod balancer;
 mod calls;
 mod change;
 mod dns;

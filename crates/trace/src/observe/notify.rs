@@ -10,6 +10,7 @@ use nix::libc;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 use provost_model::{Ending, Permission};
 
+use super::balancer::Balancer;
 use super::calls::{Call, Handling, by_number};
 use super::execute::Pending;
 use super::filter::ARCHITECTURE;
@@ -218,6 +219,7 @@ impl Notifier {
         stop: &std::sync::atomic::AtomicBool,
         relief: Option<&Relief>,
     ) {
+        let mut balancer = relief.is_none().then(Balancer::new);
         let proc = shared.lock().unwrap_or_else(PoisonError::into_inner).proc.fd().try_clone_to_owned();
         let _ = proc.map(|proc| sys::own_directory(proc.as_fd()));
         let mut notification = sys::empty_notification();
@@ -225,41 +227,50 @@ impl Notifier {
             if let Some(relief) = relief {
                 relief.wait();
             }
-            Self::serve_one(shared, listener, &mut notification, stop);
+            let one = Self::serve_one(shared, listener, &mut notification, stop);
+            if let (true, Some(balancer)) = (one, &mut balancer) {
+                balancer.answered(notification.pid);
+            }
         }
     }
 
+    /// Receives one call and answers it; whether there was one.
     fn serve_one(
         shared: &Mutex<Self>,
         listener: &Listener,
         notification: &mut Notification,
         stop: &std::sync::atomic::AtomicBool,
-    ) {
-        if !stop.load(std::sync::atomic::Ordering::SeqCst) {
-            match listener.receive(notification) {
-                Ok(()) => {}
-                Err(Errno::EINTR) => return,
-                // Its sender was killed, or nobody is left: no hurry.
-                Err(_) => return std::thread::sleep(std::time::Duration::from_micros(100)),
-            }
-            let reply = {
-                let mut notifier = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                notifier.handle(notification)
-            };
-            let id = notification.id;
-            // A caller that was killed meanwhile needs no answer.
-            let _ = match reply {
-                Reply::Done(result) => listener.answer(id, result),
-                Reply::GoOn => listener.go_on(id),
-                Reply::Give { fd, close_on_exec, alone: true } => {
-                    give_or_fail(listener, id, |l| l.give_alone(id, fd, close_on_exec))
-                }
-                Reply::Give { fd, close_on_exec, alone: false } => {
-                    give_or_fail(listener, id, |l| l.give(id, fd.as_fd(), close_on_exec))
-                }
-                Reply::Later | Reply::LookAfter(_) | Reply::With { .. } => Ok(()),
-            };
+    ) -> bool {
+        if stop.load(std::sync::atomic::Ordering::SeqCst) {
+            return false;
         }
+        match listener.receive(notification) {
+            Ok(()) => {}
+            Err(Errno::EINTR) => return false,
+            Err(_) => {
+                // Its sender was killed, or nobody is left: no hurry.
+                std::thread::sleep(std::time::Duration::from_micros(100));
+                return false;
+            }
+        }
+        let reply = {
+            let mut notifier = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            notifier.handle(notification)
+        };
+        let id = notification.id;
+        // A caller that was killed meanwhile needs no answer.
+        let _ = match reply {
+            Reply::Done(result) => listener.answer(id, result),
+            Reply::GoOn => listener.go_on(id),
+            Reply::Give { fd, close_on_exec, alone: true } => {
+                give_or_fail(listener, id, |l| l.give_alone(id, fd, close_on_exec))
+            }
+            Reply::Give { fd, close_on_exec, alone: false } => {
+                give_or_fail(listener, id, |l| l.give(id, fd.as_fd(), close_on_exec))
+            }
+            Reply::Later | Reply::LookAfter(_) | Reply::With { .. } => Ok(()),
+        };
+        true
     }
 
     pub(crate) fn handle(&mut self, n: &Notification) -> Reply {
