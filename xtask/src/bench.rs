@@ -120,24 +120,32 @@ impl Bench {
 
     fn theirs(&self, directory: &Path, repeats: usize) -> Result<Option<(f64, f64)>> {
         let Some(peer) = &self.peer else { return Ok(None) };
-        if !self.key.exists() {
-            let made =
-                Command::new("openssl").args(["genpkey", "-algorithm", "ed25519", "-out"]).arg(&self.key).output()?;
-            if !made.status.success() {
-                bail!("openssl could not make a key for the peer");
-            }
-        }
+        let (key, links) = (peer_key(&self.key)?, self.key.with_file_name("links"));
+        std::fs::create_dir_all(&links)?;
         let result = measure(repeats, || {
             let mut command = Command::new(peer);
             command
                 .args(["-n", "build", "-m", ".", "-p", ".", "--signing-key"])
-                .arg(&self.key)
-                .args(["-d", "/tmp", "--", "true"]);
+                .arg(key)
+                .arg("-d")
+                .arg(&links)
+                .args(["--", "true"]);
             command.current_dir(directory);
             command
         });
         result.map(Some).context("the peer")
     }
+}
+
+/// A key at `path` for `in-toto-run`, which signs always; made unless it is there.
+pub(crate) fn peer_key(path: &Path) -> Result<&Path> {
+    if !path.exists() {
+        let made = Command::new("openssl").args(["genpkey", "-algorithm", "ed25519", "-out"]).arg(path).output()?;
+        if !made.status.success() {
+            bail!("openssl could not make a key for the peer");
+        }
+    }
+    Ok(path)
 }
 
 /// 20,000 files of 10 KiB in 200 directories, the same at every run.

@@ -60,8 +60,11 @@ pub(crate) fn run(folder: &Path, command: &[&str], peer: Option<&str>) -> Result
         ways.push(way("strace -f", words(&["strace", "-f", "-qq", "-o/dev/null"])));
     }
     if let Some(peer) = peer {
-        let key = words(&[peer, "--step-name", "build", "--materials", ".", "--products", ".", "--unsigned", "--"]);
-        ways.push(way("in-toto-run", key));
+        let key = work.join("key.pem");
+        let key = crate::bench::peer_key(&key)?.to_string_lossy();
+        let links = work.to_string_lossy();
+        let words = words(&[peer, "-n", "build", "-m", ".", "-p", ".", "--signing-key", &key, "-d", &links, "--"]);
+        ways.push(way("in-toto-run", words));
     }
     ways.retain(wanted);
     let (mut bare_wall, mut bare_cpu) = (Vec::new(), Vec::new());
