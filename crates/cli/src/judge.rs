@@ -423,9 +423,12 @@ pub fn store_if_there(home: &Home, path: &Path) -> Result<Option<Store>> {
 /// # Errors
 /// The store has less than was seen, or another history.
 pub fn remember_store(home: &Home, store: &Store) -> Result<()> {
-    let (memory, id, checkpoint) = (home.memory(), store.log_key().full_id(), store.checkpoint()?);
+    let (memory, id) = (home.memory(), store.log_key().full_id());
+    // The memory first: what another process appends and remembers in between is in the log before it is in the memory.
+    let newest = memory.newest(&id)?;
+    let checkpoint = store.checkpoint()?;
     let size = checkpoint.unverified().size;
-    if let Some(newest) = memory.newest(&id)?.filter(|newest| newest.unverified().size > size) {
+    if let Some(newest) = newest.filter(|newest| newest.unverified().size > size) {
         let acknowledged = newest.unverified().size;
         return Err(EvidenceError::RolledBack { path: store.root().to_path_buf(), found: size, acknowledged }.into());
     }

@@ -88,12 +88,14 @@ pub enum EvidenceError {
     #[error(transparent)]
     Attest(#[from] AttestError),
     /// The index could not be used.
-    #[error("the index {path}: {why}. It can be deleted: it is rebuilt from the log")]
+    #[error("the index {path}: {why}. {advice}")]
     Index {
         /// Which file.
         path: PathBuf,
         /// Why.
         why: String,
+        /// What to do.
+        advice: &'static str,
     },
 }
 

@@ -77,7 +77,7 @@ impl Index {
         let state: String =
             self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
         if state != "ok" {
-            return Err(EvidenceError::Index { path: self.path.clone(), why: state });
+            return Err(EvidenceError::Index { path: self.path.clone(), why: state, advice: REBUILT });
         }
         let mut hasher = provost_model::Hasher::new();
         for query in [
@@ -255,8 +255,17 @@ pub(crate) fn renewed<T>(path: &Path, open: impl Fn(&Path) -> rusqlite::Result<T
     }
 }
 
+const REBUILT: &str = "It can be deleted: it is rebuilt from the log";
+
 pub(crate) fn wrong(path: &Path, error: &rusqlite::Error) -> EvidenceError {
-    EvidenceError::Index { path: path.to_path_buf(), why: error.to_string() }
+    // A full disk is seen as either: the memory that processes share is a file too.
+    let advice = match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure) => {
+            "Make room on the disk and run it again; if there is room, the index can be deleted: it is rebuilt from the log"
+        }
+        _ => REBUILT,
+    };
+    EvidenceError::Index { path: path.to_path_buf(), why: error.to_string(), advice }
 }
 
 pub(crate) fn number(value: u64) -> i64 {

@@ -239,7 +239,7 @@ impl Store {
         let lock = self.lock()?;
         fault::point("locked");
         let before = self.checkpoint()?.unverified().clone();
-        self.refuse_rollback(before.size)?;
+        self.refuse_rollback(self.index.borrow().size()?, before.size)?;
         self.clear_temporary();
         let mut writer = Writer::new(&self.root);
         writer.write(&pack_name(before.size), &pack)?;
@@ -397,8 +397,7 @@ impl Store {
         }
     }
 
-    fn refuse_rollback(&self, size: u64) -> Result<(), EvidenceError> {
-        let acknowledged = self.index.borrow().size()?;
+    fn refuse_rollback(&self, acknowledged: u64, size: u64) -> Result<(), EvidenceError> {
         if acknowledged > size {
             return Err(EvidenceError::RolledBack { path: self.root.clone(), found: size, acknowledged });
         }
@@ -407,12 +406,13 @@ impl Store {
 
     /// Indexes entries that the log has and the index has not.
     fn catch_up(&self) -> Result<(), EvidenceError> {
-        let size = self.checkpoint()?.unverified().size;
+        // The index first: what another process appends in between is in the log before it is in the index.
         let indexed = self.index.borrow().size()?;
+        let size = self.checkpoint()?.unverified().size;
         if indexed == size {
             return Ok(());
         }
-        self.refuse_rollback(size)?;
+        self.refuse_rollback(indexed, size)?;
         // Another process may be between its commit and its index: wait for it.
         let _lock = self.lock()?;
         let size = self.checkpoint()?.unverified().size;

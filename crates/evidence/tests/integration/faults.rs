@@ -155,5 +155,17 @@ fn fill(small: &Path) {
     assert_eq!(store.checkpoint().expect("checkpoint").unverified().size, appended);
     assert!(store.fsck().expect("checked").defects.is_empty());
     assert!(appended > 3);
+    drop(store);
+
+    // Not even a page left, as another program leaves it.
+    let rest = small.join("rest");
+    let mut file = std::fs::File::create(&rest).expect("a file");
+    while std::io::Write::write(&mut file, &[0; 4096]).is_ok_and(|written| written > 0) {}
+    let error = Store::open(&root).map(drop).expect_err("no room").to_string();
+    assert!(error.contains("Make room"), "{error}");
+    let roomier = Command::new("mount").args(["-o", "remount,size=2m"]).arg(small).status();
+    assert!(roomier.is_ok_and(|s| s.success()), "no larger file system");
+    let store = Store::open(&root).expect("opens again");
+    assert_eq!(store.checkpoint().expect("checkpoint").unverified().size, appended);
     assert_eq!(keys.log.public_key().algorithm().name(), "ed25519");
 }
