@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 
-/// One waking in this time at most. A processor that is woken more often is idle for too short to be given work: the
-/// kernel takes its mean idle time for the gain.
+/// One waking in this time at most: idle time was shorter so than with wakings as often as there was a pair, presumably
+/// since the kernel gives no work to a processor whose mean idle time is short.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Threads at most. Where there are more processors than this, a caller finds one that is idle by itself.
+/// Threads at most. (More than two processors were not measured.)
 const THREADS: usize = 32;
 
 /// The threads that are woken; they end with it.
