@@ -8,13 +8,13 @@ use anyhow::{Context as _, Result, bail};
 
 const RUNS: usize = 9;
 
-/// User and system time of all ended children so far, in milliseconds (proc_pid_stat(5), fields 16 and 17).
+/// User and system time of all ended children so far, in seconds (proc_pid_stat(5), fields 16 and 17; ticks of 10 ms).
 pub(crate) fn children_cpu() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let fields: Vec<&str> =
         stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
     let ticks: f64 = fields.get(13..15).unwrap_or_default().iter().filter_map(|f| f.parse::<f64>().ok()).sum();
-    Ok(ticks * 10.0)
+    Ok(ticks / 100.0)
 }
 
 /// Medians of CPU and wall time in milliseconds, over some runs of a group of repeats. The kernel counts children's
@@ -29,7 +29,7 @@ fn measure(repeats: usize, mut make: impl FnMut() -> Command) -> Result<(f64, f6
                 bail!("{}", String::from_utf8_lossy(&output.stderr));
             }
         }
-        cpu.push((children_cpu()? - before) / repeats as f64);
+        cpu.push((children_cpu()? - before) * 1000.0 / repeats as f64);
         wall.push(begun.elapsed().as_secs_f64() * 1000.0 / repeats as f64);
     }
     let median = |mut values: Vec<f64>| {
@@ -54,7 +54,7 @@ pub(crate) fn run(peer: Option<&str>) -> Result<()> {
     let work = crate::target().join("bench");
     let _ = std::fs::remove_dir_all(&work);
     std::fs::create_dir_all(&work)?;
-    let bench = Bench { provost, home: work.join("home"), peer: peer.map(str::to_owned), key: work.join("key.pem") };
+    let bench = Bench { provost, home: work.join("home"), peer: peer.map(str::to_owned) };
 
     let small = work.join("small");
     std::fs::create_dir_all(&small)?;
@@ -94,7 +94,6 @@ pub(crate) struct Bench {
     pub(crate) provost: PathBuf,
     pub(crate) home: PathBuf,
     pub(crate) peer: Option<String>,
-    pub(crate) key: PathBuf,
 }
 
 impl Bench {
@@ -120,32 +119,30 @@ impl Bench {
 
     fn theirs(&self, directory: &Path, repeats: usize) -> Result<Option<(f64, f64)>> {
         let Some(peer) = &self.peer else { return Ok(None) };
-        let (key, links) = (peer_key(&self.key)?, self.key.with_file_name("links"));
-        std::fs::create_dir_all(&links)?;
+        let before = peer_words(peer, self.home.parent().context("no parent")?)?;
         let result = measure(repeats, || {
             let mut command = Command::new(peer);
-            command
-                .args(["-n", "build", "-m", ".", "-p", ".", "--signing-key"])
-                .arg(key)
-                .arg("-d")
-                .arg(&links)
-                .args(["--", "true"]);
-            command.current_dir(directory);
+            command.args(&before[1..]).arg("true").current_dir(directory);
             command
         });
         result.map(Some).context("the peer")
     }
 }
 
-/// A key at `path` for `in-toto-run`, which signs always; made unless it is there.
-pub(crate) fn peer_key(path: &Path) -> Result<&Path> {
-    if !path.exists() {
-        let made = Command::new("openssl").args(["genpkey", "-algorithm", "ed25519", "-out"]).arg(path).output()?;
+/// `in-toto-run` (the program `peer`) with all that comes before the command; its key, which it always signs with, and
+/// its links are in `work`.
+pub(crate) fn peer_words(peer: &str, work: &Path) -> Result<Vec<String>> {
+    let (key, links) = (work.join("key.pem"), work.join("links"));
+    std::fs::create_dir_all(&links)?;
+    if !key.exists() {
+        let made = Command::new("openssl").args(["genpkey", "-algorithm", "ed25519", "-out"]).arg(&key).output()?;
         if !made.status.success() {
             bail!("openssl could not make a key for the peer");
         }
     }
-    Ok(path)
+    let (key, links) = (key.to_string_lossy(), links.to_string_lossy());
+    let words = [peer, "-n", "build", "-m", ".", "-p", ".", "--signing-key", &key, "-d", &links, "--"];
+    Ok(words.map(str::to_owned).into())
 }
 
 /// 20,000 files of 10 KiB in 200 directories, the same at every run.

@@ -29,7 +29,7 @@ pub(crate) fn run(number: usize, archives: &[&str]) -> Result<()> {
     let _ = std::fs::remove_dir_all(&work);
     let project = work.join("project");
     std::fs::create_dir_all(&project)?;
-    let bench = Bench { provost, home: work.join("home"), peer: None, key: work.join("key.pem") };
+    let bench = Bench { provost, home: work.join("home"), peer: None };
     bench.must(bench.ours(&project, &["init"]))?;
     let import = |files: &[String]| {
         let mut command = bench.ours(&project, &["db", "import"]);
@@ -61,7 +61,7 @@ pub(crate) fn run(number: usize, archives: &[&str]) -> Result<()> {
         println!(
             "{}\n  CPU {:.2} s, wall {:.2} s   (bound: 10 s wall for 10,000 on two cores)",
             text.lines().last().unwrap_or_default(),
-            (children_cpu()? - before) / 1000.0,
+            children_cpu()? - before,
             begun.elapsed().as_secs_f64()
         );
     }

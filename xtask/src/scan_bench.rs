@@ -6,20 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::bench::children_cpu;
+
 const ROUNDS: usize = 3;
 
 struct Cost {
     cpu: f64,
     wall: f64,
     memory: u64,
-}
-
-/// User and system time of ended children, in seconds (proc_pid_stat(5), fields 16 and 17).
-fn children_cpu() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat.rsplit_once(')').map(|(_, r)| r.split_whitespace().collect()).unwrap_or_default();
-    let ticks: f64 = fields.get(13..15).unwrap_or_default().iter().filter_map(|f| f.parse::<f64>().ok()).sum();
-    Ok(ticks / 100.0)
 }
 
 fn once(command: &mut Command) -> Result<Cost> {

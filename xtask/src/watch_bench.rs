@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::bench::children_cpu;
+
 /// Rounds; in each every way once, bare before and after.
 const ROUNDS: usize = 5;
 
@@ -60,11 +62,7 @@ pub(crate) fn run(folder: &Path, command: &[&str], peer: Option<&str>) -> Result
         ways.push(way("strace -f", words(&["strace", "-f", "-qq", "-o/dev/null"])));
     }
     if let Some(peer) = peer {
-        let key = work.join("key.pem");
-        let key = crate::bench::peer_key(&key)?.to_string_lossy();
-        let links = work.to_string_lossy();
-        let words = words(&[peer, "-n", "build", "-m", ".", "-p", ".", "--signing-key", &key, "-d", &links, "--"]);
-        ways.push(way("in-toto-run", words));
+        ways.push(way("in-toto-run", crate::bench::peer_words(peer, &work)?));
     }
     ways.retain(wanted);
     let (mut bare_wall, mut bare_cpu) = (Vec::new(), Vec::new());
@@ -133,14 +131,6 @@ fn once(folder: &Path, work: &Path, home: &Path, before: &[String], command: &[&
         bail!("`{}` ended with {status}", words.join(" "));
     }
     Ok((wall, children_cpu()? - cpu))
-}
-
-/// CPU seconds of all children that have ended, theirs included (`/proc/self/stat`, fields 16 and 17).
-fn children_cpu() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat.rsplit_once(')').context("stat")?.1.split_whitespace().collect();
-    let ticks: u64 = [13, 14].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
-    Ok(ticks as f64 / 100.0)
 }
 
 fn median(values: &mut [f64]) -> f64 {
