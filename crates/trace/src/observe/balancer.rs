@@ -77,8 +77,8 @@ impl Balancer {
         let permitted = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
         let processors: Vec<usize> =
             (0..CpuSet::count()).filter(|at| permitted.is_set(*at).unwrap_or(false)).take(THREADS).collect();
-        let few = processors.len() < 2;
-        let threads = processors.into_iter().filter(|_| !few).filter_map(|processor| {
+        let processors = if processors.len() < 2 { Vec::new() } else { processors };
+        let threads = processors.into_iter().filter_map(|processor| {
             let over = Arc::clone(&over);
             let thread = std::thread::Builder::new()
                 .name(format!("balancer-{processor}"))
