@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use nix::fcntl::{Flock, FlockArg};
+
 use crate::{EvidenceError, Limits, fault};
 
 /// Makes a directory and its parents, for the owner alone.
@@ -15,6 +17,19 @@ pub(crate) fn make_dir(path: &Path) -> Result<(), EvidenceError> {
         .mode(0o700)
         .create(path)
         .map_err(|e| EvidenceError::io("make the directory", path, e))
+}
+
+/// Has the lock at `path` for this process alone, as soon as nobody else holds it; the file is made if need be.
+pub(crate) fn lock(path: &Path) -> Result<Flock<File>, EvidenceError> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| EvidenceError::io("open the lock", path, e))?;
+    Flock::lock(file, FlockArg::LockExclusive)
+        .map_err(|(_, errno)| EvidenceError::io("lock", path, std::io::Error::from(errno)))
 }
 
 /// Writes files below a root: each to a temporary file, synced, renamed into place; then every directory touched is

@@ -2,15 +2,17 @@
 //! else, later has been rolled back or shows two faces.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::PathBuf;
 
+use nix::fcntl::Flock;
 use provost_model::Digest;
 use serde::{Deserialize, Serialize};
 
 use provost_tlog::{Checkpoint, SignedCheckpoint, verify_consistency};
 
 use crate::EvidenceError;
-use crate::durable::{Writer, make_dir, read_if_there};
+use crate::durable::{Writer, lock, make_dir, read_if_there};
 
 /// A directory with the newest checkpoint of every log that was ever verified against.
 #[derive(Debug, Clone)]
@@ -152,9 +154,37 @@ impl CheckpointMemory {
     /// # Errors
     /// It cannot be written.
     pub fn remember(&self, log: &Digest, checkpoint: &SignedCheckpoint) -> Result<(), EvidenceError> {
+        let _lock = self.lock(log)?;
+        self.keep_newer(log, checkpoint)
+    }
+
+    /// Holds a verified checkpoint against the remembered one, as [`Self::compare`] does, and remembers it, so that no
+    /// other process can remember another history between the two. A witness needs that: what it says of a log it
+    /// never takes back (C2SP tlog-witness).
+    ///
+    /// # Errors
+    /// Those of [`Self::compare`], or it cannot be written.
+    pub fn accept(
+        &self,
+        log: &Digest,
+        checkpoint: &SignedCheckpoint,
+        prove: &dyn Fn(u64, u64) -> Option<Vec<Digest>>,
+    ) -> Result<Seen, EvidenceError> {
+        let _lock = self.lock(log)?;
+        let seen = self.compare(log, checkpoint.unverified(), prove)?;
+        self.keep_newer(log, checkpoint)?;
+        Ok(seen)
+    }
+
+    fn lock(&self, log: &Digest) -> Result<Flock<File>, EvidenceError> {
+        make_dir(&self.root.join("tmp"))?;
+        lock(&self.root.join(format!("{log}.lock")))
+    }
+
+    /// The lock is held.
+    fn keep_newer(&self, log: &Digest, checkpoint: &SignedCheckpoint) -> Result<(), EvidenceError> {
         let newer = self.newest(log)?.is_none_or(|old| old.unverified().size < checkpoint.unverified().size);
         if newer {
-            make_dir(&self.root.join("tmp"))?;
             let mut writer = Writer::new(&self.root);
             writer.write(&format!("{log}.checkpoint"), checkpoint.to_string().as_bytes())?;
             writer.sync()?;

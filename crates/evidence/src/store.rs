@@ -1,11 +1,10 @@
 //! The store itself: append, read, prove.
 
 use std::cell::RefCell;
-use std::fs::OpenOptions;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use provost_attest::{Bundle, Envelope, LogEntry};
 use provost_keys::{PublicKey, Signer};
 use provost_model::{Digest, sha256};
@@ -16,7 +15,7 @@ use provost_tlog::{
 };
 
 use crate::PackPart;
-use crate::durable::{Writer, make_dir, read, read_if_there};
+use crate::durable::{Writer, lock, make_dir, read, read_if_there};
 use crate::index::{Index, RecordRow};
 use crate::{EvidenceError, Limits, fault};
 
@@ -354,16 +353,7 @@ impl Store {
     }
 
     fn lock(&self) -> Result<Flock<std::fs::File>, EvidenceError> {
-        let path = self.root.join("lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|e| EvidenceError::io("open the lock", &path, e))?;
-        Flock::lock(file, FlockArg::LockExclusive)
-            .map_err(|(_, errno)| EvidenceError::io("lock", &path, std::io::Error::from(errno)))
+        lock(&self.root.join("lock"))
     }
 
     /// Temporary files of appends that did not end; the lock is held, so none is in use.

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
-use provost_evidence::{LogFolder, Store};
+use provost_evidence::{LogFolder, Seen, Store};
 use provost_model::{count, printable};
 use provost_policy::POLICY_PAYLOAD;
 use provost_tlog::{NoteKey, NoteKeyKind, NoteSignature, cosign};
@@ -69,19 +69,23 @@ pub fn sign(args: &CosignArgs, context: &Context) -> Result<Exit> {
         );
     }
     let size = checkpoint.unverified().size;
-    if let Some(newest) = seen.map(|seen| seen.unverified().size).filter(|newest| *newest > size) {
-        bail!(
+    let behind = |newest: u64| {
+        anyhow!(
             "{shown} is at {}, and this machine has seen {newest}: bring the newest",
             count(size, "entry", "entries")
-        );
+        )
+    };
+    if let Some(newest) = seen.map(|seen| seen.unverified().size).filter(|newest| *newest > size) {
+        return Err(behind(newest));
     }
-    let prove = |from: u64, to: u64| log.consistency(from, to).ok();
-    memory.compare(&id, checkpoint.unverified(), &prove)?;
     let signer = signing::of_file(&args.key)?;
     let line = cosign(&checkpoint, &args.name, clock::now(), signer.as_ref())
         .context("a witness's key is Ed25519: `provost key generate --algorithm ed25519 FILE`")?;
-    // Once it is said it is never unsaid: what was cosigned is remembered first.
-    memory.remember(&id, &checkpoint)?;
+    // Once it is said it is never unsaid: what is cosigned is remembered before anybody gets the line.
+    let prove = |from: u64, to: u64| log.consistency(from, to).ok();
+    if let Seen::Earlier { newest } = memory.accept(&id, &checkpoint, &prove)? {
+        return Err(behind(newest));
+    }
     let witness = NoteKey::new(&args.name, NoteKeyKind::CosignatureV1, signer.public_key().clone())?;
     anstream::println!("{line}");
     anstream::eprintln!(

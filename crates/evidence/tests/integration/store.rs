@@ -153,6 +153,51 @@ fn the_verifier_remembers() {
 }
 
 #[test]
+fn nobody_remembers_between_a_look_and_a_write() {
+    let (folder, keys) = (tempfile::tempdir().expect("folder"), Keys::new());
+    let store = filled(&folder.path().join("s"), &keys, &[1]);
+    let other = filled(&folder.path().join("t"), &keys, &[2]);
+    let checkpoints: Vec<_> = (0..3)
+        .map(|_| {
+            let checkpoint = store.checkpoint().expect("checkpoint");
+            store.append(&[keys.record("more")], &keys.log).expect("appended");
+            checkpoint
+        })
+        .collect();
+    let [first, second, third] = &checkpoints[..] else { unreachable!() };
+    let fork = other.checkpoint().expect("checkpoint");
+    let root = folder.path().join("memory");
+    let memory = CheckpointMemory::new(&root);
+    let log = store.log_key().full_id();
+    memory.remember(&log, first).expect("remembered");
+    let file = root.join(format!("{log}.checkpoint"));
+    // Another process holds the lock and writes; who came meanwhile must not look before it is done.
+    let meanwhile = |work: &(dyn Fn() + Sync), written: &str| {
+        let held = std::fs::File::open(root.join(format!("{log}.lock"))).expect("lock");
+        held.lock().expect("locked");
+        std::thread::scope(|scope| {
+            let working = scope.spawn(work);
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            std::fs::write(&file, written).expect("written");
+            drop(held);
+            working.join().expect("no panic");
+        });
+        memory.newest(&log).expect("read").expect("remembered").to_string()
+    };
+    let larger = meanwhile(&|| memory.remember(&log, second).expect("remembered"), &third.to_string());
+    assert_eq!(larger, third.to_string(), "the smaller one must not replace it");
+    std::fs::remove_file(&file).expect("forgotten");
+    let accept = || {
+        let answer = memory.accept(&log, second, &|_, _| None);
+        assert!(matches!(answer, Err(EvidenceError::Rollback(_))), "another history of that size: {answer:?}");
+    };
+    assert_eq!(meanwhile(&accept, &fork.to_string()), fork.to_string());
+    std::fs::remove_file(&file).expect("forgotten");
+    assert_eq!(memory.accept(&log, second, &|_, _| None).expect("first"), Seen::First);
+    assert_eq!(memory.newest(&log).expect("read").expect("remembered").to_string(), second.to_string());
+}
+
+#[test]
 fn who_may_write() {
     use std::os::unix::fs::PermissionsExt as _;
     let (folder, keys) = (tempfile::tempdir().expect("folder"), Keys::new());
