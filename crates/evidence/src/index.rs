@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use provost_attest::{Envelope, Statement};
 use provost_model::Digest;
-use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction, TransactionBehavior, params};
 
 use crate::EvidenceError;
 
@@ -115,8 +115,7 @@ impl Index {
     ) -> Result<(), EvidenceError> {
         let path = self.path.clone();
         let failed = |e: rusqlite::Error| wrong(&path, &e);
-        let transaction =
-            Transaction::new(&mut self.connection, rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
+        let transaction = Transaction::new(&mut self.connection, TransactionBehavior::Immediate).map_err(failed)?;
         for (line, (digest, envelope)) in envelopes.iter().enumerate() {
             add_one(&transaction, first, line as u64, digest, envelope).map_err(failed)?;
         }
@@ -228,13 +227,19 @@ impl Index {
 /// Opens a database that several processes may use; one of another version is made anew. `synchronous` says what a loss of power
 /// may cost (SQLite, `PRAGMA synchronous`).
 pub(crate) fn database(path: &Path, synchronous: &str, version: i64, tables: &str) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
+    let version_of =
+        |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(30))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", synchronous)?;
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found != version {
-        connection.execute_batch(&format!("BEGIN IMMEDIATE; {tables} PRAGMA user_version = {version}; COMMIT;"))?;
+    if version_of(&connection)? != version {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Whoever waited here for another process finds it made, and in use.
+        if version_of(&transaction)? != version {
+            transaction.execute_batch(&format!("{tables} PRAGMA user_version = {version};"))?;
+        }
+        transaction.commit()?;
     }
     Ok(connection)
 }
@@ -324,4 +329,30 @@ fn add_one(
             .execute(params![leaves.as_bytes().as_slice(), number(index)])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_that_another_process_makes_meanwhile_keep_what_it_puts_into_them() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("index.sqlite");
+        let tables = "DROP TABLE IF EXISTS one; CREATE TABLE one (value INTEGER) STRICT;";
+        let first = Connection::open(&path).expect("opens");
+        first.pragma_update(None, "journal_mode", "WAL").expect("set");
+        first.execute_batch("BEGIN IMMEDIATE").expect("begun");
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| database(&path, "NORMAL", 1, tables));
+            // Time to see that there are none.
+            std::thread::sleep(Duration::from_millis(100));
+            first
+                .execute_batch(&format!("{tables} INSERT INTO one VALUES (7); PRAGMA user_version = 1; COMMIT"))
+                .expect("made");
+            let second = second.join().expect("no panic").expect("opens");
+            let kept: i64 = second.query_row("SELECT count(*) FROM one", [], |row| row.get(0)).expect("counted");
+            assert_eq!(kept, 1);
+        });
+    }
 }
