@@ -19,7 +19,8 @@ use anyhow::{Result, bail};
 const HELP: &str = "\
 cargo xtask bench [in-toto-run]   CPU time of the main paths, beside a peer when its program is named
 cargo xtask conformance DIR       run the sigstore-conformance bundle vectors of DIR against the command line
-cargo xtask watch-bench DIR CMD…  what watching a build costs, beside strace (and in-toto-run, named by IN_TOTO_RUN)
+cargo xtask watch-bench DIR CMD…  what watching a build costs, beside strace (and in-toto-run, named by IN_TOTO_RUN);
+                                  AT_ONCE=1 runs the bare build at the same time, for machines that are not quiet
 cargo xtask truth [--rounds N] [--within 'WORDS'] [--observe BACK-END] [--keep] DIR CMD…
                                   what provost sees of a build, held against strace -f (docs/truth.md)
 cargo xtask scan-bench TREE [HISTORY]
