@@ -164,6 +164,7 @@ pub(crate) fn seen_policies(home: &Home) -> Result<Vec<(Policy, Envelope)>> {
 /// # Errors
 /// It is older, or another text under the same serial.
 pub fn refuse_older_policy(home: &Home, trusted: &TrustedPolicy) -> Result<()> {
+    let _lock = home.lock_memory();
     let (path, seen) = seen_policy(home, trusted)?;
     let policy = &trusted.policy;
     if let Some(seen) = seen {
@@ -360,6 +361,7 @@ fn check_logs(
                 .or_else(|| options.log.and_then(|log| log.consistency(from, to).ok()))
                 .or_else(|| memory.kept_proof(&id, from, to))
         };
+        let _lock = home.lock_memory();
         match memory.compare(&id, checkpoint, &prove) {
             Ok(seen) => {
                 told.push(match seen {
@@ -424,6 +426,7 @@ pub fn store_if_there(home: &Home, path: &Path) -> Result<Option<Store>> {
 /// The store has less than was seen, or another history.
 pub fn remember_store(home: &Home, store: &Store) -> Result<()> {
     let (memory, id) = (home.memory(), store.log_key().full_id());
+    let _lock = home.lock_memory();
     // The memory first: what another process appends and remembers in between is in the log before it is in the memory.
     let newest = memory.newest(&id)?;
     let checkpoint = store.checkpoint()?;

@@ -88,6 +88,9 @@ pub(super) fn import(files: &[PathBuf], signer: &[PathBuf], path: &Path, context
     opened.unpack(&unpacked)?;
     let taken = (|| -> Result<Info> {
         let info = Database::open(&unpacked)?.info().clone();
+        // Once more: another process may have taken a newer one while this one was unpacked.
+        let _lock = context.home.lock_memory();
+        opened.refuse_older(&context.home)?;
         opened.remember(&context.home)?;
         let origin = Origin { pack: opened.pack.clone(), signer: opened.signer, data: info.digest.clone() };
         origin.write(path)?;

@@ -158,6 +158,7 @@ fn rooted(home: &Home, trusted: &TrustedPolicy, anchors: &Anchors) -> Result<()>
     let envelope = Envelope::parse(trusted.json.as_bytes())?;
     first_root(policy, &envelope).with_context(|| format!("the policy `{}` serial {}", policy.name, policy.serial))?;
     let places = root_places(home, policy);
+    let _lock = home.lock_memory();
     let mut before: Vec<(Policy, Envelope)> = Vec::new();
     for path in &places {
         let Ok(bytes) = std::fs::read(path) else { continue };

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use provost_attest::{Envelope, Statement};
 use provost_evidence::{NewRecord, Store};
 use provost_gate::{Ledger, RefChange, ReferenceUpdate, UpdateState};
@@ -15,7 +15,7 @@ use provost_policy::Policy;
 use provost_repo::View;
 use serde::{Deserialize, Serialize};
 
-use crate::home::{CONFIG_FILE, Home, Project};
+use crate::home::{CONFIG_FILE, Home, Project, lock};
 use crate::judge::{Anchors, TrustedPolicy};
 use crate::signing::{self, Role};
 use crate::{clock, judge};
@@ -168,16 +168,7 @@ impl Server {
     pub(crate) fn lock(&self) -> Result<Flock<std::fs::File>> {
         let folder = self.folder();
         std::fs::create_dir_all(folder.join("tickets")).with_context(|| format!("cannot make {}", folder.display()))?;
-        let path = folder.join("lock");
-        let file = std::fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .with_context(|| format!("cannot open {}", path.display()))?;
-        Flock::lock(file, FlockArg::LockExclusive)
-            .map_err(|(_, e)| anyhow::anyhow!("cannot lock {}: {e}", path.display()))
+        lock(&folder.join("lock"))
     }
 
     fn ticket_path(&self, push: &str) -> PathBuf {

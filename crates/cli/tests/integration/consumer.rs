@@ -1,6 +1,8 @@
 //! Verification by someone who has one file, and by someone who wants to be fooled.
 
 use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
+use std::time::Duration;
 
 use crate::{World, text_of};
 
@@ -122,6 +124,34 @@ fn an_older_policy_is_not_put_back() {
     assert!(text.contains("serial 2"), "{text}");
     let text = world.expect(3, &["run", "--", "true"]);
     assert!(text.contains("serial 1, but 2"), "{text}");
+}
+
+#[test]
+fn what_another_process_remembers_meanwhile_counts() {
+    let (world, id) = published();
+    let old = std::fs::read(world.project().join(".provost/policy.dsse.json")).expect("file");
+    world.edit(".provost/policy.toml", |text| text.replace("serial = 1", "serial = 2"));
+    world.expect(0, &["policy", "sign"]);
+    let verify = ["verify", "out/app", "--trust", &id];
+    assert_eq!(consume(&world, "c", &verify).0, Some(0));
+    std::fs::write(world.project().join(".provost/policy.dsse.json"), old).expect("put back");
+    let memory = world.root().join("c/memory");
+    let seen = provost_testkit::files_below(&memory.join("policies"));
+    let [seen] = &seen[..] else { panic!("one policy was seen: {seen:?}") };
+    let remembered = std::fs::read(seen).expect("memory");
+    std::fs::remove_file(seen).expect("not seen yet");
+    // The other process is about to write; this one waits for its turn, and looks then.
+    let lock = std::fs::File::open(memory.join("lock")).expect("lock");
+    lock.lock().expect("locked");
+    let mut command = world.command_at(&world.root().join("c"), &verify);
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    std::thread::sleep(Duration::from_millis(500));
+    std::fs::write(seen, &remembered).expect("remembered");
+    drop(lock);
+    let output = run.wait_with_output().expect("ends");
+    let text = text_of(&output);
+    assert!(output.status.code() == Some(3) && text.contains("an old policy was put back"), "{text}");
+    assert_eq!(std::fs::read(seen).expect("memory"), remembered, "and it stays remembered");
 }
 
 #[test]

@@ -259,8 +259,20 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit> {
         accepted: accepted.clone(),
         ledger: known,
     };
+    let lock = context.home.lock_memory();
+    // Another process may have verified it meanwhile: nothing shows that its state and this one are of one history.
+    let same = |now: &SignedCheckpoint, one: &SignedCheckpoint| now.unverified() == one.unverified();
+    let known = |now: &SignedCheckpoint| same(now, &checkpoint) || seen.as_ref().is_some_and(|seen| same(now, seen));
+    let other = newest_seen(&memory)?.filter(|now| !known(now));
+    if let Some(other) = other {
+        bail!(
+            "another verification of this log, at {}, ended while this one was at work: run it again",
+            count(other.unverified().size, "entry", "entries")
+        );
+    }
     keep(&memory, &kept)?;
     gate_policy::remember_root(&context.home, policy);
+    drop(lock);
     if let Some(directory) = &args.vsa {
         super::vsa::write(context, directory, policy, &view, &outcome_levels(&outcome))?;
     }
