@@ -2,12 +2,11 @@
 //!
 //! Keys and store lie outside the repository, in one directory that the wrapped command is kept from.
 
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use nix::fcntl::{Flock, FlockArg};
-use provost_evidence::CheckpointMemory;
+use anyhow::{Context as _, Result, bail};
+use nix::fcntl::Flock;
+use provost_evidence::{CheckpointMemory, lock};
 
 use crate::config::Config;
 
@@ -19,21 +18,6 @@ pub const FOLDER: &str = ".provost";
 /// The user's own directory: `PROVOST_HOME`, else `$XDG_DATA_HOME/provost`, else `~/.local/share/provost`.
 #[derive(Debug, Clone)]
 pub struct Home(PathBuf);
-
-/// Has the lock at `path`, as soon as nobody else holds it; the file is made if need be.
-///
-/// # Errors
-/// It cannot be opened or locked.
-pub(crate) fn lock(path: &Path) -> Result<Flock<std::fs::File>> {
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("cannot open {}", path.display()))?;
-    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| anyhow!("cannot lock {}: {e}", path.display()))
-}
 
 impl Home {
     /// Finds it.
@@ -90,8 +74,9 @@ impl Home {
         self.0.join("memory")
     }
 
-    /// Has the memory for this process alone, until it is dropped: what was seen is looked at and written in one go, so
-    /// that of two processes at once neither takes back what the other remembers. To be held for moments, and not twice.
+    /// Has the memory of policies, packs and repositories for this process alone, until it is dropped: what was seen is
+    /// looked at and written in one go, so that of two processes at once neither takes back what the other remembers. To
+    /// be held for moments, and not twice. (Checkpoints have locks of their own: [`CheckpointMemory::accept`].)
     /// `None` where nothing can be written, and so nothing is remembered.
     pub fn lock_memory(&self) -> Option<Flock<std::fs::File>> {
         let folder = self.memory_path();

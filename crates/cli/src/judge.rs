@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use provost_attest::{Bundle, Envelope, TrustedSigner, Verified, verify_envelope, verify_payload};
-use provost_evidence::{EvidenceError, LogFolder, Seen, Store};
+use provost_evidence::{CheckpointMemory, EvidenceError, LogFolder, Seen, Store};
 use provost_keys::PublicKey;
 use provost_model::{Digest, FileEntry, Verdict, sha256};
 use provost_policy::{Evidence, Facts, POLICY_PAYLOAD, Policy, evaluate};
+use provost_tlog::SignedCheckpoint;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence_file::EvidenceFile;
@@ -361,8 +362,7 @@ fn check_logs(
                 .or_else(|| options.log.and_then(|log| log.consistency(from, to).ok()))
                 .or_else(|| memory.kept_proof(&id, from, to))
         };
-        let _lock = home.lock_memory();
-        match memory.compare(&id, checkpoint, &prove) {
+        match see(&memory, &id, &logged.signed_checkpoint, &prove) {
             Ok(seen) => {
                 told.push(match seen {
                     Seen::First => {
@@ -380,11 +380,10 @@ fn check_logs(
             }
             Err(EvidenceError::Unproven(why)) if options.accept_unproven_log => {
                 told.push(format!("accepted without proof: {why}"));
+                let _ = memory.remember(&id, &logged.signed_checkpoint);
             }
             Err(error) => return Err(error.into()),
         }
-        // A home that cannot be written must not stop a verification; the next one starts from what is there.
-        let _ = memory.remember(&id, &logged.signed_checkpoint);
         let proofs = file.consistency.iter().filter(|c| c.origin == checkpoint.origin && c.to == checkpoint.size);
         let proofs = proofs.map(|c| (c.from, c.hashes.clone())).collect();
         if memory.newest(&id)?.is_some_and(|newest| newest.unverified() == checkpoint) {
@@ -426,7 +425,6 @@ pub fn store_if_there(home: &Home, path: &Path) -> Result<Option<Store>> {
 /// The store has less than was seen, or another history.
 pub fn remember_store(home: &Home, store: &Store) -> Result<()> {
     let (memory, id) = (home.memory(), store.log_key().full_id());
-    let _lock = home.lock_memory();
     // The memory first: what another process appends and remembers in between is in the log before it is in the memory.
     let newest = memory.newest(&id)?;
     let checkpoint = store.checkpoint()?;
@@ -436,7 +434,20 @@ pub fn remember_store(home: &Home, store: &Store) -> Result<()> {
         return Err(EvidenceError::RolledBack { path: store.root().to_path_buf(), found: size, acknowledged }.into());
     }
     let prove = |from: u64, to: u64| store.log().consistency(from, to).ok();
-    memory.compare(&id, checkpoint.unverified(), &prove)?;
-    let _ = memory.remember(&id, &checkpoint);
+    see(&memory, &id, &checkpoint, &prove)?;
     Ok(())
+}
+
+/// Holds a checkpoint against the remembered one and remembers it. A home that cannot be written must not stop a
+/// verification: the next one starts from what is there.
+fn see(
+    memory: &CheckpointMemory,
+    log: &Digest,
+    checkpoint: &SignedCheckpoint,
+    prove: &dyn Fn(u64, u64) -> Option<Vec<Digest>>,
+) -> Result<Seen, EvidenceError> {
+    match memory.accept(log, checkpoint, prove) {
+        Err(EvidenceError::Io { .. }) => memory.compare(log, checkpoint.unverified(), prove),
+        answer => answer,
+    }
 }

@@ -19,8 +19,12 @@ pub(crate) fn make_dir(path: &Path) -> Result<(), EvidenceError> {
         .map_err(|e| EvidenceError::io("make the directory", path, e))
 }
 
-/// Has the lock at `path` for this process alone, as soon as nobody else holds it; the file is made if need be.
-pub(crate) fn lock(path: &Path) -> Result<Flock<File>, EvidenceError> {
+/// Has the lock at `path` (flock(2)) for this process alone, as soon as nobody else holds it; the file is made if need be.
+/// Whoever holds it and asks for it again waits for ever.
+///
+/// # Errors
+/// The file cannot be opened or locked.
+pub fn lock(path: &Path) -> Result<Flock<File>, EvidenceError> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)

@@ -28,6 +28,7 @@ mod recall;
 mod store;
 
 pub use batch::Batcher;
+pub use durable::lock;
 pub use error::EvidenceError;
 pub use fsck::{Defect, FsckReport};
 pub use index::RecordRow;

@@ -117,6 +117,7 @@ impl CheckpointMemory {
     /// # Errors
     /// They cannot be written.
     pub fn keep_proofs(&self, log: &Digest, proofs: &BTreeMap<u64, Vec<Digest>>, to: u64) -> Result<(), EvidenceError> {
+        let _lock = self.lock(log)?;
         let mut kept = self.kept_proofs(log);
         if kept.to != to {
             kept = KeptProofs { to, from: BTreeMap::new() };
@@ -128,7 +129,6 @@ impl CheckpointMemory {
         if kept.from.len() == before {
             return Ok(());
         }
-        make_dir(&self.root.join("tmp"))?;
         let mut writer = Writer::new(&self.root);
         writer.write(&format!("{log}.proofs"), &serde_json::to_vec(&kept).unwrap_or_default())?;
         writer.sync()

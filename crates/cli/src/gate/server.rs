@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use nix::fcntl::Flock;
 use provost_attest::{Envelope, Statement};
-use provost_evidence::{NewRecord, Store};
+use provost_evidence::{NewRecord, Store, lock};
 use provost_gate::{Ledger, RefChange, ReferenceUpdate, UpdateState};
 use provost_model::Timestamp;
 use provost_policy::Policy;
 use provost_repo::View;
 use serde::{Deserialize, Serialize};
 
-use crate::home::{CONFIG_FILE, Home, Project, lock};
+use crate::home::{CONFIG_FILE, Home, Project};
 use crate::judge::{Anchors, TrustedPolicy};
 use crate::signing::{self, Role};
 use crate::{clock, judge};
@@ -168,7 +168,7 @@ impl Server {
     pub(crate) fn lock(&self) -> Result<Flock<std::fs::File>> {
         let folder = self.folder();
         std::fs::create_dir_all(folder.join("tickets")).with_context(|| format!("cannot make {}", folder.display()))?;
-        lock(&folder.join("lock"))
+        Ok(lock(&folder.join("lock"))?)
     }
 
     fn ticket_path(&self, push: &str) -> PathBuf {

@@ -22,6 +22,14 @@ fn published() -> (World, String) {
     (world, id)
 }
 
+/// Signs a second policy and gives the first one, as it was signed.
+fn second_policy(world: &World) -> Vec<u8> {
+    let first = std::fs::read(world.project().join(".provost/policy.dsse.json")).expect("file");
+    world.edit(".provost/policy.toml", |text| text.replace("serial = 1", "serial = 2"));
+    world.expect(0, &["policy", "sign"]);
+    first
+}
+
 #[test]
 fn one_file_is_enough_without_any_network() {
     let (world, id) = published();
@@ -112,9 +120,7 @@ fn an_attackers_own_policy_and_keys_do_not_count() {
 #[test]
 fn an_older_policy_is_not_put_back() {
     let (world, _) = published();
-    let old = std::fs::read(world.project().join(".provost/policy.dsse.json")).expect("file");
-    world.edit(".provost/policy.toml", |text| text.replace("serial = 1", "serial = 2"));
-    world.expect(0, &["policy", "sign"]);
+    let old = second_policy(&world);
     world.expect(0, &["run", "--", "sh", "build.sh"]);
     std::fs::remove_file(world.project().join("out/app.provost.jsonl")).expect("removed");
     world.expect(0, &["verify", "out/app"]);
@@ -129,9 +135,7 @@ fn an_older_policy_is_not_put_back() {
 #[test]
 fn what_another_process_remembers_meanwhile_counts() {
     let (world, id) = published();
-    let old = std::fs::read(world.project().join(".provost/policy.dsse.json")).expect("file");
-    world.edit(".provost/policy.toml", |text| text.replace("serial = 1", "serial = 2"));
-    world.expect(0, &["policy", "sign"]);
+    let old = second_policy(&world);
     let verify = ["verify", "out/app", "--trust", &id];
     assert_eq!(consume(&world, "c", &verify).0, Some(0));
     std::fs::write(world.project().join(".provost/policy.dsse.json"), old).expect("put back");
